@@ -1,0 +1,217 @@
+"""What every schedule is: a pure function of the step, with an algebra."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, fields
+from typing import Any, ClassVar, overload
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from .checks import Count, Rate, bad, steps
+
+Array = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Schedule:
+    r"""A learning rate as a pure function of the step: $s(t)$ is the rate that update $t$ uses.
+
+    A *step* is one successful optimizer update, counted from 0. Nothing is remembered between calls, so a
+    schedule can be plotted, resumed, shared between parameter groups and compared, and past its end it holds
+    its last value. Subclasses are frozen dataclasses that define `rates`.
+
+    Shapes: a number gives a `float`; an array of any shape gives a `float64` array of that shape.
+
+    Raises: `ValueError` for a step that is negative or not finite, and for field values out of range.
+
+    >>> from lrcourse import Cosine
+    >>> schedule = Cosine(peak=0.1, end=0.0, steps=100)
+    >>> schedule(0), schedule(50), schedule(1_000_000)
+    (0.1, 0.05, 0.0)
+    >>> schedule([[0, 100], [200, 300]])
+    array([[0.1, 0. ],
+           [0. , 0. ]])
+    """
+
+    _kinds: ClassVar[dict[str, type["Schedule"]]] = {}
+
+    def __init_subclass__(cls) -> None:
+        Schedule._kinds[cls.__name__] = cls
+
+    def __post_init__(self) -> None:
+        for field in fields(self):
+            for check in getattr(field.type, "__metadata__", ()):
+                object.__setattr__(self, field.name, check(field.name, getattr(self, field.name)))
+
+    def rates(self, t: Array) -> Array:
+        """The rates at the float64 steps `t`, all zero or more: the formula, which each subclass writes."""
+        raise TypeError(f"{type(self).__name__} defines no rates(t): subclass Schedule and return the rates at t")
+
+    @overload
+    def __call__(self, t: float) -> float: ...
+    @overload
+    def __call__(self, t: ArrayLike) -> Any: ...
+    def __call__(self, t: Any) -> Any:
+        at = np.asarray(t, dtype=np.float64)
+        if not np.all((at >= 0) & np.isfinite(at)):
+            raise bad("t", t, "a finite step, zero or more", "steps count optimizer updates from 0")
+        with np.errstate(over="ignore", under="ignore"):  # gamma ** t may leave float64 at huge t: inf or 0 is right
+            result = np.broadcast_to(np.asarray(self.rates(at), dtype=np.float64), at.shape)
+        return float(result) if at.ndim == 0 else result.copy()
+
+    def table(self, n: int) -> Array:
+        """The rates of the first `n` updates, `s(0)` to `s(n - 1)`, as a float64 array of shape `(n,)`.
+
+        >>> from lrcourse import Step
+        >>> Step(lr=1.0, every=2, gamma=0.5).table(5)
+        array([1.  , 1.  , 0.5 , 0.5 , 0.25])
+        """
+        return np.asarray(self(np.arange(steps("n", n))))
+
+    def __add__(self, other: "Schedule | float") -> "Sum":
+        return Sum(self, as_schedule(other))
+
+    def __radd__(self, other: float) -> "Sum":
+        return Sum(as_schedule(other), self)
+
+    def __mul__(self, other: "Schedule | float") -> "Product":
+        return Product(self, as_schedule(other))
+
+    def __rmul__(self, other: float) -> "Product":
+        return Product(as_schedule(other), self)
+
+    def then(self, other: "Schedule", at: int) -> "Then":
+        """This schedule for updates 0 to `at - 1`, then `other`, which starts again at its own step 0.
+
+        >>> from lrcourse import Constant, Linear
+        >>> Constant(1.0).then(Linear(1.0, 0.0, steps=2), at=3).table(6)
+        array([1. , 1. , 1. , 1. , 0.5, 0. ])
+        """
+        return Then(self, other, at)
+
+    def clip(self, lo: float, hi: float) -> "Clip":
+        """This schedule kept between `lo` and `hi`.
+
+        >>> from lrcourse import Linear
+        >>> Linear(1.0, 0.0, steps=4).clip(0.3, 0.8).table(5)
+        array([0.8 , 0.75, 0.5 , 0.3 , 0.3 ])
+        """
+        return Clip(self, lo, hi)
+
+    def to_dict(self) -> dict[str, Any]:
+        """The schedule as plain data (for JSON, TOML or a checkpoint), the inverse of `from_dict`.
+
+        Raises: `ValueError` for a schedule that holds a function, which plain data cannot carry.
+
+        >>> from lrcourse import Step
+        >>> Step(lr=0.1, every=30, gamma=0.1).to_dict()
+        {'kind': 'Step', 'lr': 0.1, 'every': 30, 'gamma': 0.1}
+        """
+        plain: dict[str, Any] = {"kind": type(self).__name__}
+        for field in fields(self):
+            value = getattr(self, field.name)
+            if callable(value) and not isinstance(value, Schedule):
+                raise bad(field.name, value, "plain data to be saved", "save its parameters and build it again in code")
+            plain[field.name] = _plain(value)
+        return plain
+
+    @staticmethod
+    def from_dict(plain: dict[str, Any]) -> "Schedule":
+        """The schedule that `to_dict` wrote.
+
+        Raises: `ValueError` for an unknown kind or a missing or unknown field.
+
+        >>> from lrcourse import Schedule
+        >>> Schedule.from_dict({"kind": "Step", "lr": 0.1, "every": 30, "gamma": 0.1})
+        Step(lr=0.1, every=30, gamma=0.1)
+        """
+        kind = Schedule._kinds.get(plain.get("kind", ""))
+        if kind is None:
+            raise bad("kind", plain.get("kind"), "the name of a schedule", f"choose one of {sorted(Schedule._kinds)}")
+        given = {name: _parsed(value) for name, value in plain.items() if name != "kind"}
+        try:
+            return kind(**given)
+        except TypeError as error:
+            known = [field.name for field in fields(kind)]
+            raise bad("plain", plain, f"a {kind.__name__} with the fields {known}", str(error)) from None
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Schedule):
+        return value.to_dict()
+    return list(value) if isinstance(value, tuple) else value
+
+
+def _parsed(value: Any) -> Any:
+    return Schedule.from_dict(value) if isinstance(value, dict) else value
+
+
+def as_schedule(value: Schedule | float) -> Schedule:
+    """`value` itself if it is a schedule, else the constant schedule of that number."""
+    from .constant import Constant
+
+    return value if isinstance(value, Schedule) else Constant(value)
+
+
+def mix(start: Any, end: Any, weight: Any) -> Any:
+    """`start` at weight 0, `end` at weight 1, both exactly: rounding never overshoots an end point."""
+    return (1 - weight) * start + weight * end
+
+
+def apply(fn: Callable[[Any], Any], t: Array) -> Array:
+    """`fn` at every element of `t`: in one call if it takes arrays, else (an `if`, `math.sin`) one by one."""
+    try:
+        return np.asarray(fn(t), dtype=np.float64)
+    except (TypeError, ValueError):
+        return np.vectorize(fn, otypes=[np.float64])(t)
+
+
+@dataclass(frozen=True)
+class Sum(Schedule):
+    """`a + b`, point by point."""
+
+    a: Schedule
+    b: Schedule
+
+    def rates(self, t: Array) -> Array:
+        return self.a.rates(t) + self.b.rates(t)
+
+
+@dataclass(frozen=True)
+class Product(Schedule):
+    """`a * b`, point by point. (Chained torch schedulers only approximate this.)"""
+
+    a: Schedule
+    b: Schedule
+
+    def rates(self, t: Array) -> Array:
+        return self.a.rates(t) * self.b.rates(t)
+
+
+@dataclass(frozen=True)
+class Then(Schedule):
+    """`first` before step `at`, from there on `second`, which counts its own steps from 0."""
+
+    first: Schedule
+    second: Schedule
+    at: Count
+
+    def rates(self, t: Array) -> Array:
+        return np.where(t < self.at, self.first.rates(t), self.second.rates(np.maximum(t - self.at, 0)))
+
+
+@dataclass(frozen=True)
+class Clip(Schedule):
+    """`schedule` kept between `lo` and `hi`."""
+
+    schedule: Schedule
+    lo: Rate
+    hi: Rate
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.lo > self.hi:
+            raise bad("lo", self.lo, f"at most hi = {self.hi}", "swap the two")
+
+    def rates(self, t: Array) -> Array:
+        return np.clip(self.schedule.rates(t), self.lo, self.hi)

@@ -1,0 +1,69 @@
+"""Cyclical learning rates: up and down between two bounds."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Annotated, Any
+
+import numpy as np
+
+from .base import Array, Schedule, apply
+from .checks import Factor, Length, Rate, bad, choice, length
+
+
+def _optional_length(name: str, value: Any) -> float | None:
+    return None if value is None else length(name, value)
+
+
+@dataclass(frozen=True)
+class Cyclic(Schedule):
+    r"""Up from `base_lr` to `max_lr` in `step_size_up` steps, down in `step_size_down`, and again.
+
+    $$s(t) = \mathrm{base} + (\mathrm{max} - \mathrm{base}) \cdot \mathrm{height}(t) \cdot \mathrm{scale},
+    \qquad \mathrm{cycle} = \lfloor 1 + t / (\mathrm{up} + \mathrm{down}) \rfloor$$
+
+    where height rises from 0 to 1 and falls back to 0 within a cycle (for equal halves of $n$ steps:
+    $\max(0, 1 - |t/n - 2\,\mathrm{cycle} + 1|)$), and the scale is
+
+    - `"triangular"`: 1;
+    - `"triangular2"`: $1 / 2^{\mathrm{cycle} - 1}$, half the height in each cycle;
+    - `"exp_range"`: $\gamma^t$;
+    - `scale_fn(cycle)` with the cycle counted from 1, or `scale_fn(t)` for `scale_mode="iterations"`; it
+      replaces `mode`.
+
+    `base_lr`, `max_lr`: the bounds. `step_size_up`, `step_size_down`: steps (the second defaults to the first).
+
+    Raises: `ValueError` if `max_lr < base_lr`, a step size or `gamma` ≤ 0, or a mode is unknown.
+    Source: Smith, "Cyclical learning rates for training neural networks", 2017.
+
+    >>> Cyclic(base_lr=1.0, max_lr=3.0, step_size_up=2, mode="triangular2").table(9)
+    array([1. , 2. , 3. , 2. , 1. , 1.5, 2. , 1.5, 1. ])
+    """
+
+    base_lr: Rate
+    max_lr: Rate
+    step_size_up: Length
+    step_size_down: Annotated[float | None, _optional_length] = None
+    mode: Annotated[str, choice("triangular", "triangular2", "exp_range")] = "triangular"
+    gamma: Factor = 1.0
+    scale_fn: Callable[[Any], Any] | None = None
+    scale_mode: Annotated[str, choice("cycle", "iterations")] = "cycle"
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.max_lr < self.base_lr:
+            raise bad("max_lr", self.max_lr, f"at least base_lr = {self.base_lr}", "swap the two")
+
+    def rates(self, t: Array) -> Array:
+        up = self.step_size_up
+        down = up if self.step_size_down is None else self.step_size_down
+        cycle = np.floor(1 + t / (up + down))
+        into = t - (cycle - 1) * (up + down)
+        height = np.clip(np.where(into <= up, into / up, (up + down - into) / down), 0, 1)
+        return self.base_lr + (self.max_lr - self.base_lr) * height * self._scale(t, cycle)
+
+    def _scale(self, t: Array, cycle: Array) -> Any:
+        if self.scale_fn is not None:
+            return apply(self.scale_fn, cycle if self.scale_mode == "cycle" else t)
+        if self.mode == "triangular2":
+            return 0.5 ** (cycle - 1)
+        return self.gamma**t if self.mode == "exp_range" else 1.0

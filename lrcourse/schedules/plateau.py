@@ -1,0 +1,75 @@
+"""The one schedule with a memory: it lowers the rate when a metric stops improving."""
+
+import math
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from .checks import bad, choice, count, fraction, rate, steps
+
+
+@dataclass
+class Plateau:
+    r"""Multiply the rate by `factor` when `metric` has not improved for `patience` updates in a row.
+
+    A metric $m$ improves on the best $b$ so far if $m < b - \mathrm{threshold} \cdot |b|$ (`mode="min"`) or
+    $m > b + \mathrm{threshold} \cdot |b|$ (`mode="max"`); NaN never improves. The rate is cut at the `patience`-th
+    update without an improvement (Keras counts so; PyTorch's `patience=n` is this `patience=n + 1`). Then
+    `cooldown` updates pass without counting.
+
+    `lr`: the first rate. `min_lr`: the rate never falls below. One `.update(metric)` per evaluation, usually per epoch.
+
+    Raises: `ValueError` for a factor outside (0, 1), a patience below 1 or a negative threshold, cooldown or rate.
+
+    >>> plateau = Plateau(lr=1.0, factor=0.5, patience=2)
+    >>> [plateau.update(metric) for metric in [3.0, 2.0, 2.0, 2.0, 1.0]]
+    [1.0, 1.0, 1.0, 0.5, 0.5]
+    """
+
+    lr: float
+    factor: float = 0.1
+    patience: int = 10
+    threshold: float = 1e-4
+    mode: str = "min"
+    cooldown: int = 0
+    min_lr: float = 0.0
+    best: float | None = field(default=None, init=False)
+    bad_updates: int = field(default=0, init=False)
+    cooling: int = field(default=0, init=False)
+
+    def __post_init__(self) -> None:
+        self.lr, self.min_lr = rate("lr", self.lr), rate("min_lr", self.min_lr)
+        self.factor, self.threshold = fraction("factor", self.factor), rate("threshold", self.threshold)
+        self.patience, self.cooldown = steps("patience", self.patience), count("cooldown", self.cooldown)
+        self.mode = choice("min", "max")("mode", self.mode)
+
+    def update(self, metric: float) -> float:
+        """Take the newest value of the metric, return the rate to use from now on."""
+        if self._improves(metric):
+            self.best, self.bad_updates = float(metric), 0
+        else:
+            self.bad_updates += 1
+        if self.cooling > 0:
+            self.cooling, self.bad_updates = self.cooling - 1, 0
+        if self.bad_updates >= self.patience:
+            self.lr = max(self.lr * self.factor, min(self.lr, self.min_lr))
+            self.cooling, self.bad_updates = self.cooldown, 0
+        return self.lr
+
+    def _improves(self, metric: float) -> bool:
+        if self.best is None:
+            return not math.isnan(metric)
+        gain = self.best - metric if self.mode == "min" else metric - self.best
+        return gain > self.threshold * abs(self.best)
+
+    def state_dict(self) -> dict[str, Any]:
+        """Settings and memory as plain data."""
+        return asdict(self)
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Continue from what `state_dict` returned.
+
+        Raises: `ValueError` if the fields are not those of a `Plateau`.
+        """
+        if state.keys() != self.__dict__.keys():
+            raise bad("state", sorted(state), f"the fields {sorted(self.__dict__)}", "load what state_dict returned")
+        self.__dict__.update(state)
