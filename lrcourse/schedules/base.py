@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, fields
-from typing import Any, ClassVar, overload
+from typing import Annotated, Any, ClassVar, overload
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -52,10 +52,13 @@ class Schedule:
     @overload
     def __call__(self, t: ArrayLike) -> Any: ...
     def __call__(self, t: Any) -> Any:
-        at = np.asarray(t, dtype=np.float64)
+        try:
+            at = np.asarray(t, dtype=np.float64)
+        except (TypeError, ValueError) as error:
+            raise bad("t", t, "a step or an array of steps", str(error)) from None
         if not np.all((at >= 0) & np.isfinite(at)):
             raise bad("t", t, "a finite step, zero or more", "steps count optimizer updates from 0")
-        with np.errstate(over="ignore", under="ignore"):  # gamma ** t may leave float64 at huge t: inf or 0 is right
+        with np.errstate(over="ignore", under="ignore"):  # a power may leave float64 at huge t: inf or 0 is right
             result = np.broadcast_to(np.asarray(self.rates(at), dtype=np.float64), at.shape)
         return float(result) if at.ndim == 0 else result.copy()
 
@@ -125,7 +128,7 @@ class Schedule:
         >>> Schedule.from_dict({"kind": "Step", "lr": 0.1, "every": 30, "gamma": 0.1})
         Step(lr=0.1, every=30, gamma=0.1)
         """
-        kind = Schedule._kinds.get(plain.get("kind", ""))
+        kind = Schedule._kinds.get(str(plain.get("kind")))
         if kind is None:
             raise bad("kind", plain.get("kind"), "the name of a schedule", f"choose one of {sorted(Schedule._kinds)}")
         given = {name: _parsed(value) for name, value in plain.items() if name != "kind"}
@@ -153,6 +156,21 @@ def as_schedule(value: Schedule | float) -> Schedule:
     return value if isinstance(value, Schedule) else Constant(value)
 
 
+def child(name: str, value: Any) -> Schedule:
+    """The check of a field that holds a schedule."""
+    if not isinstance(value, Schedule):
+        raise bad(name, value, "a schedule", "write Constant(rate) for a fixed rate")
+    return value
+
+
+Child = Annotated[Schedule, child]
+
+
+def power(base: Any, exponent: Any) -> Any:
+    """`base ** exponent`, at most the largest float: infinity times a rate of 0 would not be 0."""
+    return np.minimum(np.power(base, exponent), np.finfo(np.float64).max)
+
+
 def mix(start: Any, end: Any, weight: Any) -> Any:
     """`start` at weight 0, `end` at weight 1, both exactly: rounding never overshoots an end point."""
     return (1 - weight) * start + weight * end
@@ -170,8 +188,8 @@ def apply(fn: Callable[[Any], Any], t: Array) -> Array:
 class Sum(Schedule):
     """`a + b`, point by point."""
 
-    a: Schedule
-    b: Schedule
+    a: Child
+    b: Child
 
     def rates(self, t: Array) -> Array:
         return self.a.rates(t) + self.b.rates(t)
@@ -181,8 +199,8 @@ class Sum(Schedule):
 class Product(Schedule):
     """`a * b`, point by point. (Chained torch schedulers only approximate this.)"""
 
-    a: Schedule
-    b: Schedule
+    a: Child
+    b: Child
 
     def rates(self, t: Array) -> Array:
         return self.a.rates(t) * self.b.rates(t)
@@ -192,8 +210,8 @@ class Product(Schedule):
 class Then(Schedule):
     """`first` before step `at`, from there on `second`, which counts its own steps from 0."""
 
-    first: Schedule
-    second: Schedule
+    first: Child
+    second: Child
     at: Count
 
     def rates(self, t: Array) -> Array:
@@ -204,7 +222,7 @@ class Then(Schedule):
 class Clip(Schedule):
     """`schedule` kept between `lo` and `hi`."""
 
-    schedule: Schedule
+    schedule: Child
     lo: Rate
     hi: Rate
 

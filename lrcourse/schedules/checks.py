@@ -6,6 +6,8 @@ mean and nothing else. Every message names the argument, the value and the fix.
 
 import math
 import numbers
+from collections.abc import Iterable
+from itertools import pairwise
 from typing import Annotated, Any
 
 
@@ -40,7 +42,7 @@ def fraction(name: str, value: Any) -> float:
 
 def count(name: str, value: Any) -> int:
     if _number(name, value) < 0 or value != int(value):
-        raise bad(name, value, "a whole number of steps, zero or more", "convert epochs with epochs(n, steps_per_epoch)")
+        raise bad(name, value, "a whole number of steps, 0 or more", "convert epochs with epochs(n, steps_per_epoch)")
     return int(value)
 
 
@@ -56,15 +58,21 @@ def length(name: str, value: Any) -> float:
     return int(value) if value == int(value) else float(value)
 
 
+def _sequence(name: str, values: Any) -> tuple[Any, ...]:
+    if isinstance(values, str) or not isinstance(values, Iterable):
+        raise bad(name, values, "a list of numbers", f"write {name}=[...], also for a single one")
+    return tuple(values)
+
+
 def rising_steps(name: str, values: Any) -> tuple[int, ...]:
-    values = tuple(count(name, value) for value in values)
-    if any(a > b for a, b in zip(values, values[1:])):
+    values = tuple(count(name, value) for value in _sequence(name, values))
+    if any(a > b for a, b in pairwise(values)):
         raise bad(name, list(values), "in rising order", "sort them")
     return values
 
 
 def rates(name: str, values: Any) -> tuple[float, ...]:
-    return tuple(rate(name, value) for value in values)
+    return tuple(rate(name, value) for value in _sequence(name, values))
 
 
 def optional_rate(name: str, value: Any) -> float | None:
@@ -80,6 +88,7 @@ def choice(*allowed: Any) -> Any:
     return check
 
 
+Flag = Annotated[bool, choice(True, False)]
 Rate = Annotated[float, rate]
 Rates = Annotated[tuple[float, ...], rates]
 OptionalRate = Annotated[float | None, optional_rate]

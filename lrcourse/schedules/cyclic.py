@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 import numpy as np
 
-from .base import Array, Schedule, apply
+from .base import Array, Schedule, apply, power
 from .checks import Factor, Length, Rate, bad, choice, length
 
 
@@ -66,4 +66,4 @@ class Cyclic(Schedule):
             return apply(self.scale_fn, cycle if self.scale_mode == "cycle" else t)
         if self.mode == "triangular2":
             return 0.5 ** (cycle - 1)
-        return self.gamma**t if self.mode == "exp_range" else 1.0
+        return power(self.gamma, t) if self.mode == "exp_range" else 1.0

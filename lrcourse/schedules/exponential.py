@@ -4,8 +4,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .base import Array, Schedule
-from .checks import Factor, Length, Rate
+from .base import Array, Schedule, power
+from .checks import Factor, Flag, Length, Rate
 
 
 @dataclass(frozen=True)
@@ -27,8 +27,8 @@ class Exponential(Schedule):
     lr: Rate
     gamma: Factor
     every: Length = 1
-    staircase: bool = False
+    staircase: Flag = False
 
     def rates(self, t: Array) -> Array:
         decays = t / self.every
-        return self.lr * self.gamma ** (np.floor(decays) if self.staircase else decays)
+        return self.lr * power(self.gamma, np.floor(decays) if self.staircase else decays)

@@ -1,12 +1,13 @@
 """One cycle: up, down, and far below the start."""
 
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Annotated
 
 import numpy as np
 
 from .base import Array, Schedule, mix
-from .checks import Fraction, OptionalRate, Rate, Steps, bad, choice
+from .checks import Fraction, OptionalRate, Rate, Steps, bad, choice, rate
 
 
 @dataclass(frozen=True)
@@ -23,7 +24,7 @@ class OneCycle(Schedule):
     `initial_lr` defaults to `max_lr / 25`, `final_lr` to `initial_lr / 10_000` (PyTorch's defaults).
     `.momentum()` is the mirrored cycle for the momentum.
 
-    Raises: `ValueError` if `steps` is not a whole number ≥ 1, `pct_start` leaves a phase no step, or a rate is negative.
+    Raises: `ValueError` if `steps` is not a whole number ≥ 1, `pct_start` leaves a phase no step, or a rate < 0.
     Source: Smith & Topin, "Super-convergence", 2018; Smith, "A disciplined approach", 2018.
 
     >>> OneCycle(max_lr=1.0, steps=5, pct_start=0.6, initial_lr=0.2, final_lr=0.0, anneal="linear").table(6)
@@ -41,7 +42,7 @@ class OneCycle(Schedule):
     def __post_init__(self) -> None:
         super().__post_init__()
         corners = self._corners()
-        if any(a >= b for a, b in zip(corners, corners[1:])):
+        if any(a >= b for a, b in pairwise(corners)):
             raise bad("pct_start", self.pct_start, f"large enough for a rise and small enough for {self.phases} phases "
                       f"in {self.steps} steps", "use more steps, or a pct_start near 0.3")  # fmt: skip
 
@@ -68,6 +69,6 @@ class OneCycle(Schedule):
         >>> OneCycle(max_lr=1.0, steps=5, pct_start=0.6, anneal="linear").momentum().table(5)
         array([0.95, 0.9 , 0.85, 0.9 , 0.95])
         """
-        if not 0 <= base <= max < 1:
+        if not rate("base", base) <= rate("max", max) < 1:
             raise bad("base, max", (base, max), "momenta with 0 ≤ base ≤ max < 1", "use for example 0.85 and 0.95")
         return OneCycle(base, self.steps, self.pct_start, max, max, self.phases, self.anneal)

@@ -6,12 +6,12 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike
 
-from .base import Array, Schedule
+from .base import Array, Child, Schedule
 from .checks import Steps, bad, factor, steps
 
 
 def steps_per_epoch(samples: int, batch_size: int) -> int:
-    r"""Updates in one epoch: $\lceil N / B \rceil$ for `samples` $N$ and `batch_size` $B$ (the last batch may be smaller).
+    r"""Updates in one epoch: $\lceil N / B \rceil$ for `samples` $N$ and `batch_size` $B$ (the last may be small).
 
     Raises: `ValueError` unless both are whole numbers ≥ 1.
 
@@ -75,7 +75,7 @@ def plan_cycles(epochs: int, step_size_epochs: int, steps_per_epoch: int) -> Cyc
 class BatchSchedule(Schedule):
     r"""A decay of the rate turned into a growth of the batch: see `batch_schedule`."""
 
-    schedule: Schedule
+    schedule: Child
     first_batch: Steps
     max_batch: Steps
 

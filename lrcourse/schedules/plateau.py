@@ -12,9 +12,9 @@ class Plateau:
     r"""Multiply the rate by `factor` when `metric` has not improved for `patience` updates in a row.
 
     A metric $m$ improves on the best $b$ so far if $m < b - \mathrm{threshold} \cdot |b|$ (`mode="min"`) or
-    $m > b + \mathrm{threshold} \cdot |b|$ (`mode="max"`); NaN never improves. The rate is cut at the `patience`-th
-    update without an improvement (Keras counts so; PyTorch's `patience=n` is this `patience=n + 1`). Then
-    `cooldown` updates pass without counting.
+    $m > b + \mathrm{threshold} \cdot |b|$ (`mode="max"`); NaN and infinity never improve.
+    The rate is cut at the `patience`-th update without an improvement (Keras counts so; PyTorch's `patience=n` is
+    this `patience=n + 1`). Then `cooldown` updates pass without counting.
 
     `lr`: the first rate. `min_lr`: the rate never falls below. One `.update(metric)` per evaluation, usually per epoch.
 
@@ -56,8 +56,8 @@ class Plateau:
         return self.lr
 
     def _improves(self, metric: float) -> bool:
-        if self.best is None:
-            return not math.isnan(metric)
+        if self.best is None or not math.isfinite(metric):
+            return math.isfinite(metric)
         gain = self.best - metric if self.mode == "min" else metric - self.best
         return gain > self.threshold * abs(self.best)
 

@@ -5,7 +5,7 @@ from typing import Annotated, Any
 
 import numpy as np
 
-from .base import Array, Schedule, mix
+from .base import Array, Schedule, mix, power
 from .checks import Factor, Rate, Steps, bad, factor
 
 
@@ -27,7 +27,8 @@ class SGDR(Schedule):
     `peak`: the rate of update 0. `end`: the rate each cycle approaches; the restart comes instead of it.
     `first`: steps of the first cycle. `t_mult` ≥ 1: growth of the cycles. `peak_mult`: factor on each new peak.
 
-    Raises: `ValueError` if `first` is not a whole number ≥ 1, `t_mult` < 1, `peak_mult` ≤ 0 or a rate is negative.
+    Raises: `ValueError` if `first` is not a whole number ≥ 1, `t_mult` < 1, `peak_mult` ≤ 0, `end > peak`
+    or a rate is negative.
     Source: Loshchilov & Hutter, "SGDR: stochastic gradient descent with warm restarts", 2017.
 
     >>> SGDR(peak=1.0, end=0.0, first=2, t_mult=2).table(8).round(3)
@@ -40,10 +41,15 @@ class SGDR(Schedule):
     t_mult: Annotated[float, _at_least_one] = 1.0
     peak_mult: Factor = 1.0
 
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.end > self.peak:
+            raise bad("end", self.end, f"at most peak = {self.peak}", "swap the two")
+
     def rates(self, t: Array) -> Array:
         cycle = self._cycle(t)
         into = (t - self._starts_at(cycle)) / (self.first * self.t_mult**cycle)
-        peak = np.maximum(self.end, self.peak * self.peak_mult**cycle)
+        peak = np.maximum(self.end, self.peak * power(self.peak_mult, cycle))
         return mix(peak, self.end, (1 - np.cos(np.pi * into)) / 2)
 
     def _starts_at(self, cycle: Array) -> Array:

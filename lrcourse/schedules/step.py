@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .base import Array, Schedule
+from .base import Array, Schedule, power
 from .checks import Factor, Milestones, Rate, Steps
 
 
@@ -28,7 +28,7 @@ class Step(Schedule):
     gamma: Factor
 
     def rates(self, t: Array) -> Array:
-        return self.lr * self.gamma ** np.floor(t / self.every)
+        return self.lr * power(self.gamma, np.floor(t / self.every))
 
 
 @dataclass(frozen=True)
@@ -51,4 +51,4 @@ class MultiStep(Schedule):
     gamma: Factor
 
     def rates(self, t: Array) -> Array:
-        return self.lr * self.gamma ** np.searchsorted(self.milestones, t, side="right").astype(float)
+        return self.lr * power(self.gamma, np.searchsorted(self.milestones, t, side="right").astype(float))

@@ -1,6 +1,6 @@
 """Warm-up: a rising line in front of any schedule."""
 
-from .base import Schedule, Then
+from .base import Schedule, Then, child
 from .checks import steps as whole_steps
 from .polynomial import Linear
 
@@ -20,4 +20,4 @@ def warmup(schedule: Schedule, steps: int, start: float = 0.0) -> Then:
     array([0.2, 0.4, 0.6, 0.8, 1. , 1. ])
     """
     steps = whole_steps("steps", steps)
-    return Linear(start, schedule(0), steps).then(schedule, at=steps)
+    return Linear(start, child("schedule", schedule)(0), steps).then(schedule, at=steps)
