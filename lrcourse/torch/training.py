@@ -1,0 +1,187 @@
+"""A training loop that records the rate and the momentum each update really used."""
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from torch.nn import functional as F
+
+from ..schedules.base import Array
+from ..schedules.checks import bad, choice
+from ..schedules.checks import steps as at_least_one
+from .schedule_lr import ScheduleLR, Schedules
+
+if TYPE_CHECKING:
+    from ..data import Dataset
+
+Tensor = torch.Tensor
+LRScheduler = torch.optim.lr_scheduler.LRScheduler
+Loss = Callable[[Tensor, Tensor], Tensor]
+
+
+@dataclass(frozen=True, eq=False)
+class Evaluations:
+    """What the model could do before update `step[i]`: arrays of one length, the last entry after the last update.
+
+    `test_accuracy` is the share of test points whose largest score is the right class, NaN for regression.
+    """
+
+    step: np.ndarray
+    train_loss: Array
+    test_loss: Array
+    test_accuracy: Array
+
+
+@dataclass(frozen=True, eq=False)
+class Run:
+    """The record of a training run, one row per update.
+
+    `losses`, shape `(steps,)`: the loss of the batch before the update. `lrs` and `momenta`, shape `(steps,)` or,
+    for several parameter groups, `(steps, groups)`: read from the optimizer at the moment of the update (the
+    momentum is NaN where the optimizer has none).
+    """
+
+    losses: Array
+    lrs: Array
+    momenta: Array
+    evaluations: Evaluations
+
+
+def train(
+    model: torch.nn.Module,
+    optimizer: torch.optim.Optimizer,
+    dataset: "Dataset",
+    *,
+    steps: int,
+    schedule: Schedules | LRScheduler | None = None,
+    momentum: Schedules | None = None,
+    batch_size: int | None = None,
+    loss: str | Loss = "cross_entropy",
+    seed: int = 0,
+    evaluate_every: int | None = None,
+) -> Run:
+    """Train `model` for `steps` updates and return the record of it.
+
+    `schedule`: a `Schedule`, a list with one per parameter group, a PyTorch scheduler that was built on
+    `optimizer`, or None to leave the rate alone. `momentum`: a `Schedule` or list of them for the momentum.
+    `batch_size`: None for the full batch; otherwise mini-batches in an order drawn from `seed`, shuffled anew each
+    epoch, the smaller last batch included. `loss`: `"cross_entropy"`, `"mse"` or a function of outputs and targets.
+    `evaluate_every`: steps between two evaluations on the whole training and test set; None evaluates at the end only.
+
+    The model decides the device and the dtype: call `.double()` on it to train in float64. A loss that is no
+    longer finite is recorded and training goes on.
+
+    Raises: `ValueError` for a count below 1, an unknown loss, a scheduler of another optimizer or one that needs
+    a metric, or a `momentum` without a `Schedule`.
+
+    >>> from lrcourse import Linear
+    >>> from lrcourse.data import moons
+    >>> _ = torch.manual_seed(0)
+    >>> model = torch.nn.Linear(2, 2).double()
+    >>> optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+    >>> train(model, optimizer, moons(), steps=4, schedule=Linear(1.0, 0.0, steps=4)).lrs
+    array([1.  , 0.75, 0.5 , 0.25])
+    """
+    steps = at_least_one("steps", steps)
+    every = steps if evaluate_every is None else at_least_one("evaluate_every", evaluate_every)
+    batch_size = None if batch_size is None else at_least_one("batch_size", batch_size)
+    loss_of = _loss(loss)
+    scheduler = _scheduler(optimizer, schedule, momentum)
+    parameter = next(model.parameters())
+    x, y, x_test, y_test = (
+        _tensor(part, parameter) for part in (dataset.x_train, dataset.y_train, dataset.x_test, dataset.y_test)
+    )
+
+    def evaluate() -> tuple[float, float, float]:
+        with _evaluating(model, parameter.device):
+            test = model(x_test)
+            return loss_of(model(x), y).item(), loss_of(test, y_test).item(), _accuracy(test, y_test)
+
+    losses, lrs, momenta, evaluations = [], [], [], []
+    batches = _batches(x, y, batch_size, seed)
+    model.train()
+    for step in range(steps):
+        if evaluate_every is not None and step % every == 0:
+            evaluations.append((step, *evaluate()))
+        x_batch, y_batch = next(batches)
+        optimizer.zero_grad()
+        batch_loss = loss_of(model(x_batch), y_batch)
+        batch_loss.backward()
+        losses.append(batch_loss.item())
+        lrs.append([float(group["lr"]) for group in optimizer.param_groups])
+        momenta.append([_momentum(group) for group in optimizer.param_groups])
+        optimizer.step()
+        if scheduler is not None:
+            scheduler.step()
+    evaluations.append((steps, *evaluate()))
+    at, *measured = map(np.array, zip(*evaluations, strict=True))
+    return Run(np.array(losses), _columns(lrs), _columns(momenta), Evaluations(at, *measured))
+
+
+def _scheduler(optimizer: Any, schedule: Schedules | LRScheduler | None, momentum: Any) -> LRScheduler | None:
+    if schedule is not None and not isinstance(schedule, LRScheduler):
+        return ScheduleLR(optimizer, schedule, momentum)
+    if momentum is not None:
+        raise bad("momentum", momentum, "given together with a Schedule", "pass schedule=Constant(...) as well")
+    if isinstance(schedule, torch.optim.lr_scheduler.ReduceLROnPlateau):
+        raise bad("schedule", schedule, "a function of the step", "a metric-driven rate needs a loop of its own")
+    if schedule is not None and schedule.optimizer is not optimizer:
+        raise bad("schedule", schedule, "built on the optimizer that is passed", "build it on this optimizer")
+    return schedule
+
+
+def _loss(loss: str | Loss) -> Loss:
+    if callable(loss):
+        return loss
+    return _mse if choice("cross_entropy", "mse")("loss", loss) == "mse" else F.cross_entropy
+
+
+def _mse(outputs: Tensor, targets: Tensor) -> Tensor:
+    return F.mse_loss(outputs, targets.view_as(outputs).to(outputs.dtype))
+
+
+def _tensor(values: np.ndarray, like: Tensor) -> Tensor:
+    """Class numbers stay whole, everything else takes the dtype of the model's parameters."""
+    tensor = torch.as_tensor(values, device=like.device)
+    return tensor.to(like.dtype) if tensor.is_floating_point() else tensor.long()
+
+
+def _batches(x: Tensor, y: Tensor, size: int | None, seed: int) -> Iterator[tuple[Tensor, Tensor]]:
+    if size is None:
+        while True:
+            yield x, y
+    rng = np.random.default_rng(seed)
+    while True:
+        for chosen in torch.as_tensor(rng.permutation(len(x)), device=x.device).split(size):
+            yield x[chosen], y[chosen]
+
+
+@contextmanager
+def _evaluating(model: torch.nn.Module, device: torch.device) -> Iterator[None]:
+    """Evaluation leaves no trace: each module's mode and the random numbers are as before."""
+    training = {module: module.training for module in model.modules()}
+    model.eval()
+    with torch.no_grad(), torch.random.fork_rng([device] if device.type == "cuda" else []):
+        try:
+            yield
+        finally:
+            for module, mode in training.items():
+                module.training = mode
+
+
+def _accuracy(outputs: Tensor, targets: Tensor) -> float:
+    if targets.is_floating_point():
+        return float("nan")
+    return (outputs.argmax(1) == targets).double().mean().item()
+
+
+def _momentum(group: dict[str, Any]) -> float:
+    return float(group["betas"][0] if "betas" in group else group.get("momentum", "nan"))
+
+
+def _columns(rows: Sequence[Sequence[float]]) -> Array:
+    table = np.array(rows)
+    return table[:, 0] if table.shape[1] == 1 else table
