@@ -1,0 +1,79 @@
+"""The `quiz` directive: a question with answers to choose from, each with its explanation.
+
+    :::{quiz} What is $0.1 \\times 0.5$?
+    - [ ] $0.5$ :: That is the factor, not the product.
+    - [x] $0.05$ :: Half of $0.1$.
+    :::
+
+One right answer gives radio buttons, several give checkboxes. Without JavaScript each explanation is a `<details>`
+that opens by itself; `_static/quiz.js` shows it when its answer is chosen.
+"""
+
+import re
+from typing import Any
+
+from docutils import nodes
+from sphinx.application import Sphinx
+from sphinx.util.docutils import SphinxDirective
+
+ANSWER = re.compile(r"^- \[([ x])\] ", re.MULTILINE)
+
+
+class tag(nodes.General, nodes.Element):
+    """An HTML element around other nodes."""
+
+
+class phrase(nodes.TextElement):
+    """An HTML element around text, which a translation may replace."""
+
+
+def open_tag(writer: Any, node: nodes.Element) -> None:
+    writer.body.append(writer.starttag(node, node["tag"], "", **node["html"]))
+
+
+def close_tag(writer: Any, node: nodes.Element) -> None:
+    writer.body.append(f"</{node['tag']}>")
+
+
+def ignore(writer: Any, node: nodes.Element) -> None:
+    """Formats other than HTML show the text alone."""
+
+
+class Quiz(SphinxDirective):
+    required_arguments = 1
+    final_argument_whitespace = True
+    has_content = True
+
+    def run(self) -> list[nodes.Node]:
+        _, *parts = ANSWER.split("\n".join(self.content))
+        answers = [(mark == "x", *text.partition("::")[::2]) for mark, text in zip(parts[::2], parts[1::2], strict=True)]
+        if len(answers) < 2 or not any(right for right, *_ in answers) or not all(why.strip() for *_, why in answers):
+            raise self.error("a quiz needs two lines or more, `- [ ] answer :: explanation`, and `[x]` at the right ones")
+        kind = "radio" if sum(right for right, *_ in answers) == 1 else "checkbox"
+        name = f"{self.env.docname}-quiz-{self.env.new_serialno('quiz')}".replace("/", "-")
+        hint = [] if kind == "radio" else [nodes.inline("", " (more than one)")]
+        legend = self.phrase("legend", self.arguments[0], hint)
+        return [tag("", legend, *(self.choice(kind, name, *answer) for answer in answers), tag="fieldset", html={"CLASS": "quiz"})]
+
+    def choice(self, kind: str, name: str, right: bool, answer: str, why: str) -> nodes.Node:
+        box = tag("", tag="input", html={"type": kind, "name": name})
+        verdict = nodes.strong("", "Right. " if right else "No. ")
+        summary = tag("", nodes.Text("Explanation"), tag="summary", html={})
+        explanation = tag("", summary, self.phrase("p", why, before=[verdict]), tag="details", html={})
+        label = tag("", box, self.phrase("span", answer), tag="label", html={})
+        live = tag("", explanation, tag="div", html={"aria-live": "polite"})
+        return tag("", label, live, tag="div", html={"CLASS": f"quiz-{'right' if right else 'wrong'}"})
+
+    def phrase(self, name: str, text: str, after: list[nodes.Node] = [], before: list[nodes.Node] = []) -> nodes.Node:  # noqa: B006
+        parsed, messages = self.parse_inline(" ".join(text.split()))
+        node = phrase(text, "", *before, *parsed, *after, *messages, tag=name, html={})
+        self.set_source_info(node)
+        return node
+
+
+def setup(app: Sphinx) -> dict[str, bool]:
+    others = {writer: (ignore, ignore) for writer in ("latex", "text", "man", "texinfo")}
+    for node in (tag, phrase):
+        app.add_node(node, html=(open_tag, close_tag), **others)
+    app.add_directive("quiz", Quiz)
+    return {"parallel_read_safe": True, "parallel_write_safe": True}
