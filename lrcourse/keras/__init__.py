@@ -1,0 +1,12 @@
+"""Schedules in Keras 3, on TensorFlow and PyTorch.
+
+KerasSchedule(schedule, steps)      the rate inside the optimizer: any backend, any way of execution
+ScheduleCallback(schedule, ...)     the rate and the momentum from outside, with a record of what was applied
+CyclicLR(base_lr, max_lr, ...)      the classic callback
+"""
+
+from .cyclic_lr import CyclicLR
+from .keras_schedule import KerasSchedule
+from .schedule_callback import ScheduleCallback
+
+__all__ = ["CyclicLR", "KerasSchedule", "ScheduleCallback"]

@@ -1,0 +1,103 @@
+"""Change the momentum of a Keras optimizer while it trains.
+
+On PyTorch Keras runs line by line and a new `optimizer.momentum` is used by the next update. On TensorFlow the update
+is traced into a graph once, with the momentum of that moment as a constant: assigning `optimizer.momentum` later is
+silently ignored. So for the length of a run `optimizer.apply` is traced with a look-up in its place.
+"""
+
+import sys
+from typing import Any
+
+import keras
+import numpy as np
+
+from ..schedules.base import Array
+from ..schedules.checks import bad
+
+
+class Momentum:
+    """The momentum (or Adam's first beta) of `model.optimizer`, set for the updates of the next execution.
+
+    A window of `steps_per_execution` values is enough: Keras calls back in between. Update $t$ reads place
+    $t$ modulo the window's size.
+    """
+
+    def __init__(self, model: Any) -> None:
+        self.model, self.optimizer = model, getattr(model.optimizer, "inner_optimizer", model.optimizer)
+        self.name = _name(self.optimizer)
+        self.window = np.full(model.steps_per_execution, getattr(self.optimizer, self.name), dtype=np.float64)
+        if keras.backend.backend() == "tensorflow":
+            self._variable = keras.Variable(self.window, trainable=False, dtype=keras.config.floatx())
+            vars(self.optimizer).pop("apply", None)  # what a run that died has left behind
+            self._apply = self.optimizer.apply
+            self.optimizer.apply = self._traced_apply
+            model.make_train_function(force=True)
+
+    def set(self, step: int, values: Array) -> None:
+        """The momenta of the updates from `step` on, as many as the window is long."""
+        if not np.all((values >= 0) & (values < 1)):
+            raise bad("momentum", values.tolist(), "at least 0 and below 1", "use for example 0.85 to 0.95")
+        self.window[(step + np.arange(len(values))) % len(values)] = values
+        if keras.backend.backend() == "tensorflow":
+            self._variable.assign(self.window)
+        # At exactly 0 Keras would not even keep the velocity up to date.
+        setattr(self.optimizer, self.name, float(values[0]) or sys.float_info.min)
+
+    def applied(self, step: int) -> float:
+        """What update `step` of the execution just finished has used."""
+        return float(self.window[step % len(self.window)])
+
+    def release(self, last: int) -> None:
+        """Make the optimizer a plain one again, which keeps the momentum of update `last`."""
+        setattr(self.optimizer, self.name, self.applied(last))
+        if keras.backend.backend() == "tensorflow":
+            del self.optimizer.apply
+            self.model.make_train_function(force=True)
+
+    def _traced_apply(self, grads: Any, trainable_variables: Any = None) -> None:
+        plain = getattr(self.optimizer, self.name)
+        place = keras.ops.mod(self.optimizer.iterations, len(self.window))
+        setattr(self.optimizer, self.name, _Traced(keras.ops.take(self._variable, place)))
+        try:
+            self._apply(grads, trainable_variables)
+        finally:
+            setattr(self.optimizer, self.name, plain)
+
+
+class _Traced:
+    """A tensor that answers the optimizers' plain `if momentum != 0` and `if momentum > 0` with yes."""
+
+    def __init__(self, value: Any) -> None:
+        self.value, self.dtype = value, value.dtype
+
+    def __tf_tensor__(self, dtype: Any = None, name: str | None = None) -> Any:
+        return self.value if dtype is None else keras.ops.cast(self.value, dtype)
+
+    def __ne__(self, other: object) -> bool:
+        return True
+
+    def __gt__(self, other: object) -> bool:
+        return True
+
+    def __sub__(self, other: Any) -> Any:
+        return self.value - other
+
+    def __rsub__(self, other: Any) -> Any:
+        return other - self.value
+
+    def __mul__(self, other: Any) -> Any:
+        return self.value * other
+
+    def __rmul__(self, other: Any) -> Any:
+        return other * self.value
+
+
+def _name(optimizer: Any) -> str:
+    """The attribute that holds the momentum."""
+    name = next((name for name in ("momentum", "beta_1") if hasattr(optimizer, name)), None)
+    kind = type(optimizer).__name__
+    if name is None:
+        raise bad("optimizer", kind, "one with a momentum or beta_1", "use SGD(momentum=0.9) or Adam, or momentum=None")
+    if getattr(optimizer, name) == 0:
+        raise bad("optimizer.momentum", 0, "positive to be scheduled", f"create it as {kind}(..., momentum=0.9)")
+    return name

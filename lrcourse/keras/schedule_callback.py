@@ -1,0 +1,106 @@
+"""A schedule as a Keras callback."""
+
+from typing import Any
+
+import keras
+import numpy as np
+
+from ..schedules import Schedule
+from ..schedules.checks import bad, choice
+from .keras_schedule import as_schedule
+from .momentum import Momentum
+
+
+class ScheduleCallback(keras.callbacks.Callback):
+    r"""Sets the rate $s(t)$, and with `momentum` the momentum $m(t)$, before update $t$ of `model.fit`.
+
+    `schedule`: the rate; `None` leaves it to the optimizer (a `KerasSchedule` in it, or a fixed number).
+    `unit`: `"step"`, where $t$ is `optimizer.iterations`, the successful updates of this optimizer from 0 (a batch that
+    only accumulates gradients, or that mixed precision skips, does not count, and a second `fit` goes on where the
+    first has ended), or `"epoch"`, where $t$ is the epoch, from 0 (or from `initial_epoch`).
+    `momentum`: a schedule for SGD's `momentum` or Adam's `beta_1`. It acts on every update, in graph mode, under
+    `jit_compile` and for any `steps_per_execution`; after the run the optimizer keeps the last value.
+
+    `.history`: lists with one entry per update: `"iterations"` ($t$), `"lr"` (the rate, read from the optimizer after
+    the update, so in float32) and `"momentum"` if there is one.
+
+    Raises: `ValueError` for a bad argument; and when training begins, before the first update, if the optimizer has a
+    schedule of its own beside this one, if `steps_per_execution > 1` would let this callback see only some of the
+    steps, if the optimizer has no momentum to set, or if the Keras backend is neither TensorFlow nor PyTorch.
+
+    >>> import keras, numpy as np
+    >>> from lrcourse import Linear
+    >>> model = keras.Sequential([keras.layers.Input((1,)), keras.layers.Dense(1)])
+    >>> model.compile(keras.optimizers.SGD(0.1), loss="mse")
+    >>> callback = ScheduleCallback(Linear(0.5, 0.0, steps=4))
+    >>> _ = model.fit(np.ones((6, 1)), np.ones((6, 1)), batch_size=2, epochs=2, verbose=0, callbacks=[callback])
+    >>> callback.history["lr"]
+    [0.5, 0.375, 0.25, 0.125, 0.0, 0.0]
+    """
+
+    def __init__(self, schedule: Schedule | None, unit: str = "step", momentum: Schedule | None = None) -> None:
+        super().__init__()
+        if schedule is None and momentum is None:
+            raise bad("schedule", None, "given unless momentum is", "pass a schedule, for example Cosine(...)")
+        self.schedule = None if schedule is None else as_schedule(schedule)
+        self.unit = choice("step", "epoch")("unit", unit)
+        self.momentum = None if momentum is None else as_schedule(momentum, "momentum")
+        self.history: dict[str, list[float]] = {"iterations": [], "lr": []}
+        if momentum is not None:
+            self.history["momentum"] = []
+
+    def on_train_begin(self, logs: Any = None) -> None:
+        self._check()
+        self._momentum = None if self.momentum is None else Momentum(self.model)
+        self._updates = self._count()
+
+    def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
+        if self.unit == "epoch":
+            self._set(np.full(self.model.steps_per_execution, epoch))
+
+    def on_train_batch_begin(self, batch: int, logs: Any = None) -> None:
+        if self.unit == "step":
+            self._set(self._updates + np.arange(self.model.steps_per_execution))
+
+    def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
+        begin, self._updates = self._updates, self._count()
+        for update in range(begin, self._updates):
+            self.history["iterations"].append(update)
+            self.history["lr"].append(self._rate(update))
+            if self._momentum is not None:
+                self.history["momentum"].append(self._momentum.applied(update))
+
+    def on_train_end(self, logs: Any = None) -> None:
+        if self._momentum is not None:
+            self._momentum.release(last=self._updates - 1)
+
+    def _set(self, t: Any) -> None:
+        """Rate and momentum of the next updates, whose places in the schedules are `t`."""
+        if self.schedule is not None:
+            self.model.optimizer.learning_rate = self.schedule(t[0])
+        if self._momentum is not None and self.momentum is not None:
+            self._momentum.set(self._updates, self.momentum(t))
+
+    def _rate(self, update: int) -> float:
+        optimizer = getattr(self.model.optimizer, "inner_optimizer", self.model.optimizer)
+        own = optimizer._learning_rate
+        if isinstance(own, keras.optimizers.schedules.LearningRateSchedule):
+            return float(own(update * (optimizer.gradient_accumulation_steps or 1)))
+        return float(optimizer.learning_rate)
+
+    def _count(self) -> int:
+        return int(self.model.optimizer.iterations)
+
+    def _check(self) -> None:
+        name, backend, together = type(self).__name__, keras.backend.backend(), self.model.steps_per_execution
+        if backend not in ("tensorflow", "torch"):
+            raise bad("KERAS_BACKEND", backend, f"tensorflow or torch for {name}",
+                      "pass KerasSchedule(schedule, steps) to the optimizer, which works on every backend")  # fmt: skip
+        if self.schedule is None:
+            return
+        if not isinstance(self.model.optimizer.learning_rate, keras.Variable):
+            raise bad("optimizer.learning_rate", "a schedule or function", f"a plain number beside {name}",
+                      f"create the optimizer with learning_rate=0.01, or leave {name} out")  # fmt: skip
+        if self.unit == "step" and together > 1:
+            raise bad("steps_per_execution", together, f"1 for {name} to see every step",
+                      "pass KerasSchedule(schedule, steps) to the optimizer instead, or compile with 1")  # fmt: skip
