@@ -24,7 +24,7 @@ WIDTH = 7.2  # inches: the text column of a page
 def use_style() -> None:
     """Set matplotlib to the book's look. Called once at the top of each chapter."""
     plt.rcParams.update({
-        "figure.dpi": 110, "savefig.dpi": 110, "figure.constrained_layout.use": True, "figure.facecolor": "white",
+        "figure.dpi": 130, "savefig.dpi": 130, "figure.constrained_layout.use": True, "figure.facecolor": "white",
         "font.size": 10, "axes.titlesize": 10.5, "axes.titlelocation": "left", "axes.labelsize": 10,
         "axes.spines.top": False, "axes.spines.right": False, "axes.edgecolor": "#555555", "axes.axisbelow": True,
         "axes.grid": True, "grid.color": "#E4E4E4", "grid.linewidth": 0.8, "lines.linewidth": 1.8,
@@ -72,13 +72,14 @@ def contours(ax: Axes, surface: Callable[[Any, Any], Any], xlim: tuple[float, fl
 
 
 def path(ax: Axes, points: ArrayLike, label: str, i: int = 0) -> None:
-    """The way of an optimizer over a surface: `points` of shape `(steps + 1, 2)`, a dot per step, a ring at the start."""
+    """The way of an optimizer over a surface: `points` of shape `(steps + 1, 2)`, one dot per step, a ring at first."""
     points = np.asarray(points)
     ax.plot(*points.T, marker=".", markersize=4, linewidth=1.2, label=label, **_look(i))
     ax.plot(*points[0], marker="o", markersize=8, markerfacecolor="none", linestyle="none", color="#333333")
 
 
-def heatmap(ax: Axes, values: ArrayLike, x: Sequence[Any], y: Sequence[Any], xlabel: str, ylabel: str, label: str) -> None:
+def heatmap(ax: Axes, values: ArrayLike, x: Sequence[Any], y: Sequence[Any], xlabel: str, ylabel: str,
+            label: str) -> None:  # fmt: skip
     """A table as colors: `values` of shape `(len(y), len(x))`; missing or diverged entries (NaN) are hatched."""
     values = np.asarray(values, dtype=float)
     ax.patch.set(hatch="xx", edgecolor="#BBBBBB")

@@ -1,0 +1,50 @@
+# The course's commands. Each works on a fresh clone with Python 3.11 or 3.12, make and a package registry.
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+SHELL := /bin/bash
+
+PYTHON ?= $(shell scripts/find-python)
+BIN := .venv/bin
+SETUP := .venv/.installed
+PORT ?= 8000
+
+.PHONY: help setup book serve test lint labs notebooks bench clean
+
+help:  ## explain each target
+	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  make \1\t\2/' | expand -t 20
+
+setup: $(SETUP)  ## create .venv and install the package with the pinned versions
+
+$(SETUP): pyproject.toml constraints.txt
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[all]'
+	touch $@
+	@echo "installed: $$($(BIN)/python --version), $$($(BIN)/python -m pip list 2>/dev/null | tail -n +3 | wc -l) packages in .venv"
+
+book: $(SETUP)  ## execute what changed and build the book into _build/html
+	$(BIN)/lrcourse book
+
+serve: book  ## build the book and serve it on http://127.0.0.1:8000 (PORT=…)
+	$(BIN)/python -m http.server --bind 127.0.0.1 --directory _build/html $(PORT)
+
+test: lint book  ## test everything: package, every notebook, labs, the built pages in a browser
+	scripts/system-packages
+	$(BIN)/lrcourse notebooks check
+	$(BIN)/pytest -n 2 --dist loadfile --nbval
+
+lint: $(SETUP)  ## check style and types
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+
+labs: $(SETUP)  ## generate the student versions in labs/ from solutions/
+	$(BIN)/lrcourse labs build
+
+notebooks: $(SETUP)  ## run the notebooks of book/ and solutions/ again and store their outputs
+	$(BIN)/lrcourse notebooks run
+
+bench: $(SETUP)  ## measure speed, as ratios within one run
+	$(BIN)/python -m pytest benchmarks --no-header -q -s -p no:cacheprovider
+
+clean:  ## delete what was built (.venv stays; delete it by hand)
+	rm -rf _build .pytest_cache .mypy_cache .ruff_cache .hypothesis

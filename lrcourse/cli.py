@@ -1,0 +1,96 @@
+"""The `lrcourse` command."""
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the `lrcourse` command; returns its exit status."""
+    options = _parser().parse_args(arguments)
+    try:
+        return options.run(options)
+    except (RuntimeError, ValueError) as error:
+        print(f"lrcourse: {error}", file=sys.stderr)
+        return 1
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="lrcourse", description="Learning rates in deep learning: the course's tools."
+    )
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+
+    doctor = commands.add_parser("doctor", help="say what this machine has and lacks")
+    doctor.add_argument("--gpu", action="store_true", help="a missing GPU is a problem")
+    doctor.set_defaults(run=_doctor)
+
+    book = commands.add_parser("book", help="execute what changed and build the book")
+    book.set_defaults(run=_book)
+
+    notebooks = commands.add_parser("notebooks", help="run, normalize or check the notebooks")
+    notebooks.add_argument("action", choices=["run", "normalize", "check"])
+    notebooks.add_argument("paths", nargs="*", type=Path, help="default: all of book/ and solutions/")
+    notebooks.add_argument("--jobs", type=int, default=-1, help="notebooks at a time (default: one per core)")
+    notebooks.set_defaults(run=_notebooks)
+
+    labs = commands.add_parser("labs", help="generate the student versions in labs/ from solutions/")
+    labs.add_argument("action", choices=["build", "check"])
+    labs.set_defaults(run=_labs)
+    return parser
+
+
+def _doctor(options: argparse.Namespace) -> int:
+    from . import doctor
+
+    findings = doctor.examine(gpu=options.gpu)
+    print(doctor.report(findings))
+    return int(any(each.needed and not each.ok for each in findings))
+
+
+def _book(options: argparse.Namespace) -> int:
+    from . import book
+
+    book.build(_repository())
+    return 0
+
+
+def _notebooks(options: argparse.Namespace) -> int:
+    import nbformat
+
+    from . import notebooks
+
+    paths = options.paths or notebooks.find(_repository())
+    executed = [path for path in paths if "labs" not in path.parts]
+    if options.action == "check":
+        found = notebooks.problems(paths)
+        print("\n".join(found) or f"{len(paths)} notebooks are clean")
+        return int(bool(found))
+    if options.action == "normalize":
+        for path in paths:
+            path.write_text(
+                nbformat.writes(notebooks.normalize(nbformat.read(path, as_version=4))) + "\n", encoding="utf-8"
+            )
+        return 0
+    changed = notebooks.run(executed, options.jobs)
+    print("\n".join(f"changed: {path}" for path in changed) or "nothing changed")
+    return 0
+
+
+def _labs(options: argparse.Namespace) -> int:
+    from . import labs
+
+    if options.action == "check":
+        differences = labs.check(_repository())
+        print("\n".join(differences) or "labs/ is what solutions/ generate")
+        return int(bool(differences))
+    print("\n".join(str(path) for path in labs.build(_repository())))
+    return 0
+
+
+def _repository() -> Path:
+    for folder in (Path.cwd(), *Path.cwd().parents):
+        if (folder / "_toc.yml").exists() and (folder / "solutions").exists():
+            return folder
+    raise RuntimeError("not inside the course's repository: change into your clone and try again")

@@ -1,0 +1,153 @@
+"""Run notebooks and write them back so that a re-run changes nothing that did not change."""
+
+import base64
+import io
+import os
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+import nbformat
+import numpy as np
+from nbformat import NotebookNode
+
+from .determinism import ENVIRONMENT
+from .schedules.checks import bad
+
+# Two renderings of one figure differ by rounding at the edges of lines (about 1e-4); a line that moved, by more than this.
+SAME_PICTURE = 0.004
+KEPT_CELL_METADATA = ("tags", "mystnb", "nbgrader", "editable", "deletable", "slideshow")
+
+
+class NotebookError(RuntimeError):
+    """A notebook that did not run to its end: the message holds its path and the traceback."""
+
+
+def find(root: Path) -> list[Path]:
+    """Every notebook of the course below `root`: those of book/, solutions/ and labs/."""
+    found = (path for folder in ("book", "solutions", "labs") for path in (root / folder).rglob("*.ipynb"))
+    return sorted(path for path in found if ".ipynb_checkpoints" not in path.parts)
+
+
+def run(paths: Sequence[Path], jobs: int = -1) -> list[Path]:
+    """Execute each notebook in a fresh kernel, in parallel, and write it back; returns those that changed.
+
+    Raises: `NotebookError` for the first notebook with a failing cell; `ValueError` for a path that is no notebook.
+    """
+    import joblib
+    from tqdm import tqdm
+
+    for path in paths:
+        if path.suffix != ".ipynb" or not path.exists():
+            raise bad("path", str(path), "an existing .ipynb file", "check its spelling")
+    parallel = joblib.Parallel(
+        n_jobs=min(joblib.cpu_count(), len(paths)) if jobs == -1 else jobs, return_as="generator"
+    )
+    done = parallel(joblib.delayed(_run_one)(path) for path in paths)
+    return [path for path, changed in zip(paths, list(tqdm(done, total=len(paths), unit="notebook"))) if changed]
+
+
+def _run_one(path: Path) -> bool:
+    before = path.read_text(encoding="utf-8")
+    stored = nbformat.reads(before, as_version=4)
+    after = nbformat.writes(keep_same_pictures(normalize(execute(stored, path)), stored)) + "\n"
+    if after != before:
+        path.write_text(after, encoding="utf-8")
+    return after != before
+
+
+def execute(notebook: NotebookNode, path: Path) -> NotebookNode:
+    """A copy of `notebook` with fresh outputs, run in the folder of `path` with the deterministic environment."""
+    from nbclient import NotebookClient
+    from nbclient.exceptions import CellExecutionError
+
+    os.environ.update(ENVIRONMENT)  # the kernel inherits it
+    fresh = nbformat.from_dict(notebook)
+    client = NotebookClient(fresh, timeout=600, kernel_name="python3", resources={"metadata": {"path": str(path.parent)}},
+                            coalesce_streams=True, extra_arguments=["--log-level=ERROR"])  # fmt: skip
+    try:
+        client.execute()
+    except CellExecutionError as error:
+        raise NotebookError(f"{path}: a cell failed\n{error}") from None
+    return fresh
+
+
+def normalize(notebook: NotebookNode) -> NotebookNode:
+    """Drop what depends on the moment or the machine (timings, kernel names, versions); count executions from 1."""
+    notebook.metadata = nbformat.from_dict({
+        "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
+        "language_info": {"name": "python"},
+    })  # fmt: skip
+    notebook.nbformat, notebook.nbformat_minor = 4, 5
+    executed = 0
+    for cell in notebook.cells:
+        cell.metadata = nbformat.from_dict({k: cell.metadata[k] for k in KEPT_CELL_METADATA if k in cell.metadata})
+        if cell.cell_type != "code":
+            continue
+        executed += cell.execution_count is not None
+        cell.execution_count = executed if cell.execution_count is not None else None
+        for output in cell.outputs:
+            if "execution_count" in output:
+                output.execution_count = cell.execution_count
+    return notebook
+
+
+def keep_same_pictures(fresh: NotebookNode, stored: NotebookNode) -> NotebookNode:
+    """Put back the stored bytes of each picture that only differs by rounding, so that repositories stay quiet."""
+    old_cells = {cell.id: cell for cell in stored.cells if cell.cell_type == "code"}
+    for cell in fresh.cells:
+        old = old_cells.get(cell.id)
+        if old is None or cell.cell_type != "code" or old.source != cell.source:
+            continue
+        for new_output, old_output in zip(cell.outputs, old.outputs):
+            new_data, old_data = new_output.get("data", {}), old_output.get("data", {})
+            if (
+                "image/png" in new_data
+                and "image/png" in old_data
+                and same_picture(new_data["image/png"], old_data["image/png"])
+            ):
+                new_data["image/png"] = old_data["image/png"]
+    return fresh
+
+
+def same_picture(a: str, b: str) -> bool:
+    """Whether two base64 PNGs show the same picture up to the rounding of another CPU."""
+    if a == b:
+        return True
+    first, second = _pixels(a), _pixels(b)
+    return first.shape == second.shape and float(np.sqrt(np.mean((first - second) ** 2))) < SAME_PICTURE
+
+
+def _pixels(png: str) -> Any:
+    from PIL import Image
+
+    with Image.open(io.BytesIO(base64.b64decode(png))) as image:
+        return np.asarray(image.convert("RGBA"), dtype=float) / 255
+
+
+def problems(paths: Iterable[Path]) -> list[str]:
+    """What would make a comparison of stored outputs pass silently, or a diff noisy; one line each, empty when clean.
+
+    A code cell of book/ or solutions/ without an execution count runs but is not compared; a cell tagged to raise
+    without a stored error compares nothing; labs/ keep no outputs at all.
+    """
+    found = []
+    for path in paths:
+        notebook = nbformat.read(path, as_version=4)
+        code = [cell for cell in notebook.cells if cell.cell_type == "code"]
+        student = "labs" in path.parts
+        for cell in code:
+            raises = "raises-exception" in cell.metadata.get("tags", [])
+            if student and (cell.outputs or cell.execution_count is not None):
+                found.append(f"{path}: cell {cell.id} has outputs: run make labs")
+            if not student and cell.execution_count is None:
+                found.append(f"{path}: cell {cell.id} was not executed: run lrcourse notebooks run {path}")
+            if not student and raises != any(output.output_type == "error" for output in cell.outputs):
+                found.append(
+                    f"{path}: cell {cell.id} has an error without the tag raises-exception, or the tag without one"
+                )
+        if not code:
+            found.append(f"{path}: has no code cell, so nothing checks it: make it a Markdown page")
+        if nbformat.writes(normalize(notebook)) + "\n" != path.read_text(encoding="utf-8"):
+            found.append(f"{path}: is not normalized: run lrcourse notebooks normalize {path}")
+    return found

@@ -1,0 +1,133 @@
+"""Notebooks: all of them are compared, re-running changes nothing, and a broken one turns the run red."""
+
+import base64
+import io
+import subprocess
+import sys
+from pathlib import Path
+
+import nbformat
+import numpy as np
+import pytest
+from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
+from PIL import Image
+
+from lrcourse import notebooks
+from lrcourse.notebooks import NotebookError
+
+ROOT = Path(__file__).parents[1]
+
+
+def write(path: Path, *cells) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    book = new_notebook(cells=[new_code_cell(cell, id=f"c{i}") if isinstance(cell, str) else cell
+                               for i, cell in enumerate(cells)])  # fmt: skip
+    path.write_text(nbformat.writes(notebooks.normalize(book)) + "\n", encoding="utf-8")
+    return path
+
+
+def png(pixels) -> str:
+    buffer = io.BytesIO()
+    Image.fromarray(np.asarray(pixels, dtype=np.uint8)).save(buffer, format="png")
+    return base64.b64encode(buffer.getvalue()).decode()
+
+
+def pytest_nbval(*arguments) -> subprocess.CompletedProcess:
+    command = [
+        sys.executable,
+        "-m",
+        "pytest",
+        "--nbval",
+        "-p",
+        "no:cacheprovider",
+        "-o",
+        "addopts=",
+        *map(str, arguments),
+    ]
+    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+
+
+def test_no_notebook_is_left_out_of_the_comparison():
+    collected = pytest_nbval("--collect-only", "-q", "book", "solutions", "labs").stdout
+    there = {str(path.relative_to(ROOT)) for path in notebooks.find(ROOT)}
+    assert there == {line.split("::")[0] for line in collected.splitlines() if "::" in line}
+    tracked = subprocess.run(
+        ["git", "ls-files", "*.ipynb"], cwd=ROOT, capture_output=True, text=True, check=True
+    ).stdout
+    assert set(tracked.split()) <= there
+
+
+def test_the_notebooks_of_the_course_are_clean():
+    assert notebooks.problems(notebooks.find(ROOT)) == []
+
+
+def test_a_run_writes_outputs_and_a_second_run_changes_nothing(tmp_path):
+    path = write(tmp_path / "book" / "a.ipynb", "print('one')\nprint('two')", "1 + 1")
+    assert notebooks.run([path]) == [path]
+    assert [cell.outputs[0].get("text") for cell in nbformat.read(path, 4).cells] == ["one\ntwo\n", None]
+    assert notebooks.run([path]) == []
+
+
+@pytest.mark.parametrize("cell", ["1 / 0", "raise SystemExit(1)", "assert 1 == 2"])
+def test_a_failing_cell_fails_the_run_and_keeps_the_file(tmp_path, cell):
+    path = write(tmp_path / "book" / "a.ipynb", "print(1)", cell)
+    before = path.read_bytes()
+    with pytest.raises(NotebookError, match=r"a\.ipynb"):
+        notebooks.run([path])
+    assert path.read_bytes() == before
+
+
+@pytest.mark.parametrize("changed", ["print('3')", "1 / 0", "print('two', 2)"])
+def test_a_canary_whose_cell_no_longer_gives_the_stored_output_turns_nbval_red(tmp_path, changed):
+    path = write(tmp_path / "book" / "canary.ipynb", "print('2')")
+    notebooks.run([path])
+    assert pytest_nbval(path).returncode == 0
+    path.write_text(path.read_text().replace("print('2')", changed))
+    assert pytest_nbval(path).returncode == 1
+
+
+def test_a_missing_path_is_named(tmp_path):
+    with pytest.raises(ValueError, match=r"nowhere\.ipynb"):
+        notebooks.run([tmp_path / "nowhere.ipynb"])
+
+
+def test_a_picture_that_only_differs_by_rounding_keeps_its_stored_bytes():
+    rng = np.random.default_rng(0)
+    picture = rng.integers(0, 250, size=(60, 60, 3))
+    rounded = picture + (rng.random(picture.shape) < 0.05)
+    moved = np.roll(picture, 1, axis=0)
+
+    def notebook(data, source="plot()"):
+        output = new_output("display_data", data={"image/png": data})
+        return new_notebook(cells=[new_code_cell(source, id="figure", outputs=[output])])
+
+    def kept(fresh, stored):
+        return notebooks.keep_same_pictures(fresh, stored).cells[0].outputs[0].data["image/png"]
+
+    old, close, other = png(picture), png(rounded), png(moved)
+    assert kept(notebook(close), notebook(old)) == old
+    assert kept(notebook(other), notebook(old)) == other
+    assert kept(notebook(close, source="plot(2)"), notebook(old)) == close
+
+
+PROBLEMS = {
+    "was not executed": [new_code_cell("1", id="a")],
+    "without the tag": [new_code_cell("1", id="a", execution_count=1,
+                                      outputs=[new_output("error", ename="E", evalue="", traceback=[])])],
+    "or the tag without one": [new_code_cell("1", id="a", execution_count=1, metadata={"tags": ["raises-exception"]})],
+    "no code cell": [new_markdown_cell("text", id="a")],
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("problem", PROBLEMS)
+def test_what_nbval_would_pass_silently_is_reported(tmp_path, problem):
+    path = write(tmp_path / "book" / "a.ipynb", *PROBLEMS[problem])
+    assert [problem in line for line in notebooks.problems([path])] == [True]
+
+
+def test_student_versions_keep_no_outputs_and_every_notebook_is_normalized(tmp_path):
+    student = write(tmp_path / "labs" / "a.ipynb", new_code_cell("1", id="a", execution_count=1))
+    assert "has outputs" in notebooks.problems([student])[0]
+    messy = write(tmp_path / "labs" / "b.ipynb", "1")
+    messy.write_text(messy.read_text().replace('"language": "python"', '"language": "Python"'))
+    assert "not normalized" in notebooks.problems([messy])[0]
