@@ -5,6 +5,8 @@ snapshot and one that restores it. `lrcourse.torch.range_test` and `lrcourse.ker
 """
 
 import math
+import random
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -146,6 +148,23 @@ def range_test(
     finally:
         restore(state)
     return RangeTest(rates[: len(losses)], np.array(losses), np.array(smoothed), stopped)
+
+
+def keep_random() -> Callable[[], None]:
+    """Note the state of the random numbers (Python, NumPy, and PyTorch if it is imported); the result puts it back."""
+    python, numpy = random.getstate(), np.random.get_state()
+    torch = sys.modules.get("torch")
+    tensors = torch and torch.get_rng_state()
+    on_gpu = torch.cuda.get_rng_state_all() if torch and torch.cuda.is_initialized() else []
+
+    def put_back() -> None:
+        random.setstate(python)
+        np.random.set_state(numpy)
+        if torch:
+            torch.set_rng_state(tensors)
+            torch.cuda.set_rng_state_all(on_gpu)
+
+    return put_back
 
 
 def _ladder(start: float, end: float, n: int, mode: str) -> Array:
