@@ -1,0 +1,131 @@
+"""The learning-rate range test for a compiled Keras model."""
+
+import math
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import keras
+import numpy as np
+
+from .. import range_test as core
+from ..range_test import RangeTest
+from ..schedules.checks import bad
+from ..schedules.checks import steps as at_least_one
+
+Undo = Callable[[], None]
+ATTEMPTS = 32  # a loss-scaling optimizer halves its scale at every skipped update: after so many it never recovers
+
+
+def range_test(
+    model: keras.Model,
+    x: Any,
+    y: Any,
+    *,
+    batch_size: int = 32,
+    seed: int = 0,
+    start: float = 1e-7,
+    end: float = 10.0,
+    steps: int = 100,
+    mode: str = "exp",
+    smooth: float = 0.98,
+    stop: float = 4.0,
+) -> RangeTest:
+    """The range test (`lrcourse.range_test.range_test`) on a compiled model, which is the same afterwards, bit by bit.
+
+    Put back, also after an exception: weights, the seeds of dropout and the like, the optimizer's variables and
+    rate, metrics, on the PyTorch backend the training mode, and the random numbers of Python, NumPy and PyTorch
+    (TensorFlow's own global generator, which Keras layers do not use, moves on).
+
+    `x`, `y`: arrays of one length. Mini-batches of `batch_size` come in an order drawn from `seed`, shuffled anew each
+    epoch. The loss is that of the batch before its update (what a callback sees in `logs["loss"]` is the mean since
+    the epoch began, which lags), penalties included. With `gradient_accumulation_steps` or loss scaling, a step is
+    a successful update, and its loss the mean over the batches that it took.
+
+    Raises: `ValueError` for arguments out of range, a model that is not compiled or not built, or an optimizer with
+    a schedule in it.
+
+    >>> keras.utils.set_random_seed(0)
+    >>> model = keras.Sequential([keras.layers.Input((2,)), keras.layers.Dense(1)])
+    >>> model.compile(keras.optimizers.SGD(0.125), loss="mse")
+    >>> x = np.random.default_rng(0).standard_normal((64, 2))
+    >>> result = range_test(model, x, x.sum(1, keepdims=True), smooth=0.5)
+    >>> 0.01 < result.suggest("steepest") < 1, float(model.optimizer.learning_rate)
+    (True, 0.125)
+    """
+    optimizer = _checked(model)
+    batches = _batches(np.asarray(x), np.asarray(y), at_least_one("batch_size", batch_size), seed)
+    attempts = ATTEMPTS * (optimizer.gradient_accumulation_steps or 1)
+
+    def step_fn(lr: float) -> float:
+        optimizer.learning_rate = lr
+        before = int(optimizer.iterations)
+        losses: list[float] = []
+        while int(optimizer.iterations) == before:
+            loss = float(model.train_on_batch(*next(batches), return_dict=True)["loss"])
+            losses.append(loss if len(losses) < attempts else math.nan)
+            if not math.isfinite(losses[-1]):
+                break
+        return sum(losses) / len(losses)
+
+    def snapshot() -> list[Undo]:
+        model.optimizer.build(model.trainable_variables)  # or its moments could not be put back to their zeros
+        kept = [core.keep_random(), _keep_variables(model)]
+        if keras.backend.backend() == "torch":
+            kept.append(_keep_modes(model))
+            model.train()
+        return kept
+
+    def restore(kept: list[Undo]) -> None:
+        for undo in kept:
+            undo()
+
+    return core.range_test(step_fn, snapshot, restore, start, end, steps, mode, smooth, stop)
+
+
+def _checked(model: keras.Model) -> Any:
+    """The optimizer that holds the rate."""
+    if not model.compiled:
+        raise bad("model", model.name, "compiled", "call model.compile(optimizer, loss) first")
+    if not model.built:
+        raise bad("model", model.name, "built", "add a keras.layers.Input, or call model(x[:1]) first")
+    optimizer = getattr(model.optimizer, "inner_optimizer", model.optimizer)
+    if not isinstance(optimizer.learning_rate, keras.Variable):
+        raise bad("optimizer.learning_rate", "a schedule or function", "a plain number for a range test",
+                  "compile with learning_rate=0.01, and put the schedule in afterwards")  # fmt: skip
+    return optimizer
+
+
+def _batches(x: Any, y: Any, size: int, seed: int) -> Iterator[tuple[Any, Any]]:
+    if len(x) != len(y) or len(x) == 0:
+        raise bad("x, y", (x.shape, y.shape), "of one length, at least 1", "pass one target per input")
+    return _forever(x, y, size, np.random.default_rng(seed))
+
+
+def _forever(x: Any, y: Any, size: int, rng: np.random.Generator) -> Iterator[tuple[Any, Any]]:
+    while True:
+        order = rng.permutation(len(x))
+        for first in range(0, len(x), size):
+            chosen = order[first : first + size]
+            yield x[chosen], y[chosen]
+
+
+def _keep_variables(model: keras.Model) -> Undo:
+    variables = [*model.variables, *model.metrics_variables, *model.optimizer.variables]
+    values = [np.array(keras.ops.convert_to_numpy(variable)) for variable in variables]  # np.array copies
+
+    def put_back() -> None:
+        model.reset_metrics()  # for those that the first batch created
+        for variable, value in zip(variables, values, strict=True):
+            variable.assign(value)
+
+    return put_back
+
+
+def _keep_modes(model: Any) -> Undo:
+    modes = {module: module.training for module in model.modules()}
+
+    def put_back() -> None:
+        for module, mode in modes.items():
+            module.training = mode
+
+    return put_back
