@@ -3,10 +3,12 @@
 KerasSchedule(schedule, steps)      the rate inside the optimizer: any backend, any way of execution
 ScheduleCallback(schedule, ...)     the rate and the momentum from outside, with a record of what was applied
 CyclicLR(base_lr, max_lr, ...)      the classic callback
+range_test(model, x, y, ...)        the loss at rising rates; the model stays as it was
 """
 
 from .cyclic_lr import CyclicLR
 from .keras_schedule import KerasSchedule
+from .range_test import range_test
 from .schedule_callback import ScheduleCallback
 
-__all__ = ["CyclicLR", "KerasSchedule", "ScheduleCallback"]
+__all__ = ["CyclicLR", "KerasSchedule", "ScheduleCallback", "range_test"]
