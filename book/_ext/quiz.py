@@ -10,6 +10,7 @@ that opens by itself; `_static/quiz.js` shows it when its answer is chosen.
 """
 
 import re
+from string import ascii_uppercase
 from typing import Any
 
 from docutils import nodes
@@ -32,7 +33,8 @@ def open_tag(writer: Any, node: nodes.Element) -> None:
 
 
 def close_tag(writer: Any, node: nodes.Element) -> None:
-    writer.body.append(f"</{node['tag']}>")
+    if node["tag"] != "input":
+        writer.body.append(f"</{node['tag']}>")
 
 
 def ignore(writer: Any, node: nodes.Element) -> None:
@@ -45,28 +47,38 @@ class Quiz(SphinxDirective):
     has_content = True
 
     def run(self) -> list[nodes.Node]:
-        _, *parts = ANSWER.split("\n".join(self.content))
-        answers = [(mark == "x", *text.partition("::")[::2]) for mark, text in zip(parts[::2], parts[1::2], strict=True)]
-        if len(answers) < 2 or not any(right for right, *_ in answers) or not all(why.strip() for *_, why in answers):
-            raise self.error("a quiz needs two lines or more, `- [ ] answer :: explanation`, and `[x]` at the right ones")
+        before, *parts = ANSWER.split("\n".join(self.content))
+        answers = [(mark == "x", *text.split("::")) for mark, text in zip(parts[::2], parts[1::2], strict=True)]
+        whole = len(answers) > 1 and all(len(answer) == 3 for answer in answers)
+        if before.strip() or not whole or not any(right for right, *_ in answers):
+            raise self.error(
+                "a quiz has two answers or more, `- [ ] answer :: explanation`, with `[x]` at the right ones"
+            )
         kind = "radio" if sum(right for right, *_ in answers) == 1 else "checkbox"
         name = f"{self.env.docname}-quiz-{self.env.new_serialno('quiz')}".replace("/", "-")
-        hint = [] if kind == "radio" else [nodes.inline("", " (more than one)")]
-        legend = self.phrase("legend", self.arguments[0], hint)
-        return [tag("", legend, *(self.choice(kind, name, *answer) for answer in answers), tag="fieldset", html={"CLASS": "quiz"})]
+        legend = self.phrase("legend", self.arguments[0])
+        if kind == "checkbox":
+            legend += nodes.emphasis("", " (more than one)")
+        choices = [
+            self.choice(letter, kind, name, *answer) for letter, answer in zip(ascii_uppercase, answers, strict=False)
+        ]
+        return [tag("", legend, *choices, tag="fieldset", html={"CLASS": "quiz"})]
 
-    def choice(self, kind: str, name: str, right: bool, answer: str, why: str) -> nodes.Node:
+    def choice(self, letter: str, kind: str, name: str, right: bool, answer: str, why: str) -> nodes.Node:
         box = tag("", tag="input", html={"type": kind, "name": name})
-        verdict = nodes.strong("", "Right. " if right else "No. ")
-        summary = tag("", nodes.Text("Explanation"), tag="summary", html={})
-        explanation = tag("", summary, self.phrase("p", why, before=[verdict]), tag="details", html={})
-        label = tag("", box, self.phrase("span", answer), tag="label", html={})
+        reason = self.phrase("p", why)
+        reason.insert(0, nodes.strong("", "Right. " if right else "No. "))
+        explanation = tag(
+            "", tag("", nodes.Text("Explanation"), tag="summary", html={}), reason, tag="details", html={}
+        )
+        # The letter gives every answer a name in plain text, also one that is mathematics alone.
+        label = tag("", box, nodes.strong("", letter), self.phrase("span", answer), tag="label", html={})
         live = tag("", explanation, tag="div", html={"aria-live": "polite"})
         return tag("", label, live, tag="div", html={"CLASS": f"quiz-{'right' if right else 'wrong'}"})
 
-    def phrase(self, name: str, text: str, after: list[nodes.Node] = [], before: list[nodes.Node] = []) -> nodes.Node:  # noqa: B006
+    def phrase(self, name: str, text: str) -> nodes.Element:
         parsed, messages = self.parse_inline(" ".join(text.split()))
-        node = phrase(text, "", *before, *parsed, *after, *messages, tag=name, html={})
+        node = phrase(text, "", *parsed, *messages, tag=name, html={})
         self.set_source_info(node)
         return node
 

@@ -1,3 +1,19 @@
 // What the theme's pages lack for screen readers and speech control, and style sheets cannot add.
 document.addEventListener("DOMContentLoaded", () => {
+  const all = (selector, change) => document.querySelectorAll(selector).forEach(change);
+
+  // The spoken name of a button begins with the words that are seen on it.
+  all("button.search-button-field", (button) => button.setAttribute("aria-label", button.textContent.replace(/\s+/g, " ").trim()));
+  all(".theme-switch-button i", (icon) => icon.removeAttribute("title"));
+  all("summary[aria-label]", (summary) => summary.removeAttribute("aria-label"));
+
+  // The logo belongs to a landmark.
+  all(".sidebar-primary-item:has(> .navbar-brand)", (item) => {
+    item.setAttribute("role", "navigation");
+    item.setAttribute("aria-label", "Home");
+  });
+
+  // doc-biblioentry is deprecated: a bibliography is a list with items.
+  all("[role=doc-biblioentry]", (entry) => entry.setAttribute("role", "listitem"));
+  all(".citation-list > a", (anchor) => anchor.nextElementSibling?.prepend(anchor));
 });
