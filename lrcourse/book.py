@@ -25,7 +25,8 @@ def build(root: Path) -> Path:
     if orphans := sorted(set(all_pages(root)) - set(pages)):
         raise RuntimeError(f"pages that _toc.yml does not name: {', '.join(map(str, orphans))}: add or delete them")
     executed = execute(root, [page for page in pages if page.suffix == ".ipynb"])
-    command = [sys.executable, "-m", "jupyter_book", "build", ".", "-W", "-n", "--keep-going", "--path-output", "."]
+    jupyter_book = str(Path(sys.executable).with_name("jupyter-book"))
+    command = [jupyter_book, "build", ".", "-W", "-n", "--keep-going", "--path-output", "."]
     result = subprocess.run(command, cwd=root, env={**os.environ, **ENVIRONMENT})
     if result.returncode:
         # Sphinx remembers pages it has read and would not repeat their warnings: a failed build must start afresh.

@@ -20,9 +20,9 @@ class Finding:
 
 
 PACKAGES = {  # distribution: what needs it
-    "numpy": "everything", "torch": "most chapters and labs", "keras": "the Keras parts", "tensorflow": "Keras on TensorFlow",
-    "scikit-learn": "the data sets", "matplotlib": "figures", "jupyter-book": "make book", "jupyterlab": "the labs",
-    "nbgrader": "grading", "nbval": "make test",
+    "numpy": "everything", "torch": "most chapters and labs", "keras": "the Keras parts",
+    "tensorflow": "Keras on TensorFlow", "scikit-learn": "the data sets", "matplotlib": "figures",
+    "jupyter-book": "make book", "jupyterlab": "the labs", "nbgrader": "grading", "nbval": "make test",
 }  # fmt: skip
 PROGRAMS = {"chromium": "the tests that open pages in a browser", "bwrap": "the sandbox of lrcourse grade"}
 

@@ -14,7 +14,7 @@ from nbformat import NotebookNode
 from .determinism import ENVIRONMENT
 from .schedules.checks import bad
 
-# Two renderings of one figure differ by rounding at the edges of lines (about 1e-4); a line that moved, by more than this.
+# Two renderings of one figure differ by rounding at the edges of lines (about 1e-4); a moved line differs by more.
 SAME_PICTURE = 0.004
 KEPT_CELL_METADATA = ("tags", "mystnb", "nbgrader", "editable", "deletable", "slideshow")
 
@@ -63,8 +63,14 @@ def execute(notebook: NotebookNode, path: Path) -> NotebookNode:
 
     os.environ.update(ENVIRONMENT)  # the kernel inherits it
     fresh = nbformat.from_dict(notebook)
-    client = NotebookClient(fresh, timeout=600, kernel_name="python3", resources={"metadata": {"path": str(path.parent)}},
-                            coalesce_streams=True, extra_arguments=["--log-level=ERROR"])  # fmt: skip
+    client = NotebookClient(
+        fresh,
+        timeout=600,
+        kernel_name="python3",
+        resources={"metadata": {"path": str(path.parent)}},
+        coalesce_streams=True,
+        extra_arguments=["--log-level=ERROR"],
+    )
     try:
         client.execute()
     except CellExecutionError as error:

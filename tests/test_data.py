@@ -35,11 +35,16 @@ def test_the_line_is_the_one_that_is_stated():
     assert np.std(line.y_train - 4 - 3 * line.x_train) == pytest.approx(1, abs=0.02)
 
 
-@pytest.mark.parametrize(
-    ("call", "named"),
-    [(lambda: data.moons(n=0), "n"), (lambda: data.moons(noise=-1), "noise"), (lambda: data.digits(test_size=1), "test_size"),
-     (lambda: data.linear_regression(n=0), "n"), (lambda: data.moons(seed=-1), "seed")],
-)  # fmt: skip
+BAD = [
+    (lambda: data.moons(n=0), "n"),
+    (lambda: data.moons(noise=-1), "noise"),
+    (lambda: data.moons(seed=-1), "seed"),
+    (lambda: data.linear_regression(n=0), "n"),
+    (lambda: data.digits(test_size=1), "test_size"),
+]
+
+
+@pytest.mark.parametrize(("call", "named"), BAD)
 def test_bad_input_is_named(call, named):
     with pytest.raises(ValueError, match=rf"^{named} must be .*: \w+"):
         call()

@@ -39,7 +39,7 @@ def test_the_course_is_pinned_to_the_versions_it_was_written_for(name, version):
 
 def test_conda_gets_the_same_pins():
     environment = yaml.safe_load((ROOT / "environment.yml").read_text())
-    python, pip, packages = environment["dependencies"]
+    python, _, packages = environment["dependencies"]
     assert Version(python.removeprefix("python=")).release in [(3, 11), (3, 12)]
     assert packages == {"pip": ["--constraint constraints.txt", "--editable .[all]"]}
 

@@ -1,0 +1,87 @@
+"""The build: parallel, cached, and red for every failing cell, broken reference, warning or forgotten page."""
+
+import shutil
+from pathlib import Path
+
+import nbformat
+import pytest
+import yaml
+from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
+
+from lrcourse import book
+from lrcourse.notebooks import NotebookError
+
+ROOT = Path(__file__).parents[1]
+
+
+def chapter(path: Path, code: str, text: str = "# A chapter") -> None:
+    cells = [new_markdown_cell(text, id="title"), new_code_cell(code, id="code")]
+    path.write_text(nbformat.writes(new_notebook(cells=cells)) + "\n", encoding="utf-8")
+
+
+@pytest.fixture
+def small_book(tmp_path):
+    """A book of three pages with the course's own configuration."""
+    for name in ["_config.yml", "constraints.txt", "lrcourse", "book/_static", "book/_ext", "book/_mathjax"]:
+        source, target = ROOT / name, tmp_path / name
+        target.parent.mkdir(exist_ok=True)
+        shutil.copytree(source, target) if source.is_dir() else shutil.copy(source, target)
+    (tmp_path / "book" / "references.bib").write_text("")
+    (tmp_path / "book" / "intro.md").write_text("# Start\n\nSee [](first.ipynb).\n")
+    chapter(tmp_path / "book" / "first.ipynb", "print('first chapter')")
+    chapter(tmp_path / "book" / "second.ipynb", "print('second chapter')")
+    toc = {"format": "jb-book", "root": "book/intro", "chapters": [{"file": "book/first"}, {"file": "book/second"}]}
+    (tmp_path / "_toc.yml").write_text(yaml.safe_dump(toc))
+    return tmp_path
+
+
+def test_only_what_changed_is_executed_again(small_book, capsys):
+    first_page = book.build(small_book)
+    assert first_page.exists()
+    assert "first chapter" in (small_book / "_build/html/book/first.html").read_text()
+    assert "executed 2 notebooks" in capsys.readouterr().out
+
+    book.build(small_book)
+    assert "executed 0 notebooks" in capsys.readouterr().out
+
+    chapter(small_book / "book" / "second.ipynb", "print('second edition')")
+    book.build(small_book)
+    printed = capsys.readouterr().out
+    assert "executing 1 of 2 notebooks: second.ipynb" in printed
+    assert "second edition" in (small_book / "_build/html/book/second.html").read_text()
+
+    with (small_book / "lrcourse" / "plots.py").open("a") as package:
+        package.write("# changed\n")
+    book.build(small_book)
+    assert "executing 2 of 2 notebooks" in capsys.readouterr().out
+
+
+def test_a_canary_with_a_failing_cell_fails_the_build_and_is_named(small_book):
+    chapter(small_book / "book" / "second.ipynb", "1 / 0")
+    for _ in range(2):  # a second try must not pass because something was remembered
+        with pytest.raises(NotebookError, match=r"(?s)second\.ipynb.*ZeroDivisionError"):
+            book.build(small_book)
+
+
+BROKEN = {
+    "See [](nowhere.md).": "nowhere.md",
+    "See {numref}`fig-nowhere`.": "fig-nowhere",
+    "See {cite}`nobody1900`.": "nobody1900",
+    "See {term}`no such term`.": "no such term",
+    "#### Three levels too deep": "Non-consecutive header level",
+}
+
+
+def test_every_broken_reference_and_warning_is_named_and_fails_the_build_each_time(small_book, capfd):
+    chapter(small_book / "book" / "second.ipynb", "print(1)", "# T\n\n" + "\n\n".join(BROKEN))
+    for _ in range(2):
+        with pytest.raises(RuntimeError, match="errors or warnings"):
+            book.build(small_book)
+        printed = capfd.readouterr().err
+        assert [message for message in BROKEN.values() if message not in printed] == []
+
+
+def test_a_page_that_the_table_of_contents_forgets_is_an_error(small_book):
+    (small_book / "book" / "lost.md").write_text("# Lost")
+    with pytest.raises(RuntimeError, match=r"book/lost\.md"):
+        book.build(small_book)
