@@ -59,8 +59,9 @@ class Schedule:
         if not np.all((at >= 0) & np.isfinite(at)):
             raise bad("t", t, "a finite step, zero or more", "steps count optimizer updates from 0")
         with np.errstate(over="ignore", under="ignore"):  # a power may leave float64 at huge t: inf or 0 is right
-            result = np.broadcast_to(np.asarray(self.rates(at), dtype=np.float64), at.shape)
-        return float(result) if at.ndim == 0 else result.copy()
+            # NumPy's scalars round differently from its arrays: a single step goes the way of many
+            result = np.broadcast_to(np.asarray(self.rates(np.atleast_1d(at)), dtype=np.float64), at.shape or (1,))
+        return float(result[0]) if at.ndim == 0 else result.copy()
 
     def table(self, n: int) -> Array:
         """The rates of the first `n` updates, `s(0)` to `s(n - 1)`, as a float64 array of shape `(n,)`.
@@ -172,12 +173,14 @@ def power(base: Any, exponent: Any) -> Any:
 
 
 def mix(start: Any, end: Any, weight: Any) -> Any:
-    """`start` at weight 0, `end` at weight 1, both exactly: rounding never overshoots an end point."""
-    return (1 - weight) * start + weight * end
+    """`start` at weight 0, `end` at weight 1, both exactly; rounding never leaves the range between them."""
+    return np.clip((1 - weight) * start + weight * end, np.minimum(start, end), np.maximum(start, end))
 
 
 def apply(fn: Callable[[Any], Any], t: Array) -> Array:
     """`fn` at every element of `t`: in one call if it takes arrays, else (an `if`, `math.sin`) one by one."""
+    if t.size == 1:
+        return np.full(t.shape, fn(t.item()), dtype=np.float64)
     try:
         return np.asarray(fn(t), dtype=np.float64)
     except (TypeError, ValueError):

@@ -89,7 +89,7 @@ class BatchSchedule(Schedule):
     def batch(self, t: ArrayLike) -> np.ndarray | int:
         """The batch size of update `t` (an int, or an int array for an array of steps)."""
         rates = np.asarray(self.schedule(t))
-        with np.errstate(divide="ignore"):
+        with np.errstate(divide="ignore", over="ignore"):
             wanted = self.first_batch * (self.schedule(0) / rates)
         sizes = np.clip(np.floor(wanted * (1 + 1e-12)), self.first_batch, self.max_batch).astype(int)
         return int(sizes) if sizes.ndim == 0 else sizes

@@ -70,6 +70,6 @@ class Plateau:
 
         Raises: `ValueError` if the fields are not those of a `Plateau`.
         """
-        if state.keys() != self.__dict__.keys():
-            raise bad("state", sorted(state), f"the fields {sorted(self.__dict__)}", "load what state_dict returned")
+        if state.keys() != asdict(self).keys():
+            raise bad("state", sorted(state), f"the fields {sorted(asdict(self))}", "load what state_dict returned")
         self.__dict__.update(state)

@@ -1,0 +1,542 @@
+"""Schedules: what holds for every one of them, what each one promises, and what they refuse."""
+
+import dataclasses
+import json
+import math
+import pickle
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import array_shapes, arrays
+
+import lrcourse
+from lrcourse import (
+    SGDR,
+    WSD,
+    Constant,
+    Cosine,
+    Cyclic,
+    Exponential,
+    InverseSqrt,
+    Lambda,
+    Linear,
+    MultiStep,
+    OneCycle,
+    Piecewise,
+    Plateau,
+    Polynomial,
+    Schedule,
+    Step,
+    Then,
+    batch_schedule,
+    epochs,
+    plan_cycles,
+    steps_per_epoch,
+    warmup,
+)
+
+settings.register_profile("schedules", deadline=None, max_examples=60)
+settings.load_profile("schedules")
+
+NAMES = {name: getattr(lrcourse, name) for name in lrcourse.__all__}
+
+rate = st.floats(1e-6, 10.0)
+ends = st.one_of(st.just(0.0), rate)
+count = st.integers(1, 500)
+gamma = st.floats(0.01, 1.0)
+length = st.one_of(count, st.floats(0.5, 500.0))
+
+
+def over(rates: st.SearchStrategy[float], n: int) -> st.SearchStrategy[list[float]]:
+    return st.lists(rates, min_size=n, max_size=n).map(sorted)
+
+
+def cyclic(scale: st.SearchStrategy[dict[str, Any]]) -> st.SearchStrategy[Schedule]:
+    return st.builds(
+        lambda bounds, up, down, scale: Cyclic(*bounds, up, down, **scale),
+        over(rate, 2), length, st.one_of(st.none(), length), scale,
+    )  # fmt: skip
+
+
+triangular = cyclic(st.just({}))
+scaled = cyclic(
+    st.one_of(st.just({"mode": "triangular2"}), st.builds(lambda g: dict(mode="exp_range", gamma=g), gamma))
+)
+sgdr = st.builds(
+    lambda bounds, first, growth, decay: SGDR(bounds[1], bounds[0], first, growth, decay),
+    over(ends, 2), count, st.one_of(st.just(1.0), st.floats(1.01, 3.0)), gamma,
+)  # fmt: skip
+one_cycle = st.builds(
+    OneCycle, rate, st.integers(20, 500), st.floats(0.1, 0.45), st.one_of(st.none(), ends), st.one_of(st.none(), ends),
+    st.sampled_from([2, 3]), st.sampled_from(["cos", "linear"]),
+)  # fmt: skip
+piecewise = st.integers(0, 4).flatmap(
+    lambda n: st.builds(Piecewise, st.lists(count, min_size=n, max_size=n).map(sorted), over(ends, n + 1))
+)
+wsd = st.builds(
+    WSD, rate, st.integers(0, 50), st.integers(0, 50), count, rate, st.sampled_from(["linear", "1-sqrt", "exp"])
+)
+simple = st.one_of(
+    st.builds(Constant, ends),
+    st.builds(Linear, ends, ends, count),
+    st.builds(Polynomial, ends, ends, count, st.floats(0.2, 5.0)),
+    st.builds(Cosine, ends, ends, count),
+    st.builds(Exponential, ends, gamma, length, st.booleans()),
+    st.builds(Step, ends, count, gamma),
+    st.builds(MultiStep, ends, st.lists(st.integers(0, 500), max_size=5).map(sorted), gamma),
+    st.builds(InverseSqrt, ends, length),
+    triangular, scaled, sgdr, one_cycle, piecewise, wsd,
+)  # fmt: skip
+schedules = st.recursive(
+    simple,
+    lambda s: st.one_of(
+        st.builds(lambda a, b: a + b, s, s),
+        st.builds(lambda a, b: a * b, s, s),
+        st.builds(lambda k, a: k * a, ends, s),
+        st.builds(lambda a, b, n: a.then(b, at=n), s, s, st.integers(0, 300)),
+        st.builds(lambda a, bounds: a.clip(*bounds), s, over(ends, 2)),
+        st.builds(warmup, s, count, ends),
+        st.builds(lambda peak, s, b, more: batch_schedule(Step(peak, 7, 0.5), b, b + more), rate, s, count, count),
+    ),
+    max_leaves=4,
+)
+steps = st.integers(0, 2000)
+decays = st.one_of(
+    st.builds(lambda r, n: Linear(r[1], r[0], n), over(ends, 2), count),
+    st.builds(lambda r, n, p: Polynomial(r[1], r[0], n, p), over(ends, 2), count, st.floats(0.2, 5.0)),
+    st.builds(lambda r, n: Cosine(r[1], r[0], n), over(ends, 2), count),
+    st.builds(Exponential, ends, gamma, length, st.booleans()),
+    st.builds(Step, ends, count, gamma),
+    st.builds(MultiStep, ends, st.lists(count, max_size=5).map(sorted), gamma),
+    st.builds(InverseSqrt, ends, length),
+    st.builds(lambda r, n, d, shape: WSD(r[1], 0, n, d, r[0], shape), over(rate, 2), count, count,
+              st.sampled_from(["linear", "1-sqrt", "exp"])),
+)  # fmt: skip
+
+
+# What holds for every schedule
+
+
+@given(schedules, steps)
+def test_a_number_gives_a_float(s: Schedule, t: int) -> None:
+    assert type(s(t)) is float
+    assert type(s(np.int64(t))) is float
+    assert s(float(t)) == s(t) == s(np.array(t))
+
+
+@given(schedules, arrays(np.int64, array_shapes(min_dims=1, max_dims=3, min_side=0, max_side=4), elements=steps))
+def test_an_array_gives_float64_of_its_shape_point_by_point(s: Schedule, t: np.ndarray) -> None:
+    rates = s(t)
+    assert rates.dtype == np.float64 and rates.shape == t.shape
+    assert rates.flags.writeable
+    assert rates.ravel().tolist() == [s(int(at)) for at in t.ravel()]
+
+
+@given(schedules, st.integers(1, 300))
+def test_the_table_is_the_schedule_at_each_step(s: Schedule, n: int) -> None:
+    assert s.table(n).tolist() == [s(t) for t in range(n)]
+
+
+@given(schedules)
+def test_rates_are_finite_and_not_negative_however_large_the_step(s: Schedule) -> None:
+    rates = s([0, 1, 10**6, 10**12, 10**18])
+    assert np.isfinite(rates).all() and (rates >= 0).all()
+
+
+@given(schedules)
+def test_frozen_equal_hashable_and_written_down(s: Schedule) -> None:
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        setattr(s, dataclasses.fields(s)[0].name, 1)
+    copy = eval(repr(s), {**NAMES})
+    assert copy == s and hash(copy) == hash(s) and copy is not s
+    assert pickle.loads(pickle.dumps(s)) == s
+    assert Schedule.from_dict(json.loads(json.dumps(s.to_dict()))) == s
+
+
+def test_different_parameters_are_different_schedules() -> None:
+    assert Step(0.1, 30, 0.1) != Step(0.1, 31, 0.1)
+    assert Linear(1.0, 0.0, 10) != Cosine(1.0, 0.0, 10)
+
+
+@pytest.mark.parametrize(
+    ("schedule", "last", "value"),
+    [
+        (Linear(1.0, 0.25, 10), 10, 0.25),
+        (Polynomial(1.0, 0.25, 10, power=3), 10, 0.25),
+        (Cosine(1.0, 0.25, 10), 10, 0.25),
+        (OneCycle(1.0, 10, final_lr=0.25), 9, 0.25),
+        (OneCycle(1.0, 20, final_lr=0.25, phases=3), 19, 0.25),
+        (WSD(1.0, 2, 3, 5, end=0.25), 10, 0.25),
+        (WSD(1.0, 2, 3, 5, end=0.25, shape="exp"), 10, 0.25),
+        (WSD(1.0, 2, 3, 5, end=0.25, shape="1-sqrt"), 10, 0.25),
+        (MultiStep(1.0, [3, 10], 0.5), 10, 0.25),
+        (Piecewise([3, 10], [1.0, 0.5, 0.25]), 10, 0.25),
+        (warmup(Linear(1.0, 0.25, 7), 3), 10, 0.25),
+    ],
+)
+def test_past_the_end_the_last_value_holds(schedule: Schedule, last: int, value: float) -> None:
+    assert schedule(last - 1) != value
+    assert schedule([last, last + 1, 2 * last, 10**6, 10**18]).tolist() == [value] * 5
+
+
+def test_a_million_steps_are_one_evaluation() -> None:
+    calls = []
+
+    def fn(t: Any) -> Any:
+        calls.append(np.shape(t))
+        return 1 / (1 + t)
+
+    million = np.arange(10**6)
+    Lambda(fn)(million)
+    assert calls == [(10**6,)]
+    calls.clear()
+    (2 * Lambda(fn) + Constant(1.0)).then(Step(0.1, 30, 0.1), at=500).clip(0.0, 1.0).table(10**6)
+    assert calls == [(10**6,)]
+    calls.clear()
+    Cyclic(0.1, 1.0, 100, scale_fn=fn)(million)
+    Cyclic(0.1, 1.0, 100, scale_fn=fn, scale_mode="iterations")(million)
+    assert calls == [(10**6,)] * 2
+
+
+# The algebra
+
+
+@given(schedules, schedules, ends, steps)
+def test_sum_and_product_are_exact_point_by_point(a: Schedule, b: Schedule, k: float, t: int) -> None:
+    assert (a + b)(t) == a(t) + b(t)
+    assert (a * b)(t) == a(t) * b(t)
+    assert (k * a)(t) == (a * k)(t) == (np.float64(k) * a)(t) == k * a(t)
+    assert (k + a)(t) == (a + k)(t) == k + a(t)
+
+
+@given(schedules, schedules, st.integers(0, 300))
+def test_then_switches_at_the_boundary_and_the_child_starts_at_0(a: Schedule, b: Schedule, n: int) -> None:
+    table = a.then(b, at=n).table(n + 50)
+    assert table[:n].tolist() == [a(t) for t in range(n)]
+    assert table[n:].tolist() == b.table(50).tolist()
+
+
+@pytest.mark.parametrize(("at", "expected"), [(0, [5, 4, 3, 2]), (1, [1, 5, 4, 3]), (3, [1, 2, 3, 5])])
+def test_then_by_hand(at: int, expected: list[float]) -> None:
+    assert Linear(1, 4, 3).then(Linear(5, 0, 5), at=at).table(4).tolist() == expected
+
+
+@given(schedules, over(ends, 2), steps)
+def test_clip(s: Schedule, bounds: list[float], t: int) -> None:
+    assert s.clip(*bounds)(t) == min(max(s(t), bounds[0]), bounds[1])
+
+
+@given(schedules, count, ends)
+def test_warmup_is_a_line_and_then_the_schedule(s: Schedule, n: int, start: float) -> None:
+    table = warmup(s, n, start).table(n + 20)
+    np.testing.assert_allclose(table[: n + 1], np.linspace(start, s(0), n + 1), rtol=1e-12)
+    assert table[0] == start
+    assert table[n:].tolist() == s.table(20).tolist()
+
+
+# Each schedule by itself
+
+
+@given(decays)
+def test_decays_never_rise(s: Schedule) -> None:
+    table = s.table(1200)
+    assert (np.diff(table) <= 4 * np.finfo(float).eps * table[0]).all()
+
+
+@given(ends, ends, count, st.floats(0.2, 5.0))
+def test_end_points_are_exact(a: float, b: float, n: int, power: float) -> None:
+    for s in (Linear(a, b, n), Polynomial(a, b, n, power), Cosine(a, b, n)):
+        assert (s(0), s(n)) == (a, b)
+        assert min(a, b) <= s.table(n + 1).min() and s.table(n + 1).max() <= max(a, b)
+
+
+@given(one_cycle)
+def test_one_cycle_corners(s: OneCycle) -> None:
+    initial = s.max_lr / 25 if s.initial_lr is None else s.initial_lr
+    final = initial / 10_000 if s.final_lr is None else s.final_lr
+    top = s.pct_start * s.steps - 1
+    assert (s(0), s(s.steps - 1)) == (initial, final)
+    assert s(top) == pytest.approx(s.max_lr, rel=1e-9)
+    if s.phases == 3:
+        assert s(2 * top) == pytest.approx(initial, rel=1e-9)
+
+
+@pytest.mark.parametrize("phases", [2, 3])
+def test_momentum_mirrors_the_rate(phases: int) -> None:
+    cycle = OneCycle(1.0, 100, initial_lr=0.0, final_lr=0.0, phases=phases)
+    np.testing.assert_allclose(cycle.momentum(0.85, 0.95).table(120), 0.95 - 0.1 * cycle.table(120), atol=1e-15)
+
+
+@given(triangular, st.integers(0, 10))
+def test_cyclic_repeats_between_its_bounds(s: Cyclic, cycle: int) -> None:
+    up = s.step_size_up
+    down = up if s.step_size_down is None else s.step_size_down
+    start = cycle * (up + down)
+    assert s(start) == pytest.approx(s.base_lr, rel=1e-9)
+    assert s(start + up) == pytest.approx(s.max_lr, rel=1e-9)
+    t = np.linspace(0, up + down, 50)
+    np.testing.assert_allclose(s(start + t), s(t), atol=1e-9 * s.max_lr)
+    assert (s(t) >= s.base_lr).all() and (s(t) <= s.max_lr * (1 + 1e-15)).all()
+    np.testing.assert_allclose(s([up / 2, up + down / 2]), (s.base_lr + s.max_lr) / 2)
+
+
+@given(over(rate, 2), count, steps)
+def test_cyclic_is_the_papers_formula(bounds: list[float], n: int, t: int) -> None:
+    base, top = bounds
+    cycle = math.floor(1 + t / (2 * n))
+    height = max(0.0, 1 - abs(t / n - 2 * cycle + 1))
+    expected = {"triangular": 1.0, "triangular2": 1 / 2 ** (cycle - 1), "exp_range": 0.99**t}
+    for mode, scale in expected.items():
+        s = Cyclic(base, top, n, mode=mode, gamma=0.99)
+        assert s(t) == pytest.approx(base + (top - base) * height * scale, rel=1e-9)
+    by_cycle = Cyclic(base, top, n, scale_fn=lambda c: 0.5 * (1 + math.sin(c * math.pi / 2)))
+    assert by_cycle(t) == pytest.approx(
+        base + (top - base) * height * 0.5 * (1 + math.sin(cycle * math.pi / 2)), rel=1e-9
+    )
+    by_step = Cyclic(base, top, n, scale_fn=lambda i: 1 / 5 ** (i * 0.0001), scale_mode="iterations")
+    assert by_step(t) == pytest.approx(base + (top - base) * height / 5 ** (t * 0.0001), rel=1e-9)
+
+
+@given(over(ends, 2), count, st.integers(1, 3), gamma)
+def test_sgdr_restarts_where_its_cycles_end(bounds: list[float], first: int, growth: int, decay: float) -> None:
+    end, peak = bounds
+    s = SGDR(peak, end, first, growth, decay)
+    start = 0
+    for i in range(5):
+        last = first * growth**i
+        top = max(end, peak * decay**i)
+        assert s(start) == pytest.approx(top, rel=1e-12)
+        np.testing.assert_allclose(
+            s(start + np.arange(last)), Cosine(top, end, last).table(last), rtol=1e-9, atol=1e-12 * peak
+        )
+        start += last
+
+
+@given(sgdr, arrays(np.int64, 20, elements=st.integers(0, 10**6)))
+def test_sgdr_stays_in_its_bounds(s: SGDR, t: np.ndarray) -> None:
+    assert (s(t) >= s.end * (1 - 1e-15)).all() and (s(t) <= s.peak * (1 + 1e-15)).all()
+
+
+def test_stairs_change_at_the_step_itself() -> None:
+    assert Step(1.0, 3, 0.5).table(7).tolist() == [1, 1, 1, 0.5, 0.5, 0.5, 0.25]
+    assert MultiStep(1.0, [0, 2, 2], 0.5).table(4).tolist() == [0.5, 0.5, 0.125, 0.125]
+    assert Piecewise([0, 2], [9.0, 1.0, 2.0]).table(4).tolist() == [1, 1, 2, 2]
+    assert Exponential(1.0, 0.5, every=3, staircase=True).table(7).tolist() == Step(1.0, 3, 0.5).table(7).tolist()
+
+
+def test_growth_beyond_float64_is_never_nan() -> None:
+    with np.errstate(all="raise", over="ignore", under="ignore"):
+        assert Exponential(0.0, 2.0)(10**18) == 0.0
+        assert Cyclic(0.5, 1.0, 3, mode="exp_range", gamma=2.0)(6 * 10**6) == 0.5
+
+
+def test_transformer_schedule() -> None:
+    s = warmup(InverseSqrt(0.1, 400), 400)
+    t = np.arange(1, 5000)
+    np.testing.assert_allclose(s(t), 0.1 * np.minimum(t / 400, np.sqrt(400 / t)), rtol=1e-12)
+
+
+def test_a_function_may_take_numbers_or_arrays_or_be_constant() -> None:
+    assert Lambda(lambda t: 1.0 if t < 2 else 0.5).table(4).tolist() == [1, 1, 0.5, 0.5]
+    assert Lambda(lambda t: 0.3).table(3).tolist() == [0.3] * 3
+    assert pickle.loads(pickle.dumps(Lambda(math.sqrt)))(4) == 2.0
+    assert hash(Lambda(math.sqrt)) == hash(Lambda(math.sqrt))
+    for holds_a_function in (Lambda(math.sqrt), Cyclic(0.1, 1.0, 3, scale_fn=math.sqrt), 2 * Lambda(math.sqrt)):
+        with pytest.raises(ValueError, match="fn must be plain data"):
+            holds_a_function.to_dict()
+
+
+# Plateau
+
+
+def run(plateau: Plateau, metrics: list[float]) -> list[float]:
+    return [plateau.update(metric) for metric in metrics]
+
+
+def test_plateau_cuts_at_the_patience_th_bad_update() -> None:
+    assert run(Plateau(1.0, 0.5, patience=2), [3, 3, 3, 3, 3]) == [1, 1, 0.5, 0.5, 0.25]
+    assert run(Plateau(1.0, 0.5, patience=1), [3, 2, 1, 1, 0]) == [1, 1, 1, 0.5, 0.5]
+
+
+def test_plateau_counts_a_relative_gain_on_the_size_of_the_best() -> None:
+    patient = Plateau(1.0, 0.5, patience=1, threshold=0.1)
+    assert run(patient, [-1.0, -1.05, -1.2]) == [1, 0.5, 0.5]  # 5 % better is not enough, 20 % is
+    assert patient.best == -1.2
+    assert run(Plateau(1.0, 0.5, patience=1, threshold=0.1), [-1.0, -0.95]) == [1, 0.5]  # worse is worse
+    assert run(Plateau(1.0, 0.5, patience=1, threshold=0.1), [1.0, 0.95, 0.85]) == [1, 0.5, 0.5]
+
+
+def test_plateau_upwards() -> None:
+    assert run(Plateau(1.0, 0.5, patience=1, mode="max"), [0.5, 0.6, 0.6, 0.7]) == [1, 1, 0.5, 0.5]
+    assert run(Plateau(1.0, 0.5, patience=1, mode="max"), [-2.0, -1.0, -1.5]) == [1, 1, 0.5]
+
+
+@pytest.mark.parametrize("broken", [math.nan, math.inf, -math.inf])
+def test_plateau_never_takes_nan_or_infinity_for_the_best(broken: float) -> None:
+    plateau = Plateau(1.0, 0.5, patience=2)
+    assert run(plateau, [broken, 3.0, 2.0, broken, broken]) == [1, 1, 1, 1, 0.5]
+    assert plateau.best == 2.0
+
+
+def test_plateau_cools_down_without_counting() -> None:
+    assert run(Plateau(1.0, 0.5, patience=1, cooldown=2), [1.0] * 7) == [1, 0.5, 0.5, 0.5, 0.25, 0.25, 0.25]
+
+
+def test_plateau_stops_at_its_lowest_rate() -> None:
+    assert run(Plateau(1.0, 0.1, patience=1, min_lr=0.05), [1.0] * 5) == [1, 0.1, 0.05, 0.05, 0.05]
+    assert run(Plateau(0.01, 0.1, patience=1, min_lr=0.05), [1.0] * 3) == [0.01] * 3  # never raised
+
+
+@given(st.lists(st.floats(-10, 10), min_size=1, max_size=30), st.integers(0, 30), st.sampled_from(["min", "max"]))
+def test_plateau_resumes_from_its_state(metrics: list[float], at: int, mode: str) -> None:
+    fresh = dict(lr=1.0, factor=0.5, patience=2, cooldown=1, mode=mode)
+    whole, first, second = Plateau(**fresh), Plateau(**fresh), Plateau(lr=7.0)
+    expected = run(whole, metrics)
+    begun = run(first, metrics[:at])
+    second.load_state_dict(json.loads(json.dumps(first.state_dict())))
+    assert begun + run(second, metrics[at:]) == expected
+    assert second == whole
+
+
+def test_plateau_refuses_a_foreign_state() -> None:
+    with pytest.raises(ValueError, match="state must be the fields"):
+        Plateau(1.0).load_state_dict({"lr": 1.0})
+
+
+# Planning
+
+
+def test_epochs_to_steps() -> None:
+    assert [steps_per_epoch(1000, b) for b in (1, 64, 1000, 2000)] == [1000, 16, 1, 1]
+    assert epochs(2.5, 100) == 250 and type(epochs(2, 100)) is int
+
+
+@given(count, st.integers(1, 20), count)
+def test_planned_cycles(run_epochs: int, half: int, per_epoch: int) -> None:
+    plan = plan_cycles(run_epochs, half, per_epoch)
+    assert plan.cycles == run_epochs / (2 * half)
+    assert (plan.steps, plan.step_size) == (run_epochs * per_epoch, half * per_epoch)
+    ends_low = Cyclic(0.0, 1.0, plan.step_size)(plan.steps) == 0.0
+    assert plan.ends_at_minimum == ends_low
+    below, above = plan.nearest
+    assert 0 < below <= max(run_epochs, 2 * half) and above - below in (0, 2 * half) and above >= run_epochs
+    for better in plan.nearest:
+        assert plan_cycles(better, half, per_epoch).ends_at_minimum
+
+
+@given(decays, count, st.integers(0, 5000), st.integers(0, 600))
+def test_a_growing_batch_keeps_the_noise_of_an_update(s: Schedule, batch: int, more: int, t: int) -> None:
+    if s(0) == 0:
+        return
+    plan = batch_schedule(s, batch, batch + more)
+    size = plan.batch(t)
+    assert type(size) is int and batch <= size <= batch + more
+    assert plan(t) / size == pytest.approx(s(t) / batch, rel=1e-12)
+    assert plan.batch([t, t]).tolist() == [size, size]
+    sizes = plan.batch(np.arange(600))
+    assert sizes[0] == batch and (np.diff(sizes) >= 0).all()
+
+
+# What is refused, and how
+
+BAD: list[tuple[Callable[[], Any], str, str, str]] = [
+    (lambda: Cyclic(base_lr=0.1, max_lr=0.01, step_size_up=5), "max_lr", "0.01", "swap"),
+    (lambda: Cyclic(0.1, 1.0, 0), "step_size_up", "0", "steps"),
+    (lambda: Cyclic(0.1, 1.0, 5, -1), "step_size_down", "-1", "steps"),
+    (lambda: Cyclic(0.1, 1.0, 5, mode="square"), "mode", "'square'", "triangular2"),
+    (lambda: Cyclic(0.1, 1.0, 5, scale_mode="epoch"), "scale_mode", "'epoch'", "iterations"),
+    (lambda: Cyclic(0.1, 1.0, 5, gamma=0), "gamma", "0", "0.1"),
+    (lambda: Constant(-0.1), "lr", "-0.1", "absolute value"),
+    (lambda: Constant(math.nan), "lr", "nan", "plain int or float"),
+    (lambda: Constant(math.inf), "lr", "inf", "plain int or float"),
+    (lambda: Constant(True), "lr", "True", "plain int or float"),
+    (lambda: Constant("0.1"), "lr", "'0.1'", "plain int or float"),
+    (lambda: Constant(None), "lr", "None", "plain int or float"),
+    (lambda: Linear(1.0, 0.0, 0), "steps", "0", "epochs("),
+    (lambda: Linear(1.0, 0.0, 2.5), "steps", "2.5", "epochs("),
+    (lambda: Linear(1.0, 0.0, True), "steps", "True", "plain int or float"),
+    (lambda: Linear(-1.0, 0.0, 5), "start", "-1.0", "absolute value"),
+    (lambda: Cosine(1.0, -0.5, 5), "end", "-0.5", "absolute value"),
+    (lambda: Cosine(1.0, 0.5, -5), "steps", "-5", "epochs("),
+    (lambda: Polynomial(1.0, 0.0, 5, power=0), "power", "0", "0.1"),
+    (lambda: Exponential(1.0, -0.5), "gamma", "-0.5", "0.1"),
+    (lambda: Exponential(1.0, 0.5, every=0), "every", "0", "steps"),
+    (lambda: Exponential(1.0, 0.5, staircase="no"), "staircase", "'no'", "choose"),
+    (lambda: Step(1.0, 0, 0.1), "every", "0", "epochs("),
+    (lambda: MultiStep(1.0, [-1, 3], 0.1), "milestones", "-1", "epochs("),
+    (lambda: MultiStep(1.0, [5, 3], 0.1), "milestones", "[5, 3]", "sort"),
+    (lambda: MultiStep(1.0, 5, 0.1), "milestones", "5", "[...]"),
+    (lambda: MultiStep(1.0, "35", 0.1), "milestones", "'35'", "[...]"),
+    (lambda: Piecewise([2], [1.0]), "values", "1.0", "before, between and after"),
+    (lambda: Piecewise([2, 1], [1.0, 0.5, 0.1]), "boundaries", "[2, 1]", "sort"),
+    (lambda: Piecewise([2], [1.0, math.nan]), "values", "nan", "plain int or float"),
+    (lambda: InverseSqrt(1.0, 0), "timescale", "0", "steps"),
+    (lambda: SGDR(0.01, 0.1, 5), "end", "0.1", "swap"),
+    (lambda: SGDR(0.1, 0.0, 0), "first", "0", "epochs("),
+    (lambda: SGDR(0.1, 0.0, 5, t_mult=0.5), "t_mult", "0.5", "use 1"),
+    (lambda: SGDR(0.1, 0.0, 5, peak_mult=0), "peak_mult", "0", "0.1"),
+    (lambda: OneCycle(1.0, 1), "pct_start", "0.3", "more steps"),
+    (lambda: OneCycle(1.0, 100, pct_start=0.6, phases=3), "pct_start", "0.6", "near 0.3"),
+    (lambda: OneCycle(1.0, 100, pct_start=1.0), "pct_start", "1.0", "0.3"),
+    (lambda: OneCycle(1.0, 100, phases=4), "phases", "4", "[2, 3]"),
+    (lambda: OneCycle(1.0, 100, anneal="exp"), "anneal", "'exp'", "linear"),
+    (lambda: OneCycle(1.0, 100).momentum(0.95, 0.85), "base, max", "(0.95, 0.85)", "0.85 and 0.95"),
+    (lambda: OneCycle(1.0, 100).momentum("a", 0.9), "base", "'a'", "plain int or float"),
+    (lambda: WSD(1.0, 0, 5, 0), "decay", "0", "epochs("),
+    (lambda: WSD(1.0, 0, 5, 5, shape="exp"), "end", "0.0", "never reaches 0"),
+    (lambda: WSD(1.0, 0, 5, 5, shape="cos"), "shape", "'cos'", "1-sqrt"),
+    (lambda: warmup(Constant(1.0), 0), "steps", "0", "epochs("),
+    (lambda: warmup(Constant(1.0), 5, -1.0), "start", "-1.0", "absolute value"),
+    (lambda: warmup(0.1, 5), "schedule", "0.1", "Constant(rate)"),
+    (lambda: Constant(1.0).then(0.5, at=3), "second", "0.5", "Constant(rate)"),
+    (lambda: Then("a", Constant(1.0), 3), "first", "'a'", "Constant(rate)"),
+    (lambda: Constant(1.0).then(Constant(0.5), at=-1), "at", "-1", "epochs("),
+    (lambda: Constant(1.0).clip(0.5, 0.1), "lo", "0.5", "swap"),
+    (lambda: Constant(1.0) + "a", "lr", "'a'", "plain int or float"),
+    (lambda: -1 * Constant(1.0), "lr", "-1", "absolute value"),
+    (lambda: Lambda(0.1), "fn", "0.1", "lambda t"),
+    (lambda: Constant(1.0)(-1), "t", "-1", "from 0"),
+    (lambda: Constant(1.0)(math.nan), "t", "nan", "from 0"),
+    (lambda: Constant(1.0)([0, math.inf]), "t", "inf", "from 0"),
+    (lambda: Constant(1.0)("soon"), "t", "'soon'", "float"),
+    (lambda: Constant(1.0)(1j), "t", "1j", "complex"),
+    (lambda: Constant(1.0).table(0), "n", "0", "at least 1"),
+    (lambda: Schedule.from_dict({"kind": "Stairs"}), "kind", "'Stairs'", "'Step'"),
+    (lambda: Schedule.from_dict({}), "kind", "None", "'Step'"),
+    (lambda: Schedule.from_dict({"kind": "Step", "lr": 1.0}), "plain", "'Step'", "gamma"),
+    (lambda: Schedule.from_dict({"kind": "Constant", "rate": 1.0}), "plain", "'rate'", "['lr']"),
+    (lambda: Plateau(-1.0), "lr", "-1.0", "absolute value"),
+    (lambda: Plateau(1.0, factor=1.0), "factor", "1.0", "0.3"),
+    (lambda: Plateau(1.0, patience=0), "patience", "0", "at least 1"),
+    (lambda: Plateau(1.0, cooldown=-1), "cooldown", "-1", "0 or more"),
+    (lambda: Plateau(1.0, threshold=-1), "threshold", "-1", "zero or positive"),
+    (lambda: Plateau(1.0, mode="auto"), "mode", "'auto'", "max"),
+    (lambda: steps_per_epoch(0, 5), "samples", "0", "at least 1"),
+    (lambda: steps_per_epoch(5, 0), "batch_size", "0", "at least 1"),
+    (lambda: epochs(0, 5), "n", "0", "positive"),
+    (lambda: epochs(2, 2.5), "steps_per_epoch", "2.5", "whole number"),
+    (lambda: plan_cycles(5, 0, 5), "step_size_epochs", "0", "at least 1"),
+    (lambda: batch_schedule(Constant(1.0), 0, 5), "batch", "0", "at least 1"),
+    (lambda: batch_schedule(Constant(1.0), 8, 4), "max_batch", "4", "raise max_batch"),
+    (lambda: batch_schedule(warmup(Constant(1.0), 5), 4, 8), "schedule", "Then", "warm-up in front"),
+    (lambda: batch_schedule(0.1, 4, 8), "schedule", "0.1", "Constant(rate)"),
+]
+
+
+@pytest.mark.parametrize(("make", "name", "value", "fix"), BAD)
+def test_bad_input_is_refused_with_name_value_and_fix(make: Callable[[], Any], name: str, value: str, fix: str) -> None:
+    with pytest.raises(ValueError) as caught:
+        make()
+    message = str(caught.value)
+    assert f"{name} must be" in message
+    got, _, rest = message.partition("got ")[2].partition(": ") if "{" not in message else (message, "", message)
+    assert value in got and fix in message and rest
+
+
+def test_a_schedule_without_a_formula_says_so() -> None:
+    with pytest.raises(TypeError, match="rates"):
+        Schedule()(0)
