@@ -55,7 +55,8 @@ class Muon(Optimizer):
     orthogonalizes; here all is float64.
 
     Raises: `ValueError` for a parameter that is not a matrix.
-    Source: Jordan et al., 2024 (see `orthogonalize`); Liu et al., "Muon is scalable for LLM training", 2025 (Keras's $r$).
+    Source: Jordan et al., 2024 (see `orthogonalize`); for Keras's $r$ Liu et al., "Muon is scalable for LLM training",
+    2025.
 
     >>> step = Muon(lr=0.1, weight_decay=0.0).step(np.zeros((2, 2)), [[1.0, 0.0], [0.0, 0.01]])
     >>> bool(step[1, 1] / step[0, 0] > 0.3)  # SGD's ratio is 0.01
