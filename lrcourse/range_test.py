@@ -20,7 +20,7 @@ from .schedules.checks import steps as whole_steps
 Array = NDArray[np.float64]
 
 FEWEST_POINTS = 10  # below this a slope is guesswork
-EDGE = 0.05  # the share of the points at either end that is not trusted
+EDGE = 0.05  # the share of the tested range, on its log axis, that is not trusted at either end
 DECADES = 0.4  # the width of the smoothing, in powers of ten of the rate
 NOISE_LEVELS = 4.0  # a fall has to exceed its own standard error this many times
 STEEP = 0.25  # the valley falls at least this share as fast as its steepest point
@@ -140,7 +140,7 @@ def range_test(
     rates = _ladder(start, end, steps, mode)
     if not 0 <= rate("smooth", smooth) < 1:
         raise bad("smooth", smooth, "at least 0 and below 1", "use 0 for no smoothing, or for example 0.9")
-    if isinstance(stop, bool) or not stop > 1:
+    if isinstance(stop, bool) or not isinstance(stop, int | float) or not stop > 1:
         raise bad("stop", stop, "above 1", "use for example 4 to stop at four times the best loss")
     state = snapshot()
     try:
@@ -205,13 +205,16 @@ def _fall(x: Array, losses: Array) -> tuple[Array, Array] | None:
         return None
     early = losses[: max(3, len(x) // 10)]
     height, slope, error = _local_lines(x, np.minimum(losses, early.max()))  # how high a divergence gets is no signal
-    inside = slice(math.ceil(EDGE * len(x)), len(x) - math.ceil(EDGE * len(x)))
+    margin = EDGE * (x[-1] - x[0])
+    inside = (x > x[0] + margin) & (x < x[-1] - margin)
     x, height, slope, error = x[inside], height[inside], slope[inside], error[inside]
     low = int(np.argmin(height))
     high = int(np.argmax(height[: low + 1]))
-    if height[high] - height[low] <= NOISE_LEVELS * _noise(losses) * math.hypot(error[high], error[low]):
+    x, slope = x[high : low + 1], slope[high : low + 1]
+    noise = _noise(losses) * math.hypot(error[high], error[low])
+    if height[high] - height[low] <= NOISE_LEVELS * noise or slope.min() >= 0:
         return None
-    return x[high : low + 1], slope[high : low + 1]
+    return x, slope
 
 
 def _local_lines(x: Array, y: Array) -> tuple[Array, Array, Array]:

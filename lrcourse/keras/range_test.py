@@ -68,7 +68,8 @@ def range_test(
         return sum(losses) / len(losses)
 
     def snapshot() -> list[Undo]:
-        model.optimizer.build(model.trainable_variables)  # or its moments could not be put back to their zeros
+        if not model.optimizer.built:  # or its moments could not be put back to their zeros
+            model.optimizer.build(model.trainable_variables)
         kept = [core.keep_random(), _keep_variables(model)]
         if keras.backend.backend() == "torch":
             kept.append(_keep_modes(model))
