@@ -4,6 +4,7 @@ The preprocessors are nbgrader's own, in the order in which `nbgrader generate_a
 those that need its database: the result is the same, byte for byte.
 """
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,8 @@ from nbformat import NotebookNode
 
 SOURCES, LABS = "solutions", "labs"
 REGIONS = [("BEGIN SOLUTION", "END SOLUTION"), ("BEGIN HIDDEN TESTS", "END HIDDEN TESTS")]
+# Misspelled ones too ("BEGIN HIDDEN TEST"): nbgrader leaves those, and what they should have hidden.
+MARKER = re.compile(r"\b(?:BEGIN|END)[ _](?:SOLUTION|HIDDEN)\w*", re.IGNORECASE)
 
 
 def generate(source: NotebookNode) -> NotebookNode:
@@ -43,7 +46,7 @@ def leaks(source: NotebookNode, student: NotebookNode) -> list[str]:
     text = "\n".join(_strings(student))
     secrets = dict.fromkeys(line.strip() for line in hidden if line.strip() not in visible)
     found = [f"secret line: {line}" for line in secrets if line in text]
-    found += [f"marker: {marker}" for region in REGIONS for marker in region if marker in text]
+    found += [f"marker: {marker}" for marker in MARKER.findall(text)]
     return found + [
         f"output in cell {cell.id}"
         for cell in student.cells
