@@ -83,9 +83,9 @@ class ScheduleCallback(keras.callbacks.Callback):
 
     def _rate(self, update: int) -> float:
         optimizer = getattr(self.model.optimizer, "inner_optimizer", self.model.optimizer)
-        own = optimizer._learning_rate
+        own, batches = optimizer._learning_rate, optimizer.gradient_accumulation_steps or 1
         if isinstance(own, keras.optimizers.schedules.LearningRateSchedule):
-            return float(own(update * (optimizer.gradient_accumulation_steps or 1)))
+            return float(own((update + 1) * batches - 1))  # Keras calls it with the number of the update's last batch
         return float(optimizer.learning_rate)
 
     def _count(self) -> int:

@@ -1,0 +1,423 @@
+"""Schedules in Keras: the weights follow the NumPy reference. Runs on both backends (see test_keras_on_torch.py)."""
+
+import os
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
+from collections.abc import Callable, Iterator  # noqa: E402
+from pathlib import Path  # noqa: E402
+from typing import Any  # noqa: E402
+
+import keras  # noqa: E402
+import numpy as np  # noqa: E402
+import pytest  # noqa: E402
+
+from lrcourse import Constant, Cosine, Cyclic, Lambda, Linear, OneCycle, Plateau, Step, warmup  # noqa: E402
+from lrcourse.keras import CyclicLR, KerasSchedule, ScheduleCallback  # noqa: E402
+
+ON_TENSORFLOW = keras.backend.backend() == "tensorflow"
+BATCH, EPOCHS = 4, 3
+RNG = np.random.default_rng(0)
+X, W0 = RNG.normal(size=(23, 3)), RNG.normal(size=(3, 1))
+Y = X @ RNG.normal(size=(3, 1)) + RNG.normal(size=(23, 1))
+PER_EPOCH = 6  # 23 rows in batches of 4: the last one is smaller, and 4 steps per execution do not divide it
+STEPS = EPOCHS * PER_EPOCH
+
+SCHEDULES = {
+    "cosine": Cosine(0.1, 0.01, steps=STEPS),
+    "one-cycle": OneCycle(0.1, steps=STEPS),
+    "cyclic": Cyclic(0.01, 0.1, step_size_up=4, mode="triangular2"),
+    "warm-up": warmup(Cosine(0.1, 0.0, steps=12), steps=5, start=0.001),
+}
+MOMENTUM = OneCycle(0.1, steps=STEPS).momentum(base=0.5, max=0.9)
+# On PyTorch Keras itself refuses more than one step per execution.
+EXECUTIONS = [(jit, together) for jit in (False, True) for together in (1, 4)] if ON_TENSORFLOW else [(False, 1)]
+
+
+@pytest.fixture(autouse=True)
+def xla() -> Iterator[None]:
+    """Keras leaves `jit_compile` out while TensorFlow is asked for deterministic operations."""
+    if not ON_TENSORFLOW:
+        yield
+        return
+    from tensorflow.python.framework import config
+
+    asked = config.is_op_determinism_enabled()
+    config.disable_op_determinism()
+    yield
+    if asked:
+        config.enable_op_determinism()
+
+
+def gradient(w: np.ndarray, t: int) -> np.ndarray:
+    rows = slice(t % PER_EPOCH * BATCH, t % PER_EPOCH * BATCH + BATCH)
+    return 2 * X[rows].T @ (X[rows] @ w - Y[rows]) / len(X[rows])
+
+
+def sgd(lr: Callable[[int], float], momentum: Callable[[int], float] = lambda t: 0.0, steps: int = STEPS,
+        nesterov: bool = False, batches: int = 1) -> np.ndarray:  # fmt: skip
+    """The weights after `steps` updates, with the rate inside the velocity as Keras has it."""
+    w, velocity = W0.copy(), np.zeros_like(W0)
+    for t in range(steps):
+        g = np.mean([gradient(w, t * batches + i) for i in range(batches)], axis=0)
+        velocity = momentum(t) * velocity - lr(t) * g
+        w = w + (momentum(t) * velocity - lr(t) * g if nesterov else velocity)
+    return w
+
+
+def adam(lr: Callable[[int], float], beta_1: Callable[[int], float], epsilon: float) -> np.ndarray:
+    """Keras's Adam: epsilon beside the uncorrected root, the corrections with the current beta and in float32."""
+    w, m, v = W0.copy(), np.zeros_like(W0), np.zeros_like(W0)
+    for t in range(STEPS):
+        g, b = gradient(w, t), beta_1(t)
+        m, v = b * m + (1 - b) * g, 0.999 * v + 0.001 * g**2
+        powers = np.float32([b, 0.999]) ** np.float32(t + 1)
+        alpha = lr(t) * np.sqrt(1 - powers[1]) / (1 - powers[0])
+        w = w - alpha * m / (np.sqrt(v) + epsilon)
+    return w
+
+
+def compiled(optimizer: Any, jit: bool = False, together: int = 1, **options: Any) -> Any:
+    model = keras.Sequential([keras.layers.Input((3,)), keras.layers.Dense(1, use_bias=False)])
+    model.set_weights([W0])
+    model.compile(optimizer, loss="mse", jit_compile=jit, steps_per_execution=together, **options)
+    assert model.jit_compile is jit
+    return model
+
+
+def fit(model: Any, *callbacks: Any, epochs: int = EPOCHS, **options: Any) -> np.ndarray:
+    model.fit(X, Y, BATCH, epochs, shuffle=False, verbose=0, callbacks=list(callbacks), **options)
+    return model.get_weights()[0]
+
+
+def close(weights: np.ndarray, reference: np.ndarray) -> None:
+    """Equal but for Keras's float32."""
+    np.testing.assert_allclose(weights, reference, rtol=0, atol=2e-6)
+
+
+@pytest.mark.parametrize(
+    ("name", "jit", "together"),
+    [("one-cycle", *execution) for execution in EXECUTIONS]
+    + [(name, *EXECUTIONS[-1]) for name in SCHEDULES if name != "one-cycle"],
+)
+def test_a_schedule_in_the_optimizer_moves_the_weights_as_the_reference(name: str, jit: bool, together: int) -> None:
+    schedule = SCHEDULES[name]
+    model = compiled(keras.optimizers.SGD(KerasSchedule(schedule, STEPS), momentum=0.9), jit, together)
+    close(fit(model), sgd(schedule, Constant(0.9)))
+
+
+@pytest.mark.parametrize(("name", "jit"), [*((name, False) for name in SCHEDULES), ("one-cycle", ON_TENSORFLOW)])
+def test_the_callback_moves_the_weights_as_the_reference(name: str, jit: bool) -> None:
+    schedule, callback = SCHEDULES[name], ScheduleCallback(SCHEDULES[name])
+    close(fit(compiled(keras.optimizers.SGD(0.5), jit), callback), sgd(schedule))
+    assert callback.history["iterations"] == list(range(STEPS))
+    np.testing.assert_array_equal(callback.history["lr"], schedule.table(STEPS).astype("float32"))
+
+
+@pytest.mark.parametrize(
+    ("jit", "together", "nesterov"), [*((*execution, False) for execution in EXECUTIONS), (*EXECUTIONS[-1], True)]
+)
+def test_cyclical_momentum_acts_on_the_weights(jit: bool, together: int, nesterov: bool) -> None:
+    schedule = SCHEDULES["one-cycle"]
+    optimizer = keras.optimizers.SGD(KerasSchedule(schedule, STEPS), momentum=0.3, nesterov=nesterov)
+    callback = ScheduleCallback(None, momentum=MOMENTUM)
+    close(fit(compiled(optimizer, jit, together), callback), sgd(schedule, MOMENTUM, nesterov=nesterov))
+    np.testing.assert_array_equal(callback.history["momentum"], MOMENTUM.table(STEPS))
+    np.testing.assert_allclose(callback.history["lr"], schedule.table(STEPS), rtol=1e-7)
+    assert optimizer.momentum == MOMENTUM(STEPS - 1)
+
+
+def test_rate_and_momentum_from_one_callback() -> None:
+    schedule = SCHEDULES["one-cycle"]
+    model = compiled(keras.optimizers.SGD(0.5, momentum=0.3))
+    close(fit(model, ScheduleCallback(schedule, momentum=MOMENTUM)), sgd(schedule, MOMENTUM))
+
+
+@pytest.mark.parametrize(("jit", "together"), EXECUTIONS)
+def test_the_first_beta_of_adam_is_its_momentum(jit: bool, together: int) -> None:
+    schedule = SCHEDULES["one-cycle"]
+    optimizer = keras.optimizers.Adam(KerasSchedule(schedule, STEPS), epsilon=1e-2)
+    weights = fit(compiled(optimizer, jit, together), ScheduleCallback(None, momentum=MOMENTUM))
+    close(weights, adam(schedule, MOMENTUM, epsilon=1e-2))
+
+
+class ByHand(keras.callbacks.Callback):
+    """What one would write: right only where Keras runs line by line."""
+
+    def __init__(self, attribute: str) -> None:
+        super().__init__()
+        self.attribute, self.t = attribute, 0
+
+    def on_train_batch_begin(self, batch: int, logs: Any = None) -> None:
+        setattr(self.model.optimizer, self.attribute, MOMENTUM(self.t))
+        self.t += 1
+
+
+# Those that use the momentum in a way of their own; AdamW, Adamax and LAMB use it as Adam does.
+OPTIMIZERS: dict[str, Callable[[], Any]] = {
+    "RMSprop": lambda: keras.optimizers.RMSprop(0.01, momentum=0.5),
+    "Nadam": lambda: keras.optimizers.Nadam(0.01),
+    "Lion": lambda: keras.optimizers.Lion(0.01),
+    "Muon": lambda: keras.optimizers.Muon(0.01),
+}
+
+
+@pytest.mark.parametrize("name", OPTIMIZERS)
+def test_the_momentum_of_every_optimizer_acts_as_it_does_line_by_line(name: str) -> None:
+    create = OPTIMIZERS[name]
+    attribute = "momentum" if hasattr(create(), "momentum") else "beta_1"
+    expected = fit(compiled(create(), run_eagerly=True), ByHand(attribute))
+    assert abs(expected - fit(compiled(create()))).max() > 1e-4, "the momentum must matter here"
+    close(fit(compiled(create()), ScheduleCallback(None, momentum=MOMENTUM)), expected)
+
+
+def test_editing_the_momentum_by_hand_is_ignored_by_a_graph() -> None:
+    """Why `Momentum` exists; if a later Keras reads the attribute, this says so."""
+    weights = fit(compiled(keras.optimizers.SGD(0.05, momentum=0.3)), ByHand("momentum"))
+    first = Constant(MOMENTUM(0))  # the value at the moment of tracing
+    close(weights, sgd(Constant(0.05), first if ON_TENSORFLOW else MOMENTUM))
+
+
+def test_a_momentum_of_zero_still_keeps_the_velocity() -> None:
+    momentum = Lambda(lambda t: 0.9 * (t % 3 > 0))
+    weights = fit(compiled(keras.optimizers.SGD(0.05, momentum=0.5)), ScheduleCallback(None, momentum=momentum))
+    close(weights, sgd(Constant(0.05), momentum))
+
+
+def test_after_the_run_the_optimizer_is_plain_and_keeps_the_last_rate_and_momentum() -> None:
+    schedule, momentum = Linear(0.1, 0.02, steps=5), Linear(0.3, 0.8, steps=5)
+    model = compiled(keras.optimizers.SGD(0.5, momentum=0.5))
+    fit(model, ScheduleCallback(schedule, momentum=momentum), epochs=1)
+    assert "apply" not in vars(model.optimizer) and model.optimizer.get_config()["momentum"] == 0.8
+    close(fit(model, epochs=1), sgd(schedule, momentum, steps=2 * PER_EPOCH))
+
+
+class Failure(keras.callbacks.Callback):
+    def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
+        if batch == 3:
+            raise KeyboardInterrupt
+
+
+def test_a_run_that_died_leaves_nothing_behind() -> None:
+    model = compiled(keras.optimizers.SGD(0.05, momentum=0.5))
+    with pytest.raises(KeyboardInterrupt):
+        fit(model, ScheduleCallback(None, momentum=Constant(0.1)), Failure())
+    model.set_weights([W0])
+    for variable in model.optimizer.variables[2:]:
+        variable.assign(keras.ops.zeros_like(variable))
+    model.optimizer.iterations.assign(0)
+    close(fit(model, ScheduleCallback(None, momentum=MOMENTUM)), sgd(Constant(0.05), MOMENTUM))
+
+
+@pytest.mark.parametrize("together", sorted({together for _, together in EXECUTIONS}))
+def test_epochs_as_the_unit(together: int) -> None:
+    schedule, momentum = Step(0.1, every=1, gamma=0.5), Linear(0.5, 0.9, steps=EPOCHS - 1)
+    callback = ScheduleCallback(schedule, unit="epoch", momentum=momentum)
+    weights = fit(compiled(keras.optimizers.SGD(0.5, momentum=0.3), together=together), callback)
+    close(weights, sgd(lambda t: schedule(t // PER_EPOCH), lambda t: momentum(t // PER_EPOCH)))
+    assert callback.history["iterations"] == list(range(STEPS))
+    np.testing.assert_allclose(callback.history["lr"], np.repeat([0.1, 0.05, 0.025], PER_EPOCH), rtol=1e-7)
+    np.testing.assert_array_equal(callback.history["momentum"], np.repeat([0.5, 0.7, 0.9], PER_EPOCH))
+
+
+@pytest.mark.parametrize("inside", [True, False])
+def test_accumulated_batches_are_one_step(inside: bool) -> None:
+    schedule = Step(0.1, every=1, gamma=0.7)
+    rate = KerasSchedule(schedule, STEPS // 3, accumulation=3) if inside else 0.5
+    callback = ScheduleCallback(None if inside else schedule, momentum=MOMENTUM)
+    optimizer = keras.optimizers.SGD(rate, momentum=0.3, gradient_accumulation_steps=3)
+    close(fit(compiled(optimizer), callback), sgd(schedule, MOMENTUM, steps=STEPS // 3, batches=3))
+    assert callback.history["iterations"] == list(range(STEPS // 3))
+    np.testing.assert_allclose(callback.history["lr"], schedule.table(STEPS // 3), rtol=1e-6)
+
+
+@pytest.mark.parametrize("inside", [True, False])
+def test_an_update_skipped_by_loss_scaling_is_no_step(inside: bool) -> None:
+    schedule = Step(0.1, every=1, gamma=0.9)
+    rate = KerasSchedule(schedule, STEPS) if inside else 0.5
+    callback = ScheduleCallback(None if inside else schedule, momentum=MOMENTUM)
+    inner = keras.optimizers.SGD(rate, momentum=0.3)
+    model = compiled(keras.optimizers.LossScaleOptimizer(inner))
+    broken = X.copy()
+    broken[2 * BATCH] = np.inf  # the third batch of every epoch has no finite gradient
+    model.fit(broken, Y, BATCH, EPOCHS, shuffle=False, verbose=0, callbacks=[callback])
+    w, velocity = W0.copy(), np.zeros_like(W0)
+    good = [batch for batch in range(STEPS) if batch % PER_EPOCH != 2]
+    for t, batch in enumerate(good):
+        velocity = MOMENTUM(t) * velocity - schedule(t) * gradient(w, batch)
+        w = w + velocity
+    close(model.get_weights()[0], w)
+    assert callback.history["iterations"] == list(range(len(good)))
+    np.testing.assert_allclose(callback.history["lr"], schedule.table(len(good)), rtol=1e-6)
+
+
+@pytest.mark.parametrize("inside", [True, False])
+def test_a_saved_run_goes_on_where_it_ended(inside: bool, tmp_path: Path) -> None:
+    schedule = SCHEDULES["one-cycle"]
+
+    def callback() -> Any:
+        return ScheduleCallback(None if inside else schedule, momentum=MOMENTUM)
+
+    model = compiled(keras.optimizers.SGD(KerasSchedule(schedule, STEPS) if inside else 0.5, momentum=0.3))
+    checkpoint = keras.callbacks.ModelCheckpoint(tmp_path / "model.keras", save_freq=4)  # in the middle of an epoch
+    fit(model, callback(), checkpoint, epochs=1)
+    model.save(tmp_path / "model.keras")
+    loaded = keras.models.load_model(tmp_path / "model.keras")
+    close(fit(loaded, callback(), epochs=EPOCHS, initial_epoch=1), sgd(schedule, MOMENTUM))
+
+
+def refused(optimizer: Any, callback: Any, match: str, together: int = 1) -> None:
+    """Refused before the first update."""
+    model = compiled(optimizer, together=together)
+    with pytest.raises(ValueError, match=match):
+        fit(model, callback)
+    assert int(model.optimizer.iterations) == 0
+    np.testing.assert_array_equal(model.get_weights()[0], W0.astype("float32"))
+
+
+@pytest.mark.parametrize("unit", ["step", "epoch"])
+@pytest.mark.parametrize(
+    "rate",
+    [KerasSchedule(Constant(0.1), 10), keras.optimizers.schedules.CosineDecay(0.1, 10), lambda: 0.1],
+    ids=["KerasSchedule", "CosineDecay", "function"],
+)
+def test_two_schedules_at_once_are_refused(rate: Any, unit: str) -> None:
+    fix = "optimizer.learning_rate must be a plain number .*: create the optimizer with learning_rate=0.01, or leave"
+    refused(keras.optimizers.SGD(rate), ScheduleCallback(Constant(0.1), unit), fix)
+
+
+def test_the_classic_callback_beside_a_schedule_is_refused() -> None:
+    refused(keras.optimizers.SGD(KerasSchedule(Constant(0.1), 10)), CyclicLR(), "or leave CyclicLR out")
+
+
+def test_an_optimizer_without_momentum_is_refused() -> None:
+    callback = ScheduleCallback(Constant(0.1), momentum=MOMENTUM)
+    refused(keras.optimizers.SGD(0.1), callback, r"got 0: create it as SGD\(..., momentum=0.9\)")
+    refused(keras.optimizers.Adagrad(0.1), callback, "optimizer must be one with a momentum or beta_1, got 'Adagrad'")
+
+
+def test_an_impossible_momentum_is_refused() -> None:
+    callback = ScheduleCallback(None, momentum=Constant(1.0))
+    refused(keras.optimizers.SGD(0.1, momentum=0.9), callback, r"momentum must be at least 0 and below 1, got \[1.0\]")
+
+
+def test_a_backend_that_would_ignore_the_callback_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    model, callback = compiled(keras.optimizers.SGD(0.1)), ScheduleCallback(Constant(0.1))
+    callback.set_model(model)
+    monkeypatch.setattr(keras.backend, "backend", lambda: "jax")
+    with pytest.raises(ValueError, match="KERAS_BACKEND must be tensorflow or torch.*pass KerasSchedule"):
+        callback.on_train_begin()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "match"),
+    [
+        ({"schedule": 0.1}, "schedule must be an lrcourse schedule, got 0.1: use for example"),
+        ({"schedule": Constant(0.1), "unit": "batch"}, "unit must be 'step' or 'epoch', got 'batch': choose one of"),
+        ({"schedule": None}, "schedule must be given unless momentum is"),
+        ({"schedule": None, "momentum": 0.9}, "momentum must be an lrcourse schedule, got 0.9"),
+    ],
+)
+def test_bad_arguments_of_the_callback(arguments: dict[str, Any], match: str) -> None:
+    with pytest.raises(ValueError, match=match):
+        ScheduleCallback(**arguments)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "match"),
+    [
+        ({"max_lr": 0.0001}, "max_lr must be at least base_lr"),
+        ({"step_size": 0}, "step_size.* must be a positive number of steps, got 0"),
+        ({"mode": "triangular3"}, "mode must be 'triangular' or"),
+        ({"scale_mode": "epochs"}, "scale_mode must be 'cycle' or 'iterations', got 'epochs'"),
+    ],
+)
+def test_bad_arguments_of_the_classic_callback(arguments: dict[str, Any], match: str) -> None:
+    with pytest.raises(ValueError, match=match):
+        CyclicLR(**arguments)
+
+
+def classic(t: int, base_lr: float, max_lr: float, step_size: float, scale_fn: Any, scale_mode: str) -> float:
+    """The formula of the classic callback."""
+    cycle = np.floor(1 + t / (2 * step_size))
+    height = max(0, 1 - abs(t / step_size - 2 * cycle + 1))
+    return base_lr + (max_lr - base_lr) * height * scale_fn(cycle if scale_mode == "cycle" else t)
+
+
+def wave(x: Any) -> Any:
+    return 0.5 * (1 + np.sin(x * np.pi / 2.0))
+
+
+CLASSIC = {
+    "default": ({}, lambda x: 1.0, "cycle"),
+    "exp_range": ({"step_size": 2000.0, "mode": "exp_range", "gamma": 0.99994}, lambda x: 0.99994**x, "iterations"),
+    "short": ({"step_size": 4.0, "mode": "triangular2"}, lambda x: 1 / (2.0 ** (x - 1)), "cycle"),
+    "wave": ({"step_size": 4.0, "scale_fn": wave, "scale_mode": "cycle"}, wave, "cycle"),
+    "power": (
+        {"step_size": 4.0, "scale_fn": lambda x: 1 / (5 ** (x * 0.0001)), "scale_mode": "iterations"},
+        lambda x: 1 / (5 ** (x * 0.0001)),
+        "iterations",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", CLASSIC)
+def test_the_classic_usage_works_as_it_stands(name: str) -> None:
+    arguments, scale_fn, scale_mode = CLASSIC[name]
+    clr = CyclicLR(base_lr=0.001, max_lr=0.006, **arguments)
+    weights = fit(compiled(keras.optimizers.Adam(), metrics=["mae"]), clr, validation_data=(X, Y))
+    step_size = arguments.get("step_size", 2000.0)
+    expected = [classic(t, 0.001, 0.006, step_size, scale_fn, scale_mode) for t in range(STEPS)]
+    np.testing.assert_allclose(clr.history["lr"], expected, rtol=2e-7)
+    assert clr.history["iterations"] == list(range(STEPS))
+    assert [len(clr.history[key]) for key in ("loss", "mae")] == [STEPS, STEPS]
+    close(weights, adam(lambda t: expected[t], lambda t: 0.9, epsilon=1e-7))
+
+
+METRICS = [3.0, 2.0, *[2.0] * 12, 1.0, *[1.5] * 6, 0.5, 0.6]
+
+
+def plateau(patience: int, cooldown: int = 0) -> list[float]:
+    ours = Plateau(1.0, factor=0.5, patience=patience, threshold=0.0, cooldown=cooldown)
+    return [ours.update(metric) for metric in METRICS]
+
+
+def keras_plateau(patience: int, cooldown: int = 0) -> list[float]:
+    theirs = keras.callbacks.ReduceLROnPlateau("loss", 0.5, patience, min_delta=0.0, cooldown=cooldown)
+    theirs.set_model(compiled(keras.optimizers.SGD(1.0)))
+    theirs.on_train_begin()
+    rates = []
+    for epoch, metric in enumerate(METRICS):
+        theirs.on_epoch_end(epoch, {"loss": metric})
+        rates.append(float(theirs.model.optimizer.learning_rate))
+    return rates
+
+
+def torch_plateau(patience: int, cooldown: int = 0) -> list[float]:
+    import torch
+
+    optimizer = torch.optim.SGD([torch.zeros(1)], lr=1.0)
+    theirs = torch.optim.lr_scheduler.ReduceLROnPlateau(
+        optimizer, factor=0.5, patience=patience, threshold=0.0, cooldown=cooldown
+    )
+    rates = []
+    for metric in METRICS:
+        theirs.step(metric)
+        rates.append(optimizer.param_groups[0]["lr"])
+    return rates
+
+
+@pytest.mark.parametrize("patience", [1, 2, 3])
+def test_plateau_cuts_where_keras_does_and_torch_one_update_later(patience: int) -> None:
+    ours = plateau(patience)
+    assert ours.index(0.5) == 1 + patience, "update 1 is the best one, then patience bad ones"
+    assert keras_plateau(patience) == ours
+    assert torch_plateau(patience).index(0.5) == 2 + patience
+    assert torch_plateau(patience) == plateau(patience + 1)
+
+
+@pytest.mark.parametrize("patience", [1, 2])
+def test_the_last_update_of_keras_cooldown_counts_again(patience: int) -> None:
+    """So Keras's cooldown n is ours and torch's n - 1."""
+    assert keras_plateau(patience, cooldown=3) == plateau(patience, cooldown=2) != plateau(patience, cooldown=3)
+    assert torch_plateau(patience, cooldown=2) == plateau(patience + 1, cooldown=2)
