@@ -1,0 +1,192 @@
+"""The built pages in a browser, as a reader opens them: from file://, light and dark, wide and on a phone."""
+
+import functools
+import re
+import shutil
+from pathlib import Path
+from urllib.parse import unquote, urldefrag, urlparse
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import sync_playwright
+
+ROOT = Path(__file__).parents[1]
+HTML = ROOT / "_build" / "html"
+FIX = "the book is not built as it stands: run `lrcourse book` (or `make book`) first"
+SOURCES = [
+    ROOT / "_config.yml",
+    ROOT / "_toc.yml",
+    *(ROOT / "book").glob("*.*"),
+    *(ROOT / "book" / "_static").iterdir(),
+]
+PAGES = sorted(path.relative_to(HTML).as_posix() for path in HTML.glob("book/*.html")) or ["not built"]
+CHAPTERS = [page for page in PAGES if re.match(r"book/\d\d-", page)]
+FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update",
+         "--disable-sync", "--no-first-run"]  # fmt: skip
+# Everything that WCAG 2.2 AA asks for, and one rule that axe calls experimental: speech control needs it.
+AXE = {
+    "runOnly": {"type": "tag", "values": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]},
+    "rules": {"label-content-name-mismatch": {"enabled": True}},
+    "resultTypes": ["violations"],
+    "preload": False,  # axe would fetch the style sheets, which file:// forbids
+}
+
+
+@pytest.fixture(scope="session")
+def book():
+    """The folder of the built pages, which must be newer than their sources."""
+    assert (HTML / "index.html").exists(), FIX
+    built = max(path.stat().st_mtime for path in HTML.glob("book/*.html"))
+    newer = [path.name for path in SOURCES if path.stat().st_mtime > built]
+    assert not newer, f"{FIX}; changed since: {newer}"
+    return HTML
+
+
+@pytest.fixture(scope="session")
+def chromium():
+    path = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=path, args=FLAGS)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def open_page(book, chromium):
+    """Opens a page and, when the test is over, fails it for script errors and for requests that leave the machine."""
+    problems, contexts = [], []
+
+    def opened(name, width=1280, scheme="light", **context):
+        contexts.append(chromium.new_context(viewport={"width": width, "height": 900}, color_scheme=scheme, **context))
+
+        def local_only(route):
+            if urlparse(route.request.url).scheme in ("file", "data", "blob"):
+                return route.continue_()
+            problems.append(f"{name} asks for {route.request.url}")
+            route.abort()
+
+        contexts[-1].route("**/*", local_only)
+        page = contexts[-1].new_page()
+        page.on(
+            "console", lambda message: problems.append(f"{name}: {message.text}") if message.type == "error" else None
+        )
+        page.on("pageerror", lambda error: problems.append(f"{name}: {error}"))
+        page.on("requestfailed", lambda request: problems.append(f"{name} cannot load {request.url}"))
+        page.goto((book / name).as_uri())
+        if page.evaluate("'MathJax' in window"):
+            page.wait_for_function("window.MathJax?.startup?.promise !== undefined")
+            page.evaluate("MathJax.startup.promise.then(() => null)")
+        return page
+
+    yield opened
+    for context in contexts:
+        context.close()
+    assert not problems, problems
+
+
+@functools.cache
+def html(path):
+    return path.read_text(encoding="utf-8")
+
+
+def violations(page):
+    found = Axe().run(page, options=AXE).response["violations"]
+    return [f"{each['id']}: {node['html'][:160]}" for each in found for node in each["nodes"]]
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_page_is_right_on_a_wide_screen_and_in_the_light(open_page, name):
+    page = open_page(name)
+    assert page.locator("article h1").is_visible()
+    assert overflow(page) == 0
+    assert violations(page) == []
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_page_is_right_on_a_phone_and_in_the_dark(open_page, name):
+    page = open_page(name, width=390, scheme="dark")
+    assert page.locator("html").get_attribute("data-theme") == "dark"
+    assert overflow(page) == 0
+    assert violations(page) == []
+    page.set_viewport_size({"width": 320, "height": 700})
+    assert overflow(page) == 0
+
+
+def overflow(page):
+    """How many pixels the page is wider than the window, folded content unfolded."""
+    return page.evaluate("""() => {
+        document.querySelectorAll("details").forEach((each) => { each.open = true; });
+        return document.documentElement.scrollWidth - document.documentElement.clientWidth;
+    }""")
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_mathematics_images_and_captions(open_page, book, name):
+    page = open_page(name)
+    formulas = len(re.findall(r'class="math notranslate', html(book / name)))
+    assert page.locator("mjx-container").count() >= formulas
+    assert page.locator("mjx-merror, .MathJax_Error, [data-mml-node=merror]").count() == 0
+    images = page.locator(".bd-article img").evaluate_all(
+        """(all) => Promise.all(all.map((image) =>
+            image.decode().then(() => [image.src, image.alt, true], () => [image.src, image.alt, false])))"""
+    )
+    for source, alt, loaded in images:
+        assert loaded, source
+        assert len(alt.split()) > 2 and not re.search(r"/|\.(png|svg|jpe?g)$", alt), (
+            f"{source}: alternative text {alt!r}"
+        )
+    bare = page.locator(".bd-article img").evaluate_all(
+        "(all) => all.filter((image) => !image.closest('figure')?.querySelector('figcaption')?.innerText.trim()).length"
+    )
+    assert bare == 0, "an image has no caption"
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_links_within_the_book_resolve(book, name):
+    for target in re.findall(r'href="([^"]+)"', html(book / name)):
+        address, fragment = urldefrag(target)
+        if urlparse(address).scheme or address.startswith("//"):
+            continue
+        path = (book / name).parent / unquote(urlparse(address).path) if address else book / name
+        assert path.exists(), f"{name} links to {target}"
+        if fragment and path.suffix == ".html":
+            assert f'id="{unquote(fragment)}"' in html(path.resolve()), f"{name} links to {target}"
+
+
+@pytest.mark.parametrize("name", CHAPTERS or ["no chapter is built"])
+def test_each_quiz_explains_every_answer(open_page, name):
+    page = open_page(name)
+    assert page.locator("fieldset.quiz").count() > 0
+    for quiz in page.locator("fieldset.quiz").all():
+        assert quiz.locator("details:visible").count() == 0
+        for choice in quiz.locator(":scope > div").all():
+            choice.locator("label").click()
+            assert choice.locator("input").is_checked()
+            assert len(choice.locator("details p").inner_text()) > len("Right. ")
+            assert choice.locator("details p").is_visible()
+
+
+def test_a_quiz_works_by_keyboard(open_page):
+    quiz = open_page(CHAPTERS[0]).locator("fieldset.quiz:has(input[type=radio])").first
+    quiz.locator("input").first.focus()
+    quiz.page.keyboard.press("Space")
+    assert quiz.locator("details p:visible").count() == 1
+    first = quiz.locator("details p:visible").inner_text()
+    quiz.page.keyboard.press("ArrowDown")
+    assert quiz.locator("details p:visible").count() == 1
+    assert quiz.locator("details p:visible").inner_text() != first
+    assert violations(quiz.page) == []
+
+
+def test_a_quiz_can_be_read_without_scripts(open_page):
+    quiz = open_page(CHAPTERS[0], java_script_enabled=False).locator("fieldset.quiz").first
+    quiz.locator("summary").first.click()
+    assert quiz.locator("details p").first.is_visible()
+
+
+def test_search_finds_a_word_from_the_file_system(open_page):
+    page = open_page("search.html")
+    page.goto(f"{page.url}?q=triangular")
+    page.wait_for_selector("#search-results li a")
+    assert "cyclical" in " ".join(page.locator("#search-results li a").evaluate_all("(all) => all.map((a) => a.href)"))
+    assert violations(page) == []
