@@ -123,10 +123,10 @@ def _keep_variables(model: keras.Model) -> Undo:
 
 
 def _keep_modes(model: Any) -> Undo:
-    modes = {module: module.training for module in model.modules()}
+    modes = {name: module.training for name, module in model.named_modules()}
 
     def put_back() -> None:
-        for module, mode in modes.items():
-            module.training = mode
+        for name, module in model.named_modules():  # by name: Keras builds some of these containers anew
+            module.training = modes.get(name, module.training)
 
     return put_back
