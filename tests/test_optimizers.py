@@ -67,7 +67,8 @@ def network():
 
 
 PROBLEMS = [quadratic, logistic, network]
-SCHEDULES = [Constant(0.03), MultiStep(0.05, [60, 140], 0.1), Cosine(0.04, 0.001, STEPS)]
+# Rates at which a rounding error stays one; from 0.03 on, NAdam on the network multiplies it by 1e9 in 200 steps.
+SCHEDULES = [Constant(0.01), MultiStep(0.02, [60, 140], 0.1), Cosine(0.02, 0.001, STEPS)]
 
 
 def trajectory(optimizer, problem, steps=STEPS):
@@ -119,7 +120,7 @@ def keras_trajectory(make, schedule, problem):
         optimizer.learning_rate = schedule(t)
         given = grads(path[-1])
         apply([tf.constant(given[name]) for name in params])
-        path.append({name: keras.ops.convert_to_numpy(p.value).copy() for name, p in params.items()})
+        path.append({name: p.value.numpy().copy() for name, p in params.items()})
     return path
 
 
@@ -429,9 +430,7 @@ def test_an_array_is_a_dict_of_one_and_each_parameter_is_on_its_own(cls, convent
 @pytest.mark.parametrize("cls, convention", EVERY)
 @pytest.mark.parametrize("duplicate", [copy.deepcopy, lambda o: pickle.loads(pickle.dumps(o))])
 def test_a_copy_goes_on_from_where_the_optimizer_was(cls, convention, duplicate):
-    optimizer = cls(lr=Constant(0.1), convention=convention)
-    if cls is AdamW:
-        optimizer = cls(lr=Constant(0.1), alpha=0.1, convention=convention)
+    optimizer = cls(lr=Constant(0.1), convention=convention, **({"alpha": 0.1} if cls is AdamW else {}))
     x = np.arange(4.0).reshape(2, 2)
     for _ in range(3):
         x = optimizer.step(x, np.cos(x))
@@ -470,7 +469,7 @@ def test_numbers_are_parameters_too():
     (lambda: SGD().step(["a"], [1.0]), "params must be numbers, got .*: pass arrays of floats"),
     (lambda: Muon().step(np.zeros(2), np.zeros(2)), r"params must be matrices .*, got \(2,\): use SGD or AdamW"),
     (lambda: orthogonalize(np.zeros(2)), r"matrix must be of shape \(rows, columns\), got \(2,\): "),
-    (lambda: orthogonalize(np.eye(2), steps=-1), "steps must be a whole number of steps, zero or more, got -1: "),
+    (lambda: orthogonalize(np.eye(2), steps=-1), "steps must be a whole number of steps, .*, got -1: "),
 ])  # fmt: skip
 def test_bad_input_names_the_argument_the_value_and_the_fix(make, message):
     with pytest.raises(ValueError, match=message):

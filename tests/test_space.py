@@ -5,7 +5,7 @@ import sys
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lrcourse.space import Choice, LogUniform, Space, Uniform
@@ -15,6 +15,7 @@ positive = st.floats(1e-8, 1e8)
 searches = st.sampled_from([Space.grid, lambda s, n: s.random(n, seed=n), lambda s, n: s.quasi_random(n, seed=n)])
 
 
+@settings(deadline=None)
 @given(positive, positive, st.integers(1, 20), searches)
 def test_every_value_is_within_its_bounds(a, b, n, search):
     lo, hi = sorted((a, b))
@@ -26,6 +27,7 @@ def test_every_value_is_within_its_bounds(a, b, n, search):
         assert list(setting) == ["log", "line", "choice"] and type(setting["log"]) is type(setting["line"]) is float
 
 
+@settings(deadline=None)
 @given(st.integers(1, 5), st.integers(1, 4))
 def test_a_grid_costs_k_to_the_d_and_shows_k_values_of_each_axis(k, d):
     grid = Space({f"axis {i}": Uniform(0.0, 1.0) for i in range(d)}).grid(k)
@@ -49,6 +51,7 @@ def test_a_four_by_three_grid():
     assert grid[:2] == [{"batch": 16, "lr": 0.1}, {"batch": 16, "lr": 0.01}]
 
 
+@settings(deadline=None)
 @given(positive, st.floats(1.001, 1e6), st.integers(2, 30))
 def test_a_log_grid_has_both_ends_and_equal_ratios(lo, ratio, n):
     values = np.array(LogUniform(lo, lo * ratio).points(n))
@@ -96,9 +99,9 @@ def test_quasi_random_leaves_smaller_gaps_than_random():
     (lambda: Choice([1, 2, 1]), r"values must be one or more different values, got \(1, 2, 1\): "),
     (lambda: Space({}), "axes must be a dict of at least one axis, got {}: "),
     (lambda: Space({"lr": [0.1, 1.0]}), r"axes\['lr'\] must be Uniform, LogUniform or Choice, got \[0.1, 1.0\]: "),
-    (lambda: PLANE.grid(0), "points must be a whole number of steps, at least 1, got 0: "),
+    (lambda: PLANE.grid(0), "points must be a whole number, at least 1, got 0: "),
     (lambda: PLANE.grid({"lr": 3}), "points must be a dict with 'momentum', got {'lr': 3}: "),
-    (lambda: PLANE.random(-1, seed=0), "n must be a whole number of steps, .*, got -1: "),
+    (lambda: PLANE.random(-1, seed=0), "n must be a whole number, at least 0, got -1: "),
 ])  # fmt: skip
 def test_bad_input_names_the_argument_the_value_and_the_fix(make, message):
     with pytest.raises(ValueError, match=message):
@@ -106,5 +109,5 @@ def test_bad_input_names_the_argument_the_value_and_the_fix(make, message):
 
 
 def test_only_quasi_random_needs_scipy():
-    code = "import sys; from lrcourse.space import *; Space({'x': Uniform(0, 1)}).random(2, 0); assert 'scipy' not in sys.modules"
+    code = "import sys, lrcourse.space as s; s.Space({'x': s.Choice([1])}).random(2, 0); assert 'scipy' not in sys.modules"
     subprocess.run([sys.executable, "-c", code], check=True)

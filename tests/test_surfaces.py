@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lrcourse.optimizers import SGD, Adam, ScheduleFreeSGD
@@ -40,6 +40,7 @@ def test_no_point_of_a_fine_grid_is_lower_than_the_minimum(surface):
     np.testing.assert_allclose(surface.gradient(*surface.minimum), 0, atol=1e-10)
 
 
+@settings(deadline=None)
 @given(st.floats(0.1, 10), st.floats(0.1, 10))
 def test_a_bowl_converges_below_its_threshold_and_diverges_above(a, b):
     bowl = Bowl(a, b)
