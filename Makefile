@@ -44,7 +44,7 @@ notebooks: $(SETUP)  ## run the notebooks of book/ and solutions/ again and stor
 	$(BIN)/lrcourse notebooks run
 
 bench: $(SETUP)  ## measure speed, as ratios within one run
-	$(BIN)/python -m pytest benchmarks --no-header -q -s -p no:cacheprovider
+	$(BIN)/python benchmarks/schedules.py
 
 clean:  ## delete what was built (.venv stays; delete it by hand)
 	rm -rf _build .pytest_cache .mypy_cache .ruff_cache .hypothesis
