@@ -1,5 +1,7 @@
 // What the theme's pages lack for screen readers and speech control, and style sheets cannot add.
-document.addEventListener("DOMContentLoaded", () => {
+// "interactive" comes before the deferred scripts: Font Awesome then finds icons without titles to turn into pictures.
+document.addEventListener("readystatechange", () => {
+  if (document.readyState !== "interactive") return;
   const all = (selector, change) => document.querySelectorAll(selector).forEach(change);
 
   // The spoken name of a button begins with the words that are seen on it.
