@@ -109,5 +109,6 @@ def test_bad_input_names_the_argument_the_value_and_the_fix(make, message):
 
 
 def test_only_quasi_random_needs_scipy():
-    code = "import sys, lrcourse.space as s; s.Space({'x': s.Choice([1])}).random(2, 0); assert 'scipy' not in sys.modules"
+    search = "import sys, lrcourse.space as s; s.Space({'x': s.Choice([1])}).random(2, 0)"
+    code = f"{search}; assert 'scipy' not in sys.modules"
     subprocess.run([sys.executable, "-c", code], check=True)
