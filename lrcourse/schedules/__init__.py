@@ -1,11 +1,11 @@
 """Learning-rate schedules: pure functions of the step, with NumPy and nothing else.
 
-    s(t)                      the rate that update t uses (t counts successful optimizer updates from 0)
-    a + b, a * b, k * a       point by point
-    a.then(b, at=n)           a before update n, then b from its own step 0
-    warmup(s, steps, start)   a rising line in front of s
-    s.clip(lo, hi)            s between two bounds
-    s.table(n)                the first n rates
+s(t)                      the rate that update t uses (t counts successful optimizer updates from 0)
+a + b, a * b, k * a       point by point
+a.then(b, at=n)           a before update n, then b from its own step 0
+warmup(s, steps, start)   a rising line in front of s
+s.clip(lo, hi)            s between two bounds
+s.table(n)                the first n rates
 """
 
 from .base import Clip, Product, Schedule, Sum, Then
