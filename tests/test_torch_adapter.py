@@ -232,6 +232,7 @@ def test_a_loaded_state_reaches_the_optimizer_at_once():
     (Cyclic(0.1, 1.0, 5, scale_fn=halve), Cyclic(0.1, 1.0, 5)),
     (Cyclic(0.1, 1.0, 5, scale_fn=halve), Cyclic(0.1, 1.0, 5, scale_fn=every_fourth)),
     (warmup(Cosine(0.1, 0.0, 10), 2), warmup(Cosine(0.1, 0.0, 10), 3)),
+    (Constant(0.1) + Constant(0.5), Constant(0.1) * Constant(0.5)),
     ([Constant(0.1)], [Constant(0.2)]),
 ])  # fmt: skip
 def test_the_state_of_another_schedule_is_refused(saved_with, loaded_into):

@@ -81,7 +81,6 @@ class ScheduleLR(torch.optim.lr_scheduler.LRScheduler):
             if (theirs := state_dict.get(name)) != ours:
                 raise bad(name, theirs, f"the one this scheduler has, {ours!r}", "build it with the saved schedule")
         self.last_epoch = state_dict["last_epoch"]
-        self._step_count = self.last_epoch + 1
         for group, rate in zip(self.optimizer.param_groups, self.get_lr(), strict=True):
             if isinstance(group["lr"], torch.Tensor):
                 group["lr"].fill_(rate)
