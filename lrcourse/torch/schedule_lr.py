@@ -65,8 +65,12 @@ class ScheduleLR(torch.optim.lr_scheduler.LRScheduler):
 
     def step(self, epoch: int | None = None) -> None:
         """Apply the rate of the next update. Call it after each successful `optimizer.step()`."""
-        super().step(epoch)
-        self._apply_momentum()
+        if self._step_count == 1 or epoch is not None:
+            super().step(epoch)  # torch checks the order of the calls here
+        else:
+            self._step_count += 1
+            self.last_epoch += 1
+        self._apply()
 
     def state_dict(self) -> dict[str, Any]:
         """The step and the schedules' parameters, as plain data that `torch.load(weights_only=True)` accepts."""
@@ -81,19 +85,21 @@ class ScheduleLR(torch.optim.lr_scheduler.LRScheduler):
             if (theirs := state_dict.get(name)) != ours:
                 raise bad(name, theirs, f"the one this scheduler has, {ours!r}", "build it with the saved schedule")
         self.last_epoch = state_dict["last_epoch"]
-        for group, rate in zip(self.optimizer.param_groups, self.get_lr(), strict=True):
+        self._apply()
+
+    def _apply(self) -> None:
+        self._last_lr = self.get_lr()
+        for group, rate in zip(self.optimizer.param_groups, self._last_lr, strict=True):
             if isinstance(group["lr"], torch.Tensor):
                 group["lr"].fill_(rate)
             else:
                 group["lr"] = rate
-        self._last_lr = self.get_lr()
-        self._apply_momentum()
+        if self.momenta is not None:
+            self._apply_momentum(self.momenta)
 
-    def _apply_momentum(self) -> None:
-        if self.momenta is None:
-            return
+    def _apply_momentum(self, momenta: "_PerGroup") -> None:
         groups = self.optimizer.param_groups
-        for group, momentum in zip(groups, self.momenta.at(self.last_epoch, len(groups)), strict=True):
+        for group, momentum in zip(groups, momenta.at(self.last_epoch, len(groups)), strict=True):
             if "betas" in group:
                 group["betas"] = (momentum, *group["betas"][1:])
             elif "momentum" in group:
