@@ -1,6 +1,5 @@
 """Where randomness is tamed: seeds, and the flags that make two machines print the same numbers."""
 
-import os
 import random
 import sys
 
@@ -22,11 +21,6 @@ ENVIRONMENT = {
     "OMP_NUM_THREADS": "1",
     "PYTHONHASHSEED": "0",
 }
-
-
-def deterministic_environment() -> dict[str, str]:
-    """The environment of this process with `ENVIRONMENT` on top, for a process that is about to start."""
-    return {**os.environ, **ENVIRONMENT}
 
 
 def seed_everything(seed: int) -> None:

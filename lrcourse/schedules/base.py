@@ -189,7 +189,12 @@ def apply(fn: Callable[[Any], Any], t: Array) -> Array:
 
 @dataclass(frozen=True)
 class Sum(Schedule):
-    """`a + b`, point by point."""
+    """`a + b`, point by point.
+
+    >>> from lrcourse import Constant, Linear
+    >>> (Linear(1.0, 0.0, steps=2) + Constant(0.5)).table(3)
+    array([1.5, 1. , 0.5])
+    """
 
     a: Child
     b: Child
@@ -200,7 +205,12 @@ class Sum(Schedule):
 
 @dataclass(frozen=True)
 class Product(Schedule):
-    """`a * b`, point by point. (Chained torch schedulers only approximate this.)"""
+    """`a * b`, point by point. (Chained torch schedulers only approximate this.)
+
+    >>> from lrcourse import Linear, Step
+    >>> (Linear(1.0, 0.0, steps=4) * Step(lr=1.0, every=2, gamma=0.5)).table(4)
+    array([1.   , 0.75 , 0.25 , 0.125])
+    """
 
     a: Child
     b: Child
@@ -211,7 +221,12 @@ class Product(Schedule):
 
 @dataclass(frozen=True)
 class Then(Schedule):
-    """`first` before step `at`, from there on `second`, which counts its own steps from 0."""
+    """`first` before step `at`, from there on `second`, which counts its own steps from 0: what `a.then(b, at)` gives.
+
+    >>> from lrcourse import Constant
+    >>> Then(Constant(0.1), Constant(0.01), at=2).table(4)
+    array([0.1 , 0.1 , 0.01, 0.01])
+    """
 
     first: Child
     second: Child
@@ -223,7 +238,14 @@ class Then(Schedule):
 
 @dataclass(frozen=True)
 class Clip(Schedule):
-    """`schedule` kept between `lo` and `hi`."""
+    """`schedule` kept between `lo` and `hi`: what `schedule.clip(lo, hi)` gives.
+
+    Raises: `ValueError` if `lo` is above `hi`.
+
+    >>> from lrcourse import Exponential
+    >>> Clip(Exponential(lr=1.0, gamma=0.5), lo=0.2, hi=0.6).table(4)
+    array([0.6 , 0.5 , 0.25, 0.2 ])
+    """
 
     schedule: Child
     lo: Rate
