@@ -1,0 +1,118 @@
+"""Everything a sweep is about to do, and nothing it has done: what is sent to other processes."""
+
+import hashlib
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import torch
+
+from .. import schedules
+from ..data import Dataset
+from ..schedules import Schedule
+from ..schedules.base import Array
+from ..torch.schedule_lr import _described
+from .settings import NAMES, Setting
+
+OPTIMIZERS: dict[str, Any] = {"sgd": torch.optim.SGD, "adam": torch.optim.Adam, "adamw": torch.optim.AdamW}
+BETA2, EPS = 0.999, 1e-8  # PyTorch's defaults
+
+
+@dataclass(frozen=True, eq=False)
+class Plan:
+    """The members' settings and what all of them share. See `sweep` for the meaning of the fields."""
+
+    model_fn: Callable[[], torch.nn.Module]
+    dataset: Dataset
+    loss: Any
+    optimizer: str
+    nesterov: bool
+    steps: int
+    batch_size: int | None
+    settings: Sequence[Setting]
+
+    def part(self, start: int, stop: int) -> "Plan":
+        """The same plan for the members `start` to `stop - 1`."""
+        return replace(self, settings=self.settings[start:stop])
+
+    def model(self, seed: int) -> torch.nn.Module:
+        """The untrained model of a seed; the random numbers around it stay as they are."""
+        with torch.random.fork_rng():
+            torch.manual_seed(seed)
+            return self.model_fn()
+
+    def momentum(self, setting: Setting) -> float | Schedule:
+        if setting.momentum is None:
+            return 0.0 if self.optimizer == "sgd" else 0.9
+        return setting.momentum
+
+    def torch_optimizer(self, parameters: Any, setting: Setting) -> torch.optim.Optimizer:
+        """The member's optimizer as PyTorch builds it."""
+        momentum = self.momentum(setting)
+        first = momentum(0) if isinstance(momentum, Schedule) else momentum
+        options: dict[str, Any] = (
+            {"momentum": first} if self.optimizer == "sgd" else {"betas": (first, BETA2), "eps": EPS}
+        )
+        optimizer = OPTIMIZERS[self.optimizer](parameters, lr=setting.lr, weight_decay=setting.weight_decay, **options)
+        if self.nesterov:  # set afterwards: as an argument it is refused for momentum 0, where it changes nothing
+            optimizer.param_groups[0]["nesterov"] = True
+        return optimizer
+
+    def schedule(self, setting: Setting) -> tuple[Schedule | None, Schedule | None]:
+        """The member's rate and momentum as schedules, None for what stays as it is."""
+        momentum = setting.momentum if isinstance(setting.momentum, Schedule) else None
+        if isinstance(setting.schedule, Schedule):
+            return setting.lr * setting.schedule, momentum
+        return (None if momentum is None else schedules.Constant(setting.lr)), momentum
+
+    def torch_scheduler(self, setting: Setting, optimizer: torch.optim.Optimizer) -> Any:
+        """The member's scheduler where it is one of PyTorch's own."""
+        own = setting.schedule
+        return None if own is None or isinstance(own, Schedule) else own(optimizer)
+
+    def tables(self) -> tuple[Array, Array]:
+        """The rate and the momentum of every update of every member, each of shape `(steps, members)`."""
+        lr, momentum = np.empty((2, len(self.settings), self.steps))
+        known: dict[Schedule, Array] = {}
+
+        def table(schedule: Schedule) -> Array:
+            if schedule not in known:
+                known[schedule] = schedule.table(self.steps)
+            return known[schedule]
+
+        for i, setting in enumerate(self.settings):
+            rate, beta = setting.schedule, self.momentum(setting)
+            if rate is None or isinstance(rate, Schedule):
+                lr[i] = setting.lr if rate is None else setting.lr * table(rate)
+                momentum[i] = table(beta) if isinstance(beta, Schedule) else beta
+            else:
+                lr[i], momentum[i] = self._stepped(setting)
+        return np.ascontiguousarray(lr.T), np.ascontiguousarray(momentum.T)
+
+    def _stepped(self, setting: Setting) -> tuple[Array, Array]:
+        """A PyTorch scheduler has no formula to ask, so it is stepped."""
+        optimizer = self.torch_optimizer([torch.nn.Parameter(torch.zeros(1))], setting)
+        scheduler = self.torch_scheduler(setting, optimizer)
+        group = optimizer.param_groups[0]
+        rows = np.empty((self.steps, 2))
+        for t in range(self.steps):
+            rows[t] = group["lr"], group["momentum"] if "momentum" in group else group["betas"][0]
+            optimizer.step()
+            scheduler.step()
+        return rows[:, 0], rows[:, 1]
+
+    def digest(self) -> str:
+        """A fingerprint of all that decides the result; functions count by their name."""
+        model = self.model(self.settings[0].seed)
+        shared = [self.loss, self.optimizer, self.nesterov, self.steps, self.batch_size]
+        members = [[_described(getattr(each, name)) for name in NAMES] for each in self.settings]
+        digest = hashlib.sha256(repr([str(model), *map(_described, shared), members]).encode())
+        data = self.dataset
+        for array in (data.x_train, data.y_train, data.x_test, data.y_test, *map(_numpy, model.parameters())):
+            digest.update(f"{array.dtype}{array.shape}".encode() + np.ascontiguousarray(array).tobytes())
+        return digest.hexdigest()
+
+
+def _numpy(parameter: torch.Tensor) -> np.ndarray:
+    return parameter.detach().cpu().numpy()

@@ -1,0 +1,145 @@
+"""Train every setting of a sweep."""
+
+import os
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from ..data import Dataset
+from ..schedules.checks import bad, choice
+from ..schedules.checks import steps as at_least_one
+from . import engines
+from .chunks import Folder
+from .outcome import Outcome
+from .plan import OPTIMIZERS, Plan
+from .result import Result
+from .settings import Setting, as_settings
+
+WORTH_PROCESSES = 20.0  # seconds of work from which starting processes, each of which imports PyTorch, pays
+
+
+def sweep(
+    model_fn: Callable[[], torch.nn.Module],
+    data: Any,
+    *,
+    settings: Iterable[Setting | Mapping[str, Any]],
+    steps: int,
+    loss: Any = "cross_entropy",
+    optimizer: str = "sgd",
+    nesterov: bool = False,
+    batch_size: int | None = None,
+    engine: str = "auto",
+    folder: str | Path | None = None,
+    jobs: int | None = None,
+    progress: bool = True,
+) -> Result:
+    """Train a model for every one of `settings` (see `grid`), each as it would train alone.
+
+    `model_fn()` builds the model, after PyTorch was seeded with the member's seed; it decides the dtype.
+    `data`: a `Dataset`, or `(X, y)` without test data. `loss`: `"cross_entropy"`, `"mse"` or a function of outputs
+    and targets. `optimizer`: `"sgd"`, `"adam"` or `"adamw"`. `batch_size`: None for the full batch; otherwise each
+    member has the mini-batch order of its seed, as in `lrcourse.torch.train`.
+
+    `engine`: `"loop"` trains one member after the other; `"stacked"` all at once, with the member as the first axis
+    of every tensor; `"compiled"` the same through `torch.compile`; `"auto"` times them, and the result says which it
+    was and why. What cannot be stacked (layers other than Linear, Tanh, ReLU and Sigmoid) goes through the loop.
+
+    `folder`: where finished parts are kept; called again with the same arguments, a sweep that was interrupted
+    continues, with the same result. `jobs`: processes; None starts them where the work is worth it.
+
+    Raises: `ValueError` for arguments out of range, an engine that cannot train the model, and a folder that
+    belongs to another sweep.
+
+    >>> from lrcourse.data import moons
+    >>> from lrcourse.sweep import grid
+    >>> from lrcourse.torch import LogicNet
+    >>> settings = grid(lr=[0.01, 0.1, 1.0], momentum=[0.0, 0.9])
+    >>> result = sweep(lambda: LogicNet().double(), moons(), steps=50, settings=settings, progress=False)
+    >>> result.curves.shape, result.verify() < 1e-10
+    ((6, 50), True)
+    >>> best = result.best()
+    >>> best["lr"], best["momentum"]
+    (1.0, 0.9)
+    """
+    plan = Plan(
+        model_fn=model_fn, dataset=_dataset(data), loss=loss if callable(loss) else _known_loss("loss", loss),
+        optimizer=choice(*OPTIMIZERS)("optimizer", optimizer), nesterov=_nesterov(nesterov, optimizer),
+        steps=at_least_one("steps", steps),
+        batch_size=None if batch_size is None else at_least_one("batch_size", batch_size),
+        settings=as_settings(settings),
+    )  # fmt: skip
+    kept = None if folder is None else Folder(Path(folder))
+    manifest = None if kept is None else kept.manifest(plan.digest())
+    if manifest is None:
+        chosen = engines.choose(plan) if engine == "auto" else engines.check(plan, engine)
+        size = engines.chunk_size(plan, chosen.engine)
+        if kept is not None:
+            kept.begin({"plan": plan.digest(), "size": size, "choice": asdict(chosen)})
+    else:  # another engine, or other chunks, would round differently
+        size, chosen = manifest["size"], engines.Choice(**manifest["choice"])
+    jobs = _jobs(jobs, chosen.seconds)
+    outcome = _train(plan, chosen.engine, size, jobs, kept, progress)
+    return Result(plan, outcome, chosen.engine, chosen.reason, has_test=isinstance(data, Dataset))
+
+
+def _train(plan: Plan, engine: str, size: int, jobs: int, folder: Folder | None, progress: bool) -> Outcome:
+    from tqdm import tqdm
+
+    members = len(plan.settings)
+    starts = range(0, members, size)
+    outcomes = {start: None if folder is None else folder.load(start) for start in starts}
+    missing = [start for start in starts if outcomes[start] is None]
+    with tqdm(total=members, unit="setting", disable=not progress) as bar:
+        bar.update(members - sum(min(size, members - start) for start in missing))
+        parts = ((start, plan.part(start, start + size)) for start in missing)
+        for start, outcome in _finished(engine, parts, min(jobs, len(missing)), folder):
+            outcomes[start] = outcome
+            bar.update(len(outcome.losses))
+    return Outcome.join([outcomes[start] for start in starts])  # type: ignore[misc]
+
+
+def _finished(engine: str, parts: Iterable[tuple[int, Plan]], jobs: int, folder: Folder | None) -> Iterable[Any]:
+    if jobs <= 1:
+        return (_chunk(engine, start, plan, folder) for start, plan in parts)
+    from joblib import Parallel, delayed
+
+    pool = Parallel(n_jobs=jobs, return_as="generator_unordered")
+    return pool(delayed(_chunk)(engine, start, plan, folder) for start, plan in parts)
+
+
+def _chunk(engine: str, start: int, plan: Plan, folder: Folder | None) -> tuple[int, Outcome]:
+    outcome = engines.ENGINES[engine](plan)
+    if folder is not None:
+        folder.save(start, outcome)
+    return start, outcome
+
+
+def _jobs(jobs: int | None, seconds: float) -> int:
+    if jobs is not None:
+        return at_least_one("jobs", jobs)
+    return (os.cpu_count() or 1) if seconds > WORTH_PROCESSES else 1
+
+
+_known_loss = choice("cross_entropy", "mse")
+
+
+def _nesterov(nesterov: bool, optimizer: str) -> bool:
+    if nesterov and optimizer != "sgd":
+        raise bad("nesterov", nesterov, f"False for {optimizer}", "use optimizer='sgd'")
+    return bool(nesterov)
+
+
+def _dataset(data: Any) -> Dataset:
+    if isinstance(data, Dataset):
+        return data
+    try:
+        x, y = (np.asarray(each) for each in data)
+    except (TypeError, ValueError):
+        raise bad("data", type(data).__name__, "a Dataset or a pair (X, y)", "pass the training data") from None
+    if len(x) != len(y) or len(x) == 0:
+        raise bad("data", (x.shape, y.shape), "as many targets as inputs, and at least one", "check their shapes")
+    return Dataset("sweep", "", x, y, x, y)

@@ -1,0 +1,76 @@
+"""What differs between the members of a sweep."""
+
+import itertools
+import numbers
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, fields
+from typing import Any
+
+from ..schedules import Schedule
+from ..schedules.checks import bad, count, rate
+
+
+@dataclass(frozen=True)
+class Setting:
+    r"""One member of a sweep: update $t$ uses the rate `lr` $\cdot\, s(t)$.
+
+    `schedule`: a `Schedule` $s$ that `lr` multiplies; with `lr` left at 1 it is the rate itself, and without a
+    schedule the rate is `lr` throughout. Or a function that builds a PyTorch scheduler on an optimizer whose rate
+    is `lr`: `lambda optimizer: CosineAnnealingLR(optimizer, 100)`.
+    `momentum`: a number or a `Schedule` (cycled momentum); for Adam and AdamW it is $\beta_1$. None is PyTorch's
+    default, 0 for SGD and 0.9 for Adam. `seed` draws the first weights and the order of the mini-batches.
+
+    Raises: `ValueError` for a negative number, and a momentum of 1 or more.
+
+    >>> Setting(lr=0.1, momentum=0.9)
+    Setting(lr=0.1, momentum=0.9, weight_decay=0.0, schedule=None, seed=0)
+    """
+
+    lr: float = 1.0
+    momentum: float | Schedule | None = None
+    weight_decay: float = 0.0
+    schedule: Schedule | Callable[[Any], Any] | None = None
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        checked: dict[str, Any] = {name: rate(name, getattr(self, name)) for name in ("lr", "weight_decay")}
+        checked["seed"] = count("seed", self.seed)
+        if isinstance(self.momentum, numbers.Real):
+            checked["momentum"] = rate("momentum", self.momentum)
+            if self.momentum >= 1:
+                raise bad("momentum", self.momentum, "below 1", "use for example 0.9")
+        elif not (self.momentum is None or isinstance(self.momentum, Schedule)):
+            raise bad("momentum", self.momentum, "a number or a Schedule", "pass for example 0.9")
+        if not (self.schedule is None or callable(self.schedule)):
+            raise bad("schedule", self.schedule, "a Schedule or a function of an optimizer", "see Setting")
+        if isinstance(self.momentum, Schedule) and not (self.schedule is None or isinstance(self.schedule, Schedule)):
+            raise bad("momentum", self.momentum, "a number beside a PyTorch scheduler", "let the scheduler cycle it")
+        for name, value in checked.items():
+            object.__setattr__(self, name, value)
+
+
+NAMES = [field.name for field in fields(Setting)]
+
+
+def grid(**values: Iterable[Any]) -> list[Setting]:
+    """The settings of a full grid: every combination of the values, the last name varying fastest.
+
+    Raises: `ValueError` for a name that `Setting` does not have, or a value that is not a list.
+
+    >>> [(each.lr, each.seed) for each in grid(lr=[0.1, 1.0], seed=range(2))]
+    [(0.1, 0), (0.1, 1), (1.0, 0), (1.0, 1)]
+    """
+    for name, choices in values.items():
+        if name not in NAMES:
+            raise bad("name", name, f"one of {NAMES}", "a grid varies what a Setting holds")
+        if isinstance(choices, str) or not isinstance(choices, Iterable):
+            raise bad(name, choices, "a list of values", f"write {name}=[...], also for a single one")
+    return [Setting(**dict(zip(values, chosen))) for chosen in itertools.product(*values.values())]
+
+
+def as_settings(settings: Iterable[Setting | Mapping[str, Any]]) -> list[Setting]:
+    """Settings, given as such or as mappings."""
+    listed = [each if isinstance(each, Setting) else Setting(**each) for each in settings]
+    if not listed:
+        raise bad("settings", listed, "one setting or more", "build them with grid(lr=[...])")
+    return listed

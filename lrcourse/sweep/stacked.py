@@ -1,0 +1,347 @@
+r"""All members as one program: every weight has the member as its first axis, and the losses are summed.
+
+The sum of the members' losses has, for each member's weights, the gradient of that member's loss alone, so one
+backward pass serves all of them. (A mean over the members would divide every gradient by their number.)
+"""
+
+import contextlib
+import functools
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+from torch.nn import functional as F
+
+from ..torch.training import _tensor
+from .outcome import Outcome
+from .plan import BETA2, EPS, Plan
+
+Tensor = torch.Tensor
+Tensors = Sequence[Tensor]
+ACTIVATIONS: dict[type, Callable[[Tensor], Tensor]] = {
+    nn.Tanh: torch.tanh, nn.ReLU: torch.relu, nn.Sigmoid: torch.sigmoid,
+}  # fmt: skip
+TINY = 128  # weights: up to here every unit is a tensor of its own
+
+# Inductor splits a program whose expressions grow long; a tiny network is one long expression, and one loop.
+ONE_LOOP = {
+    "max_fusion_size": 100_000, "realize_reads_threshold": 100_000, "realize_opcount_threshold": 100_000,
+    "realize_acc_reads_threshold": 100_000, "cpp.max_horizontal_fusion_size": 1_000,
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Program:
+    """What is compiled: a training step, decided by everything but the numbers. `layers`: (inputs, outputs, bias)
+    of a linear layer, or an activation. `has_decay`, `has_momentum`: whether any member has it at all."""
+
+    layers: tuple[Any, ...]
+    loss: str
+    optimizer: str
+    nesterov: bool
+    has_decay: bool
+    has_momentum: bool
+    tiny: bool
+
+    def step(self, weights: Any, state: Any, row: Tensor, x: Any, y: Tensor, share: Tensor) -> tuple[Tensor, Any, Any]:
+        """The losses before the update, the weights and the optimizer's state after it."""
+        weights, state = self.unpack(weights), [self.unpack(each) for each in state]
+        gradients, losses = torch.func.grad(self.objective, has_aux=True)(weights, x, y, share)
+        update = _sgd if self.optimizer == "sgd" else _adam
+        updated = [update(self, row, *each) for each in zip(weights, gradients, *state)]
+        weights, *state = zip(*updated)
+        return losses, self.pack(weights), [self.pack(each) for each in state]
+
+    def pack(self, tensors: Tensors) -> Any:
+        return torch.stack(list(tensors)) if self.tiny else list(tensors)
+
+    def unpack(self, packed: Any) -> list[Tensor]:
+        return list(packed.unbind(0)) if self.tiny else packed
+
+    def objective(self, weights: Tensors, x: Any, y: Tensor, share: Tensor) -> tuple[Tensor, Tensor]:
+        forward: Any = _forward_units if self.tiny else _forward
+        points = (_UNIT_LOSSES if self.tiny else _LOSSES)[self.loss](forward(self.layers, weights, x), y)
+        losses = (points * share).sum(1)
+        return losses.sum(), losses
+
+
+def unsupported(plan: Plan) -> str | None:
+    """Why the members of `plan` cannot be stacked, None if they can."""
+    model = plan.model(plan.settings[0].seed)
+    if not isinstance(plan.loss, str):
+        return "the loss is a function, and only 'cross_entropy' and 'mse' are stacked"
+    y, x = plan.dataset.y_train, plan.dataset.x_train
+    if x.ndim != 2 or (plan.loss == "cross_entropy" and (y.ndim != 1 or y.dtype.kind not in "iu")):
+        return "only rows of features, with whole class numbers for cross-entropy, are stacked"
+    for layer in _flat(model):
+        if type(layer) is not nn.Linear and type(layer) not in ACTIVATIONS:
+            known = ", ".join(each.__name__ for each in (nn.Linear, *ACTIVATIONS))
+            return f"{type(layer).__name__} is not stacked, only {known} in a Sequential are"
+        if layer._forward_hooks or layer._forward_pre_hooks or layer._backward_hooks:
+            return f"the layer {type(layer).__name__} has hooks"
+    outputs = [layer.out_features for layer in _flat(model) if isinstance(layer, nn.Linear)][-1:]
+    if plan.loss == "mse" and [y.size // len(y)] != outputs:
+        return "the model does not have one output per target"
+    parameters = list(model.parameters())
+    if not parameters or not all(each.requires_grad for each in parameters):
+        return "a frozen parameter is not stacked"
+    if len(parameters) != sum(len(list(layer.parameters())) for layer in _flat(model)):
+        return "layers that share their weights are not stacked"
+    if len({(each.dtype, each.device) for each in parameters}) > 1:
+        return "parameters of several types or devices are not stacked"
+    return None
+
+
+def is_tiny(plan: Plan) -> bool:
+    """Whether the model is so small that each of its weights may be a variable of its own."""
+    return sum(each.numel() for each in plan.model(plan.settings[0].seed).parameters()) <= TINY
+
+
+def run(plan: Plan, compiled: bool) -> Outcome:
+    """Train the members of `plan` together. See `unsupported`."""
+    members = len(plan.settings)
+    training = Training(plan, compiled)
+    losses = [training.step() for _ in range(plan.steps)]
+    return training.outcome(losses, members)
+
+
+class Training:
+    """The stacked members between two steps."""
+
+    def __init__(self, plan: Plan, compiled: bool) -> None:
+        if compiled:  # a program fits one number of members: round it up to one of a few
+            extra = padded(len(plan.settings)) - len(plan.settings)
+            plan = replace(plan, settings=[*plan.settings, *[plan.settings[-1]] * extra])
+        self.plan = plan
+        models = {seed: plan.model(seed) for seed in {each.seed for each in plan.settings}}
+        parameters = {seed: [each.detach() for each in model.parameters()] for seed, model in models.items()}
+        weights = [torch.stack(each) for each in zip(*(parameters[each.seed] for each in plan.settings))]
+        first = models[plan.settings[0].seed]
+        self.like = weights[0]
+        lr, momentum = plan.tables()
+        self.program = Program(
+            layers=tuple(_described(layer) for layer in _flat(first)), loss=plan.loss, optimizer=plan.optimizer,
+            nesterov=plan.nesterov, has_decay=any(each.weight_decay for each in plan.settings),
+            has_momentum=bool((momentum != 0).any()), tiny=compiled and is_tiny(plan),
+        )  # fmt: skip
+        self.shapes = [each.shape[1:] for each in weights]
+        buffers = (1 if self.program.has_momentum else 0) if plan.optimizer == "sgd" else 2
+        if self.program.tiny:
+            weights = [torch.cat([each.flatten(1) for each in weights], 1).T.contiguous()]
+        state = [[torch.zeros_like(each) for each in weights] for _ in range(buffers)]
+        self.weights: Any = weights[0] if self.program.tiny else weights
+        self.state: Any = [each[0] for each in state] if self.program.tiny else state
+        self.rows = _rows(plan, lr, momentum, self.like)
+        self.batches = _Batches(plan, self.like, self.program.tiny)
+        self.call = _compiled(self.program) if compiled else self.program.step
+
+    @torch.no_grad()
+    def step(self) -> Tensor:
+        with _many_programs():
+            losses, self.weights, self.state = self.call(self.weights, self.state, next(self.rows), *next(self.batches))
+        return losses
+
+    @torch.no_grad()
+    def outcome(self, losses: Tensors, members: int) -> Outcome:
+        """The record of the first `members`, with what they can do now."""
+        weights = self.weights
+        if self.program.tiny:
+            sizes = [shape.numel() for shape in self.shapes]
+            weights = [part.T.reshape(-1, *shape) for part, shape in zip(weights.split(sizes), self.shapes)]
+        data = self.plan.dataset
+        train_loss, _ = self._evaluate(weights, data.x_train, data.y_train)
+        test_loss, accuracy = self._evaluate(weights, data.x_test, data.y_test)
+        curves = torch.stack(list(losses), 1)
+        return Outcome(*(_numpy(each[:members]) for each in (curves, train_loss, test_loss, accuracy)))
+
+    def _evaluate(self, weights: Tensors, x: np.ndarray, y: np.ndarray) -> tuple[Tensor, Tensor]:
+        inputs, targets = _tensor(x, self.like), _targets(self.plan, y, self.like)
+        members = len(self.like)
+        outputs = _forward(self.program.layers, weights, inputs.expand(members, *inputs.shape))
+        losses = _LOSSES[self.program.loss](outputs, targets).mean(1)
+        if targets.is_floating_point():
+            return losses, torch.full_like(losses, float("nan"))
+        return losses, (outputs.argmax(2) == targets).double().mean(1)
+
+
+def padded(members: int) -> int:
+    """`members` rounded up to 1, 2, 3, 4, 6, 8, 12, 16, …: at most a third is wasted, and few programs are built.
+
+    >>> [padded(members) for members in (1, 5, 9, 64, 65)]
+    [1, 6, 12, 64, 96]
+    """
+    power = 1 << (members - 1).bit_length()
+    return power * 3 // 4 if members <= power * 3 // 4 else power
+
+
+def _flat(model: nn.Module) -> Iterator[nn.Module]:
+    if type(model).forward is nn.Sequential.forward and not (model._forward_hooks or model._forward_pre_hooks):
+        for child in model:  # type: ignore[attr-defined]
+            yield from _flat(child)
+    else:
+        yield model
+
+
+def _described(layer: nn.Module) -> Any:
+    if isinstance(layer, nn.Linear):
+        return layer.in_features, layer.out_features, layer.bias is not None
+    return ACTIVATIONS[type(layer)]
+
+
+@functools.cache
+def _compiled(program: Program) -> Callable[..., Any]:
+    options: Any = ONE_LOOP if program.tiny else None
+    return torch.compile(program.step, fullgraph=True, dynamic=False, options=options)
+
+
+@contextlib.contextmanager
+def _many_programs() -> Iterator[None]:
+    """Every model, optimizer and number of members is a program; by default PyTorch gives up after eight."""
+    with torch._dynamo.config.patch(recompile_limit=1_000):
+        yield
+
+
+# Each member's inputs (K, B, in) meet its weights (K, out, in).
+def _forward(layers: Sequence[Any], weights: Tensors, x: Tensor) -> Tensor:
+    remaining = iter(weights)
+    for layer in layers:
+        if callable(layer):
+            x = layer(x)
+        else:
+            weight = next(remaining).transpose(1, 2)
+            x = torch.baddbmm(next(remaining)[:, None], x, weight) if layer[2] else torch.bmm(x, weight)
+    return x
+
+
+def _cross_entropy(outputs: Tensor, y: Tensor) -> Tensor:
+    members, batch, _ = outputs.shape
+    return F.cross_entropy(outputs.flatten(0, 1), y.expand(members, batch).flatten(), reduction="none").view(
+        members, batch
+    )
+
+
+def _mse(outputs: Tensor, y: Tensor) -> Tensor:
+    return (outputs - y).square().mean(2)
+
+
+_LOSSES: dict[str, Callable[[Any, Tensor], Tensor]] = {"cross_entropy": _cross_entropy, "mse": _mse}
+
+
+# The same with every unit a tensor (K, B) and every weight a tensor (K).
+def _forward_units(layers: Sequence[Any], weights: Tensors, units: Tensors) -> Tensors:
+    remaining = iter(weights)
+    for layer in layers:
+        if callable(layer):
+            units = [layer(unit) for unit in units]
+            continue
+        inputs, outputs, bias = layer
+        rows = [[next(remaining)[:, None] for _ in range(inputs)] for _ in range(outputs)]
+        sums = [sum(weight * unit for weight, unit in zip(row, units)) for row in rows]
+        units = [total + next(remaining)[:, None] if bias else total for total in sums]  # type: ignore[misc]
+    return units
+
+
+def _unit_cross_entropy(outputs: Tensors, y: Tensor) -> Tensor:
+    highest = functools.reduce(torch.maximum, [each.detach() for each in outputs])
+    total = sum(torch.exp(each - highest) for each in outputs)
+    right = outputs[0]
+    for label, each in enumerate(outputs[1:], start=1):
+        right = torch.where(y == label, each, right)
+    return highest + torch.log(total) - right  # type: ignore[arg-type]
+
+
+def _unit_mse(outputs: Tensors, y: Tensor) -> Tensor:
+    return sum((each - target).square() for each, target in zip(outputs, y.unbind(-1), strict=True)) / len(outputs)  # type: ignore[return-value]
+
+
+_UNIT_LOSSES: dict[str, Callable[[Any, Tensor], Tensor]] = {"cross_entropy": _unit_cross_entropy, "mse": _unit_mse}
+
+
+# The updates, in the order of PyTorch's own; a row of the tables holds one number per member.
+def _rows(plan: Plan, lr: np.ndarray, momentum: np.ndarray, like: Tensor) -> Iterator[Tensor]:
+    decay = np.broadcast_to([each.weight_decay for each in plan.settings], lr.shape)
+    if plan.optimizer == "sgd":
+        columns = [lr, decay, momentum]
+    else:
+        t = np.arange(1, plan.steps + 1)[:, None]
+        shrink = 1 - lr * decay if plan.optimizer == "adamw" else decay
+        columns = [lr / (1 - momentum**t), shrink, 1 - momentum, np.broadcast_to(np.sqrt(1 - BETA2**t), lr.shape)]
+    return iter(torch.as_tensor(np.stack(columns, 1)).to(like).unbind(0))
+
+
+def _sgd(program: Program, row: Tensor, weight: Tensor, gradient: Tensor, *state: Tensor) -> Tensors:
+    lr, decay, momentum = (each.view(-1, *[1] * (weight.dim() - 1)) for each in row.unbind(0))
+    if program.has_decay:
+        gradient = torch.where(decay != 0, gradient + decay * weight, gradient)
+    if not program.has_momentum:
+        return [weight - lr * gradient]
+    kept = torch.where(momentum != 0, momentum * state[0] + gradient, state[0])
+    moved = gradient + momentum * kept if program.nesterov else kept
+    return [weight - lr * torch.where(momentum != 0, moved, gradient), kept]
+
+
+def _adam(program: Program, row: Tensor, weight: Tensor, gradient: Tensor, *state: Tensor) -> Tensors:
+    rate, decay, fresh, root = (each.view(-1, *[1] * (weight.dim() - 1)) for each in row.unbind(0))
+    if program.has_decay and program.optimizer == "adamw":
+        weight = weight * decay
+    elif program.has_decay:
+        gradient = torch.where(decay != 0, gradient + decay * weight, gradient)
+    mean = torch.lerp(state[0], gradient, fresh)
+    square = BETA2 * state[1] + (1 - BETA2) * gradient * gradient
+    return [weight - rate * mean / (square.sqrt() / root + EPS), mean, square]
+
+
+class _Batches:
+    """The members' batches: inputs, targets and the share of each point in the loss.
+
+    A last batch that is smaller is filled up with its own first point at share 0, so that one program fits all.
+    Members with one seed in common see one batch, without the axis of the members.
+    """
+
+    def __init__(self, plan: Plan, like: Tensor, tiny: bool) -> None:
+        data = plan.dataset
+        self.tiny, self.members, self.n = tiny, len(plan.settings), len(data.x_train)
+        self.size = min(plan.batch_size or self.n, self.n)
+        self.x, self.y = _tensor(data.x_train, like), _targets(plan, data.y_train, like)
+        self.seeds, where = np.unique([each.seed for each in plan.settings], return_inverse=True)
+        self.where = torch.as_tensor(where, device=like.device)
+        self.whole = plan.batch_size is None
+        self.share = torch.ones(self.size).to(like)
+        self.batches = self._epochs()
+
+    def __next__(self) -> tuple[Any, Tensor, Tensor]:
+        return next(self.batches)
+
+    def _epochs(self) -> Iterator[tuple[Any, Tensor, Tensor]]:
+        if self.whole:
+            batch = *self._shaped(self.x, self.y), self.share / self.n
+            while True:
+                yield batch
+        generators = [np.random.default_rng(int(seed)) for seed in self.seeds]
+        while True:
+            order = np.stack([generator.permutation(self.n) for generator in generators])
+            for chosen in torch.as_tensor(order, device=self.x.device).split(self.size, 1):
+                count = chosen.shape[1]
+                share = self.share / count
+                if count < self.size:
+                    chosen = torch.cat([chosen, chosen[:, :1].expand(-1, self.size - count)], 1)
+                    share[count:] = 0
+                chosen = chosen[0] if len(self.seeds) == 1 else chosen[self.where]
+                yield *self._shaped(self.x[chosen], self.y[chosen]), share
+
+    def _shaped(self, x: Tensor, y: Tensor) -> tuple[Any, Tensor]:
+        if self.tiny:
+            return [each.contiguous() for each in x.unbind(-1)], y
+        return x if x.dim() == 3 else x.expand(self.members, *x.shape), y
+
+
+def _targets(plan: Plan, y: np.ndarray, like: Tensor) -> Tensor:
+    targets = _tensor(y, like)
+    return targets.view(len(targets), -1).to(like.dtype) if plan.loss == "mse" else targets
+
+
+def _numpy(tensor: Tensor) -> np.ndarray:
+    return tensor.double().cpu().numpy()
