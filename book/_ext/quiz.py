@@ -84,7 +84,7 @@ class Quiz(SphinxDirective):
 
 
 def setup(app: Sphinx) -> dict[str, bool]:
-    others = {writer: (ignore, ignore) for writer in ("latex", "text", "man", "texinfo")}
+    others: Any = {writer: (ignore, ignore) for writer in ("latex", "text", "man", "texinfo")}
     for node in (tag, phrase):
         app.add_node(node, html=(open_tag, close_tag), **others)
     app.add_directive("quiz", Quiz)
