@@ -13,6 +13,7 @@ from .notebooks import NotebookError
 
 OUTPUT = Path("_build")
 CACHE = OUTPUT / ".jupyter_cache"
+BUILT = OUTPUT / ".built"  # its time is that of the last build without errors, also when no page had changed
 
 
 def build(root: Path) -> Path:
@@ -32,6 +33,7 @@ def build(root: Path) -> Path:
         # Sphinx remembers pages it has read and would not repeat their warnings: a failed build must start afresh.
         shutil.rmtree(root / OUTPUT / ".doctrees", ignore_errors=True)
         raise RuntimeError("the book has errors or warnings: they stand above, each with its page and line")
+    (root / BUILT).touch()
     first = (root / OUTPUT / "html" / "index.html").resolve()
     print(
         f"\nexecuted {executed} notebooks, built {len(pages)} pages in {time.monotonic() - started:.0f} s\nopen file://{first}"
