@@ -35,6 +35,7 @@ EPS = {"eps": 1e-2}  # large enough that a wrong place for it shows
 
 # ---- three problems: start() and grads(params), both dicts of arrays
 
+
 def quadratic():
     curvatures = np.array([[0.5, 2.0, 8.0], [0.1, 1.0, 4.0]])
     return {"x": np.array([[1.0, -2.0, 0.5], [3.0, -0.1, 1.5]])}, lambda p: {"x": curvatures * p["x"]}
@@ -222,6 +223,7 @@ def test_defaults_equal_keras(cls, theirs):
 
 # ---- momentum: where the rate stands
 
+
 @pytest.mark.parametrize("nesterov", [False, True])
 def test_momentum_conventions_agree_at_a_constant_rate_and_part_after_a_drop(nesterov):
     def path(convention, rate):
@@ -265,6 +267,7 @@ def test_paper_nesterov_takes_the_gradient_at_the_look_ahead():
 
 
 # ---- the papers' recursions, written once more over all gradients so far
+
 
 def gradients(n=30):
     return np.random.default_rng(3).normal(size=(n, 2)) * [1.0, 0.01]
@@ -352,6 +355,7 @@ def test_schedule_free_equals_the_papers_recursion(problem, schedule):
 
 
 # ---- Muon
+
 
 def matrices():
     """Minima too far away to be reached: near one, the small singular values of the gradient are rounding errors."""
