@@ -38,6 +38,12 @@ def _parser() -> argparse.ArgumentParser:
     labs = commands.add_parser("labs", help="generate the student versions in labs/ from solutions/")
     labs.add_argument("action", choices=["build", "check"])
     labs.set_defaults(run=_labs)
+
+    sweep = commands.add_parser("sweep", help="train every setting of a grid, many at once")
+    sweep.add_argument("config", type=Path, help="TOML file: data, model, grid, steps")
+    sweep.add_argument("--folder", type=Path, help="keep finished parts here, and continue from them")
+    sweep.add_argument("--output", type=Path, help="write a row per setting to this CSV file")
+    sweep.set_defaults(run=_sweep)
     return parser
 
 
@@ -86,6 +92,19 @@ def _labs(options: argparse.Namespace) -> int:
         print("\n".join(differences) or "labs/ is what solutions/ generate")
         return int(bool(differences))
     print("\n".join(str(path) for path in labs.build(_repository())))
+    return 0
+
+
+def _sweep(options: argparse.Namespace) -> int:
+    from .sweep import config
+
+    result = config.run(options.config, options.folder)
+    frame = result.frame()
+    print(f"{len(frame)} settings, {(result.diverged >= 0).sum()} diverged; engine: {result.engine} ({result.reason})")
+    if options.output is not None:
+        frame.to_csv(options.output, index=False)
+    if (result.diverged < 0).any():
+        print("lowest loss:", ", ".join(f"{name} = {value}" for name, value in result.best().items()))
     return 0
 
 

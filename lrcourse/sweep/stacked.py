@@ -6,6 +6,7 @@ backward pass serves all of them. (A mean over the members would divide every gr
 
 import contextlib
 import functools
+import itertools
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -104,8 +105,7 @@ def run(plan: Plan, compiled: bool) -> Outcome:
     """Train the members of `plan` together. See `unsupported`."""
     members = len(plan.settings)
     training = Training(plan, compiled)
-    losses = [training.step() for _ in range(plan.steps)]
-    return training.outcome(losses, members)
+    return training.outcome(training.train(plan.steps), members)
 
 
 class Training:
@@ -135,13 +135,17 @@ class Training:
         self.weights: Any = weights[0] if self.program.tiny else weights
         self.state: Any = [each[0] for each in state] if self.program.tiny else state
         self.rows = _rows(plan, lr, momentum, self.like)
-        self.batches = _Batches(plan, self.like, self.program.tiny)
+        self.batches = _batches(plan, self.like, self.program.tiny)
         self.call = _compiled(self.program) if compiled else self.program.step
 
     @torch.no_grad()
-    def step(self) -> Tensor:
+    def train(self, steps: int) -> list[Tensor]:
+        """The members' losses before each of the next steps."""
+        losses = []
         with _many_programs():
-            losses, self.weights, self.state = self.call(self.weights, self.state, next(self.rows), *next(self.batches))
+            for row, batch in zip(itertools.islice(self.rows, steps), self.batches):
+                each, self.weights, self.state = self.call(self.weights, self.state, row, *batch)
+                losses.append(each)
         return losses
 
     @torch.no_grad()
@@ -294,48 +298,34 @@ def _adam(program: Program, row: Tensor, weight: Tensor, gradient: Tensor, *stat
     return [weight - rate * mean / (square.sqrt() / root + EPS), mean, square]
 
 
-class _Batches:
+def _batches(plan: Plan, like: Tensor, tiny: bool) -> Iterator[tuple[Any, Tensor, Tensor]]:
     """The members' batches: inputs, targets and the share of each point in the loss.
 
     A last batch that is smaller is filled up with its own first point at share 0, so that one program fits all.
     Members with one seed in common see one batch, without the axis of the members.
     """
+    x = _tensor(plan.dataset.x_train, like)
+    y = _targets(plan, plan.dataset.y_train, like)
 
-    def __init__(self, plan: Plan, like: Tensor, tiny: bool) -> None:
-        data = plan.dataset
-        self.tiny, self.members, self.n = tiny, len(plan.settings), len(data.x_train)
-        self.size = min(plan.batch_size or self.n, self.n)
-        self.x, self.y = _tensor(data.x_train, like), _targets(plan, data.y_train, like)
-        self.seeds, where = np.unique([each.seed for each in plan.settings], return_inverse=True)
-        self.where = torch.as_tensor(where, device=like.device)
-        self.whole = plan.batch_size is None
-        self.share = torch.ones(self.size).to(like)
-        self.batches = self._epochs()
-
-    def __next__(self) -> tuple[Any, Tensor, Tensor]:
-        return next(self.batches)
-
-    def _epochs(self) -> Iterator[tuple[Any, Tensor, Tensor]]:
-        if self.whole:
-            batch = *self._shaped(self.x, self.y), self.share / self.n
-            while True:
-                yield batch
-        generators = [np.random.default_rng(int(seed)) for seed in self.seeds]
-        while True:
-            order = np.stack([generator.permutation(self.n) for generator in generators])
-            for chosen in torch.as_tensor(order, device=self.x.device).split(self.size, 1):
-                count = chosen.shape[1]
-                share = self.share / count
-                if count < self.size:
-                    chosen = torch.cat([chosen, chosen[:, :1].expand(-1, self.size - count)], 1)
-                    share[count:] = 0
-                chosen = chosen[0] if len(self.seeds) == 1 else chosen[self.where]
-                yield *self._shaped(self.x[chosen], self.y[chosen]), share
-
-    def _shaped(self, x: Tensor, y: Tensor) -> tuple[Any, Tensor]:
-        if self.tiny:
+    def shaped(x: Tensor, y: Tensor) -> tuple[Any, Tensor]:
+        if tiny:
             return [each.contiguous() for each in x.unbind(-1)], y
-        return x if x.dim() == 3 else x.expand(self.members, *x.shape), y
+        return x if x.dim() == 3 else x.expand(len(plan.settings), *x.shape), y
+
+    if plan.batch_size is None:
+        yield from itertools.repeat((*shaped(x, y), like.new_full((len(x),), 1 / len(x))))
+    size = min(plan.batch_size or 0, len(x))
+    seeds, where = np.unique([each.seed for each in plan.settings], return_inverse=True)
+    generators = [np.random.default_rng(int(seed)) for seed in seeds]
+    while True:
+        order = np.stack([generator.permutation(len(x)) for generator in generators])
+        for chosen in torch.as_tensor(order[where] if len(seeds) > 1 else order[0]).to(x.device).split(size, -1):
+            count = chosen.shape[-1]
+            share = like.new_full((size,), 1 / count)
+            if count < size:
+                chosen = torch.cat([chosen, chosen[..., :1].expand(*chosen.shape[:-1], size - count)], -1)
+                share[count:] = 0
+            yield *shaped(x[chosen], y[chosen]), share
 
 
 def _targets(plan: Plan, y: np.ndarray, like: Tensor) -> Tensor:

@@ -1,0 +1,70 @@
+"""A sweep written down: a TOML file for the command line."""
+
+import tomllib
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from .. import data
+from ..schedules import Schedule
+from ..schedules.checks import bad, choice
+from ..torch import MLP
+from .run import sweep
+from .settings import grid
+
+DATA: dict[str, Callable[..., data.Dataset]] = {
+    "moons": data.moons, "digits": data.digits, "linear_regression": data.linear_regression,
+}  # fmt: skip
+OPTIONS = ["steps", "loss", "optimizer", "nesterov", "batch_size", "engine", "jobs"]
+
+
+def read(path: Path) -> dict[str, Any]:
+    """The arguments of `sweep` in a TOML file: its options, and the tables `data`, `model` and `grid`.
+
+    `[data]` names a data set (`name = "moons"`) and its arguments; `[model]` gives the `sizes` of an `MLP`, its
+    `activation` and a `dtype`; `[grid]` lists values, or spaces them: `lr = {geomspace = [0.001, 1.0, 64]}`,
+    `linspace` and `range` likewise. Schedules stand as `Schedule.to_dict` writes them: `{kind = "Cosine", …}`.
+
+    Raises: `ValueError` for a file that is not TOML, and for what the tables do not know.
+    """
+    try:
+        table = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (OSError, tomllib.TOMLDecodeError) as error:
+        raise bad("config", str(path), "a readable TOML file", str(error)) from None
+    if missing := {"data", "model", "grid", "steps"} - set(table):
+        raise bad("config", sorted(table), f"complete, with {sorted(missing)}", "see lrcourse.sweep.config.read")
+    chosen, model, values = dict(table.pop("data")), dict(table.pop("model")), table.pop("grid")
+    if unknown := set(table) - set(OPTIONS):
+        raise bad("option", sorted(unknown), f"one of {OPTIONS}", "see lrcourse.sweep.sweep")
+    if (name := chosen.pop("name", None)) not in DATA:
+        raise bad("data.name", name, f"one of {sorted(DATA)}", "use Python for data of your own")
+    dtype = choice("float32", "float64")("dtype", model.pop("dtype", "float32"))
+    settings = grid(**{name: [_parsed(value) for value in _listed(values[name])] for name in values})
+    return {
+        "model_fn": lambda: MLP(**model).to(getattr(torch, dtype)),
+        "data": DATA[name](**chosen),
+        "settings": settings,
+        **table,
+    }
+
+
+def run(path: Path, folder: Path | None) -> Any:
+    """The sweep in the file, and its result."""
+    return sweep(**read(path), folder=folder)
+
+
+def _listed(values: Any) -> Any:
+    if not isinstance(values, dict):
+        return values
+    spaced: dict[str, Any] = {"geomspace": np.geomspace, "linspace": np.linspace, "range": range}
+    ((kind, arguments),) = values.items()
+    if kind not in spaced:
+        raise bad("spacing", kind, f"one of {sorted(spaced)}", "or list the values")
+    return spaced[kind](*arguments)
+
+
+def _parsed(value: Any) -> Any:
+    return Schedule.from_dict(value) if isinstance(value, dict) else value
