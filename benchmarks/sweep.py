@@ -46,22 +46,10 @@ class Case:
             F.cross_entropy(model(x[chosen]), y[chosen]).backward()
             optimizer.step()
 
-    def sweep(self, members: int, engine: str = "auto", folder: str | None = None) -> str:
+    def sweep(self, members: int, engine: str = "auto") -> str:
         result = sweep(self.model_fn, self.data, settings=self.settings(members), steps=self.steps,
                        batch_size=self.batch_size, engine=engine, progress=False)  # fmt: skip
         return result.engine
-
-
-def small_cnn() -> nn.Module:
-    return nn.Sequential(
-        nn.Unflatten(1, (1, 8)),
-        nn.Conv2d(1, 8, 3),
-        nn.ReLU(),
-        nn.Conv2d(8, 8, 3),
-        nn.ReLU(),
-        nn.Flatten(),
-        nn.LazyLinear(10),
-    )
 
 
 CASES = {

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -42,7 +43,8 @@ def chunk_size(plan: Plan, engine: str) -> int:
     widest = max(each.shape[0] for each in plan.model(plan.settings[0].seed).parameters())
     points = max(len(plan.dataset.x_train), len(plan.dataset.x_test))
     limit = 4096 if stacked.is_tiny(plan) else 256
-    return max(1, min(limit, 2**25 // (widest * points), 2**25 // (6 * plan.steps)))
+    limit = max(1, min(limit, 2**25 // (widest * points), 2**25 // (6 * plan.steps)))
+    return math.ceil(members / math.ceil(members / limit))  # chunks of one size share one compiled program
 
 
 def choose(plan: Plan) -> Choice:
