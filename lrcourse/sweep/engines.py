@@ -1,7 +1,6 @@
 """Which engine trains a sweep, and why."""
 
 import hashlib
-import json
 import math
 import time
 from collections.abc import Callable
@@ -15,8 +14,11 @@ from . import loop, stacked
 from .outcome import Outcome
 from .plan import Plan
 
-COMPILE = 25.0  # seconds that a first compilation takes at most, until this machine has done one
+COMPILE = 25.0  # seconds that the first compilation of a program takes
+COMPILE_AGAIN = 4.0  # and when Inductor finds it on the disk
 SAMPLE = 5  # steps that are timed
+
+_BUILT: set[Path] = set()  # programs that this process has
 
 
 @dataclass(frozen=True)
@@ -28,10 +30,16 @@ class Choice:
     seconds: float
 
 
+def _run_compiled(plan: Plan) -> Outcome:
+    outcome = stacked.run(plan, compiled=True)
+    _remember(plan)
+    return outcome
+
+
 ENGINES: dict[str, Callable[[Plan], Outcome]] = {
     "loop": loop.run,
     "stacked": lambda plan: stacked.run(plan, compiled=False),
-    "compiled": lambda plan: stacked.run(plan, compiled=True),
+    "compiled": _run_compiled,
 }
 
 
@@ -65,9 +73,8 @@ def choose(plan: Plan) -> Choice:
         note = ", too short for the compiler"
     else:
         try:
-            started = time.perf_counter()
             per_step = _stacked_step(part, compiled=True)
-            _remember(part, time.perf_counter() - started)
+            _remember(part)
             times["compiled"] = steps * members / len(part.settings) * per_step
         except Exception as error:  # whatever a compiler, or the lack of one, may raise
             note = f", no compiler ({type(error).__name__})"
@@ -90,16 +97,16 @@ def check(plan: Plan, engine: str) -> Choice:
 
 
 def _loop_step(plan: Plan) -> float:
-    """Seconds per step of one member: the difference between a longer and a shorter run."""
-    one = plan.part(0, 1)
+    """Seconds per step of one member; the first run only warms up."""
+    short = replace(plan.part(0, 1), steps=4 * SAMPLE)
 
-    def seconds(steps: int) -> float:
+    def seconds() -> float:
         started = time.perf_counter()
-        loop.run(replace(one, steps=steps))
+        loop.run(short)
         return time.perf_counter() - started
 
-    seconds(1)
-    return max(1e-6, (seconds(1 + 4 * SAMPLE) - seconds(1)) / (4 * SAMPLE))
+    seconds()
+    return min(seconds(), seconds()) / short.steps
 
 
 def _stacked_step(plan: Plan, compiled: bool) -> float:
@@ -111,21 +118,23 @@ def _stacked_step(plan: Plan, compiled: bool) -> float:
 
 
 def _memory(plan: Plan) -> Path:
-    """Inductor keeps its programs; beside them stands how long they took the last time."""
+    """Inductor keeps its programs on the disk; an empty file beside them says which sweeps they are for."""
     from torch._inductor.runtime.cache_dir_utils import cache_dir
 
     key = repr((str(plan.model(0)), plan.loss, plan.optimizer, plan.nesterov, plan.batch_size,
                 stacked.padded(len(plan.settings)), torch.__version__))  # fmt: skip
-    return Path(cache_dir()) / f"lrcourse-{hashlib.sha256(key.encode()).hexdigest()[:16]}.json"
+    return Path(cache_dir()) / f"lrcourse-{hashlib.sha256(key.encode()).hexdigest()[:16]}"
 
 
 def _compile_time(plan: Plan) -> float:
-    try:
-        return json.loads(_memory(plan).read_text())
-    except (OSError, ValueError):
-        return COMPILE
+    memory = _memory(plan)
+    if memory in _BUILT:
+        return 0.0
+    return COMPILE_AGAIN if memory.exists() else COMPILE
 
 
-def _remember(plan: Plan, seconds: float) -> None:
-    """A first compilation teaches nothing about the second, which finds its programs on the disk."""
-    _memory(plan).write_text(json.dumps(min(seconds, 4.0)))
+def _remember(plan: Plan) -> None:
+    memory = _memory(plan)
+    memory.parent.mkdir(parents=True, exist_ok=True)
+    memory.touch()
+    _BUILT.add(memory)
