@@ -185,7 +185,8 @@ def test_any_number_of_members(members):
 
 def test_members_in_several_chunks_and_processes_equal_one():
     settings = grid(lr=np.linspace(0.01, 0.2, 40), seed=[0, 1])
-    apart = sweep(net, DATA, settings=settings, steps=5, batch_size=16, engine="loop", jobs=2, progress=False)
+    by_value = lambda: LogicNet().double()  # noqa: E731  (the processes cannot import a test module, as `net` asks)
+    apart = sweep(by_value, DATA, settings=settings, steps=5, batch_size=16, engine="loop", jobs=2, progress=False)
     together = sweep(net, DATA, settings=settings, steps=5, batch_size=16, engine="stacked", progress=False)
     np.testing.assert_allclose(apart.curves, together.curves, rtol=0, atol=1e-12)
 
