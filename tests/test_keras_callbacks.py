@@ -290,6 +290,14 @@ def test_the_classic_callback_beside_a_schedule_is_refused() -> None:
     refused(keras.optimizers.SGD(KerasSchedule(Constant(0.1), 10)), CyclicLR(), "or leave CyclicLR out")
 
 
+if ON_TENSORFLOW:  # on PyTorch Keras refuses it itself
+
+    def test_several_steps_per_execution_are_refused_where_steps_would_be_missed() -> None:
+        fix = r"steps_per_execution must be 1 .*, got 4: pass KerasSchedule\(schedule, steps\) to the optimizer"
+        refused(keras.optimizers.SGD(0.1), ScheduleCallback(Constant(0.1)), fix, together=4)
+        refused(keras.optimizers.SGD(0.1), CyclicLR(), fix, together=4)
+
+
 def test_an_optimizer_without_momentum_is_refused() -> None:
     callback = ScheduleCallback(Constant(0.1), momentum=MOMENTUM)
     refused(keras.optimizers.SGD(0.1), callback, r"got 0: create it as SGD\(..., momentum=0.9\)")
