@@ -172,9 +172,11 @@ def power(base: Any, exponent: Any) -> Any:
     return np.minimum(np.power(base, exponent), np.finfo(np.float64).max)
 
 
-def mix(start: Any, end: Any, weight: Any) -> Any:
+def mix(start: Any, end: Any, weight: Array) -> Array:
     """`start` at weight 0, `end` at weight 1, both exactly; rounding never leaves the range between them."""
-    return np.clip((1 - weight) * start + weight * end, np.minimum(start, end), np.maximum(start, end))
+    mixed = (1 - weight) * start
+    mixed += weight * end
+    return np.clip(mixed, np.minimum(start, end), np.maximum(start, end), out=mixed)
 
 
 def apply(fn: Callable[[Any], Any], t: Array) -> Array:

@@ -56,11 +56,12 @@ class OneCycle(Schedule):
         return [initial, self.max_lr, final] if self.phases == 2 else [initial, self.max_lr, initial, final]
 
     def rates(self, t: Array) -> Array:
-        corners, rates = np.array(self._corners()), np.array(self._rates())
-        t = np.minimum(t, corners[-1])
-        phase = np.clip(np.searchsorted(corners, t, side="right") - 1, 0, len(corners) - 2)
-        part = (t - corners[phase]) / (corners[phase + 1] - corners[phase])
-        weight = (1 - np.cos(np.pi * part)) / 2 if self.anneal == "cos" else part
+        corners, rates = self._corners(), np.array(self._rates())
+        position = np.interp(t, corners, range(len(corners)))  # 1.25 is a quarter of the way from corner 1 to 2
+        phase = np.minimum(position.astype(int), len(corners) - 2)
+        weight = position - phase
+        if self.anneal == "cos":
+            weight = np.sin(np.pi / 2 * weight) ** 2  # this is (1 - cos) / 2
         return mix(rates[phase], rates[phase + 1], weight)
 
     def momentum(self, base: float = 0.85, max: float = 0.95) -> "OneCycle":
