@@ -53,15 +53,17 @@ class Schedule:
     def __call__(self, t: ArrayLike) -> Any: ...
     def __call__(self, t: Any) -> Any:
         try:
-            at = np.asarray(t, dtype=np.float64)
+            at = np.array(t, dtype=np.float64)
         except (TypeError, ValueError) as error:
             raise bad("t", t, "a step or an array of steps", str(error)) from None
         if not np.all((at >= 0) & np.isfinite(at)):
             raise bad("t", t, "a finite step, zero or more", "steps count optimizer updates from 0")
         with np.errstate(over="ignore", under="ignore"):  # a power may leave float64 at huge t: inf or 0 is right
             # NumPy's scalars round differently from its arrays: a single step goes the way of many
-            result = np.broadcast_to(np.asarray(self.rates(np.atleast_1d(at)), dtype=np.float64), at.shape or (1,))
-        return float(result[0]) if at.ndim == 0 else result.copy()
+            result = np.asarray(self.rates(np.atleast_1d(at)), dtype=np.float64)
+        if at.ndim == 0:
+            return float(result.flat[0])
+        return result if result.shape == at.shape else np.broadcast_to(result, at.shape).copy()
 
     def table(self, n: int) -> Array:
         """The rates of the first `n` updates, `s(0)` to `s(n - 1)`, as a float64 array of shape `(n,)`.
@@ -70,7 +72,7 @@ class Schedule:
         >>> Step(lr=1.0, every=2, gamma=0.5).table(5)
         array([1.  , 1.  , 0.5 , 0.5 , 0.25])
         """
-        return np.asarray(self(np.arange(steps("n", n))))
+        return np.asarray(self(np.arange(steps("n", n), dtype=np.float64)))
 
     def __add__(self, other: "Schedule | float") -> "Sum":
         return Sum(self, as_schedule(other))
@@ -184,7 +186,7 @@ def apply(fn: Callable[[Any], Any], t: Array) -> Array:
     if t.size == 1:
         return np.full(t.shape, fn(t.item()), dtype=np.float64)
     try:
-        return np.asarray(fn(t), dtype=np.float64)
+        return np.array(fn(t), dtype=np.float64)
     except (TypeError, ValueError):
         return np.vectorize(fn, otypes=[np.float64])(t)
 

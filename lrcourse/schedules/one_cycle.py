@@ -57,9 +57,9 @@ class OneCycle(Schedule):
 
     def rates(self, t: Array) -> Array:
         corners, rates = self._corners(), np.array(self._rates())
-        position = np.interp(t, corners, range(len(corners)))  # 1.25 is a quarter of the way from corner 1 to 2
-        phase = np.minimum(position.astype(int), len(corners) - 2)
-        weight = position - phase
+        weight = np.interp(t, corners, range(len(corners)))  # 1.25 is a quarter of the way from corner 1 to 2
+        phase = np.minimum(weight.astype(np.int8), len(corners) - 2)  # eight bits, since memory costs more than sums
+        weight -= phase
         if self.anneal == "cos":
             weight = np.sin(np.pi / 2 * weight) ** 2  # this is (1 - cos) / 2
         return mix(rates[phase], rates[phase + 1], weight)
