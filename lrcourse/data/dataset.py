@@ -1,0 +1,23 @@
+"""What every data set is: arrays with a name, a license and a split."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+@dataclass(frozen=True, eq=False)
+class Dataset:
+    """Arrays to learn from and to be judged on.
+
+    `x_train`, `x_test`: float64, shape `(n, features)`; images: float32 from 0 to 1, shape `(n, height, width)` or
+    `(n, height, width, 3)`. `y_train`, `y_test`: int64 class labels, shape `(n,)`, or float64 targets, shape `(n, 1)`.
+    `name` and `license` say where they come from.
+    """
+
+    name: str
+    license: str
+    x_train: NDArray[np.float64] | NDArray[np.float32]
+    y_train: NDArray
+    x_test: NDArray[np.float64] | NDArray[np.float32]
+    y_test: NDArray
