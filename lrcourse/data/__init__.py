@@ -1,9 +1,11 @@
-"""Data sets: arrays with a name, a license and a split. Generated, or part of scikit-learn: no download."""
+"""Data sets: arrays with a name, a license and a split. All but the two of photographs need no download."""
 
+from .cats_vs_dogs import cats_vs_dogs
+from .cifar10 import cifar10
 from .dataset import Dataset
 from .digits import digits
 from .glyphs import glyphs
 from .linear_regression import linear_regression
 from .moons import moons
 
-__all__ = ["Dataset", "digits", "glyphs", "linear_regression", "moons"]
+__all__ = ["Dataset", "cats_vs_dogs", "cifar10", "digits", "glyphs", "linear_regression", "moons"]
