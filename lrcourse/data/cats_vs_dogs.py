@@ -4,6 +4,7 @@ import os
 import warnings
 import zipfile
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +18,7 @@ URL = "https://download.microsoft.com/download/3/E/1/3E1C3F21-ECDB-4869-8368-6DE
 SHA256 = "b7974bd00a84a99921f36ee4403f089853777b5ae8d151c76a86e64900334af9"
 
 Image = NDArray[np.float32]
+File = Any  # a pathlib.Path or a zipfile.Path: both list and open what is below them
 
 
 def cats_vs_dogs(
@@ -54,9 +56,9 @@ def cats_vs_dogs(
     return Dataset("cats vs dogs", "for research (Microsoft Research, Asirra 2007)", x_train, y_train, x_test, y_test)
 
 
-def _files(folder: str | os.PathLike[str] | None) -> list[tuple[Path | zipfile.Path, int]]:
+def _files(folder: str | os.PathLike[str] | None) -> list[tuple[File, int]]:
     """Each photograph and its class, in the order of the names."""
-    root: Path | zipfile.Path
+    root: File
     if folder is not None and (Path(folder) / "PetImages").is_dir():
         root = Path(folder) / "PetImages"
     else:
@@ -68,7 +70,7 @@ def _files(folder: str | os.PathLike[str] | None) -> list[tuple[Path | zipfile.P
     return photographs
 
 
-def _read(path: Path | zipfile.Path, size: int) -> Image | None:
+def _read(path: File, size: int) -> Image | None:
     import PIL.Image
     import PIL.ImageOps
 
@@ -76,6 +78,6 @@ def _read(path: Path | zipfile.Path, size: int) -> Image | None:
         with path.open("rb") as file, PIL.Image.open(file) as image:
             image.draft("RGB", (size, size))  # a JPEG is decoded at a fraction of its size, several times faster
             square = PIL.ImageOps.fit(image.convert("RGB"), (size, size))
-            return np.asarray(square, dtype=np.float32) / 255
+            return np.asarray(square, dtype=np.float32) / np.float32(255)
     except OSError:
         return None
