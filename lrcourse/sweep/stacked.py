@@ -26,6 +26,7 @@ ACTIVATIONS: dict[type, Callable[[Tensor], Tensor]] = {
     nn.Tanh: torch.tanh, nn.ReLU: torch.relu, nn.Sigmoid: torch.sigmoid,
 }  # fmt: skip
 TINY = 128  # weights: up to here every unit is a tensor of its own
+EVALUATED = 8  # members at a time on a whole data set: their activations stay in the cache
 
 # Inductor splits a program whose expressions grow long; a tiny network is one long expression, and one loop.
 ONE_LOOP = {
@@ -47,20 +48,18 @@ class Program:
     has_momentum: bool
     tiny: bool
 
-    def step(self, weights: Any, state: Any, row: Tensor, x: Any, y: Tensor, share: Tensor) -> tuple[Tensor, Any, Any]:
-        """The losses before the update, the weights and the optimizer's state after it."""
-        weights, state = self.unpack(weights), [self.unpack(each) for each in state]
+    def step(self, kept: Sequence[Any], row: Tensor, x: Any, y: Tensor, share: Tensor) -> Tensor:
+        """Update what is `kept`, the weights and the optimizer's state, in place; the losses before the update."""
+        weights, *state = (each.unbind(0) if self.tiny else each for each in kept)
         gradients, losses = torch.func.grad(self.objective, has_aux=True)(weights, x, y, share)
         update = _sgd if self.optimizer == "sgd" else _adam
-        updated = [update(self, row, *each) for each in zip(weights, gradients, *state)]
-        weights, *state = zip(*updated)
-        return losses, self.pack(weights), [self.pack(each) for each in state]
-
-    def pack(self, tensors: Tensors) -> Any:
-        return torch.stack(list(tensors)) if self.tiny else list(tensors)
-
-    def unpack(self, packed: Any) -> list[Tensor]:
-        return list(packed.unbind(0)) if self.tiny else packed
+        updated = zip(*(update(self, row, *each) for each in zip(weights, gradients, *state)))
+        for old, new in zip(kept, updated):
+            if self.tiny:
+                old.copy_(torch.stack(list(new)))
+            else:
+                torch._foreach_copy_(old, list(new))
+        return losses
 
     def objective(self, weights: Tensors, x: Any, y: Tensor, share: Tensor) -> tuple[Tensor, Tensor]:
         forward: Any = _forward_units if self.tiny else _forward
@@ -132,8 +131,7 @@ class Training:
         if self.program.tiny:
             weights = [torch.cat([each.flatten(1) for each in weights], 1).T.contiguous()]
         state = [[torch.zeros_like(each) for each in weights] for _ in range(buffers)]
-        self.weights: Any = weights[0] if self.program.tiny else weights
-        self.state: Any = [each[0] for each in state] if self.program.tiny else state
+        self.kept: Any = [each[0] if self.program.tiny else each for each in (weights, *state)]
         self.rows = _rows(plan, lr, momentum, self.like)
         self.batches = _batches(plan, self.like, self.program.tiny)
         self.call = _compiled(self.program) if compiled else self.program.step
@@ -144,14 +142,13 @@ class Training:
         losses = []
         with _many_programs():
             for row, batch in zip(itertools.islice(self.rows, steps), self.batches):
-                each, self.weights, self.state = self.call(self.weights, self.state, row, *batch)
-                losses.append(each)
+                losses.append(self.call(self.kept, row, *batch))
         return losses
 
     @torch.no_grad()
     def outcome(self, losses: Tensors, members: int) -> Outcome:
         """The record of the first `members`, with what they can do now."""
-        weights = self.weights
+        weights = self.kept[0]
         if self.program.tiny:
             sizes = [shape.numel() for shape in self.shapes]
             weights = [part.T.reshape(-1, *shape) for part, shape in zip(weights.split(sizes), self.shapes)]
@@ -163,12 +160,13 @@ class Training:
 
     def _evaluate(self, weights: Tensors, x: np.ndarray, y: np.ndarray) -> tuple[Tensor, Tensor]:
         inputs, targets = _tensor(x, self.like), _targets(self.plan, y, self.like)
-        members = len(self.like)
-        outputs = _forward(self.program.layers, weights, inputs.expand(members, *inputs.shape))
-        losses = _LOSSES[self.program.loss](outputs, targets).mean(1)
-        if targets.is_floating_point():
-            return losses, torch.full_like(losses, float("nan"))
-        return losses, (outputs.argmax(2) == targets).double().mean(1)
+        losses, accuracies = [], []
+        for each in zip(*(weight.split(EVALUATED) for weight in weights)):
+            outputs = _forward(self.program.layers, each, _features_first(inputs, len(each[0])))
+            losses.append(_LOSSES[self.program.loss](outputs, targets).mean(1))
+            right = (outputs.argmax(1) == targets).double().mean(1) if self.plan.loss == "cross_entropy" else None
+            accuracies.append(torch.full_like(losses[-1], float("nan")) if right is None else right)
+        return torch.cat(losses), torch.cat(accuracies)
 
 
 def padded(members: int) -> int:
@@ -208,27 +206,26 @@ def _many_programs() -> Iterator[None]:
         yield
 
 
-# Each member's inputs (K, B, in) meet its weights (K, out, in).
+# Each member's weights (K, out, in) meet its inputs (K, in, B): with the batch last, members that share their
+# inputs also share the layout that the multiplication wants, and the bias is added along a row.
 def _forward(layers: Sequence[Any], weights: Tensors, x: Tensor) -> Tensor:
     remaining = iter(weights)
     for layer in layers:
         if callable(layer):
             x = layer(x)
         else:
-            weight = next(remaining).transpose(1, 2)
-            x = torch.baddbmm(next(remaining)[:, None], x, weight) if layer[2] else torch.bmm(x, weight)
+            x = torch.bmm(next(remaining), x)
+            x = x + next(remaining)[:, :, None] if layer[2] else x
     return x
 
 
 def _cross_entropy(outputs: Tensor, y: Tensor) -> Tensor:
-    members, batch, _ = outputs.shape
-    return F.cross_entropy(outputs.flatten(0, 1), y.expand(members, batch).flatten(), reduction="none").view(
-        members, batch
-    )
+    members, _, batch = outputs.shape
+    return F.cross_entropy(outputs, y.expand(members, batch), reduction="none")
 
 
 def _mse(outputs: Tensor, y: Tensor) -> Tensor:
-    return (outputs - y).square().mean(2)
+    return (outputs - y.transpose(-1, -2)).square().mean(1)
 
 
 _LOSSES: dict[str, Callable[[Any, Tensor], Tensor]] = {"cross_entropy": _cross_entropy, "mse": _mse}
@@ -310,7 +307,7 @@ def _batches(plan: Plan, like: Tensor, tiny: bool) -> Iterator[tuple[Any, Tensor
     def shaped(x: Tensor, y: Tensor) -> tuple[Any, Tensor]:
         if tiny:
             return [each.contiguous() for each in x.unbind(-1)], y
-        return x if x.dim() == 3 else x.expand(len(plan.settings), *x.shape), y
+        return _features_first(x, len(plan.settings)), y
 
     if plan.batch_size is None:
         yield from itertools.repeat((*shaped(x, y), like.new_full((len(x),), 1 / len(x))))
@@ -326,6 +323,11 @@ def _batches(plan: Plan, like: Tensor, tiny: bool) -> Iterator[tuple[Any, Tensor
                 chosen = torch.cat([chosen, chosen[..., :1].expand(*chosen.shape[:-1], size - count)], -1)
                 share[count:] = 0
             yield *shaped(x[chosen], y[chosen]), share
+
+
+def _features_first(x: Tensor, members: int) -> Tensor:
+    """The inputs (B, in) or (K, B, in) as (K, in, B)."""
+    return x.transpose(-1, -2).expand(members, -1, -1)
 
 
 def _targets(plan: Plan, y: np.ndarray, like: Tensor) -> Tensor:
