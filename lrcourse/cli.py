@@ -39,6 +39,13 @@ def _parser() -> argparse.ArgumentParser:
     labs.add_argument("action", choices=["build", "check"])
     labs.set_defaults(run=_labs)
 
+    records = commands.add_parser("records", help="run the long experiments, or show and check what they gave")
+    records.add_argument("action", choices=["run", "list", "show", "check"])
+    records.add_argument("--only", metavar="NAME", help="this experiment (default: all)")
+    records.add_argument("--device", choices=["cpu", "cuda"], default="cpu")
+    records.add_argument("--size", default="small", help="full, small (default) or another that the experiment has")
+    records.set_defaults(run=_records)
+
     sweep = commands.add_parser("sweep", help="train every setting of a grid, many at once")
     sweep.add_argument("config", type=Path, help="TOML file: data, model, grid, steps")
     sweep.add_argument("--folder", type=Path, help="keep finished parts here, and continue from them")
@@ -105,6 +112,29 @@ def _sweep(options: argparse.Namespace) -> int:
         frame.to_csv(options.output, index=False)
     if (result.diverged < 0).any():
         print("lowest loss:", ", ".join(f"{name} = {value}" for name, value in result.best().items()))
+    return 0
+
+
+def _records(options: argparse.Namespace) -> int:
+    from tqdm import tqdm
+
+    from . import experiments, records
+
+    root = _repository()
+    if options.action == "run":
+        for name in [options.only] if options.only else experiments.names():
+            growing = records.run(root, name, options.size, options.device)
+            for _ in tqdm(growing, desc=name, unit="run"):
+                pass
+            print(records.read(root, name, options.size).provenance())
+        return 0
+    stored = [each for each in records.every(root) if options.only in (None, each.experiment)]
+    if options.action == "check":
+        found = [f"{each.experiment}-{each.size}: {what}" for each in stored for what in records.problems(each)]
+        print("\n".join(found) or f"{len(stored)} records are up to date")
+        return int(bool(found))
+    for each in stored:
+        print(each.provenance() if options.action == "show" else f"{each.experiment}-{each.size}: {each.recorded}")
     return 0
 
 

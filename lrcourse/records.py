@@ -1,0 +1,222 @@
+"""Results of long experiments with where they come from: written by one command, shown by the pages.
+
+A record knows the sources that made it. When one of them changes (comments and docstrings aside), the record is stale:
+the tests fail until the experiment is run again or the page that shows it says so.
+"""
+
+import ast
+import hashlib
+import importlib.metadata
+import json
+import math
+import platform
+import subprocess
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from . import experiments
+from .schedules.checks import bad, choice
+
+PACKAGE = Path(__file__).parent
+FOLDER = Path("book") / "records"
+VERSIONS = ("torch", "numpy", "matplotlib")
+
+
+@dataclass
+class Record:
+    """What an experiment gave: `runs` are dictionaries with `name`, `seed`, `seconds` and `results`.
+
+    `device`: the processor in words; `commit`: the last one, with a `+` if a source had changed since;
+    `sources`: the hash of the files that decide the results; `recorded`: the day of the last run, UTC.
+    """
+
+    experiment: str
+    size: str
+    device: str
+    versions: dict[str, str]
+    commit: str
+    sources: str
+    recorded: str = ""
+    runs: list[dict[str, Any]] = field(default_factory=list)
+
+    @property
+    def seeds(self) -> list[int]:
+        """The seeds that were run.
+
+        >>> Record("comparison", "small", "a CPU", {}, "", "", runs=[{"seed": 1}, {"seed": 0}, {"seed": 1}]).seeds
+        [0, 1]
+        """
+        return sorted({run["seed"] for run in self.runs})
+
+    @property
+    def stale(self) -> bool:
+        """Whether a source has changed since."""
+        return self.sources != sources_hash(experiments.find(self.experiment).SOURCES)
+
+    @property
+    def missing(self) -> list[tuple[str, int]]:
+        """The runs of the plan that are not there."""
+        done = {(run["name"], run["seed"]) for run in self.runs}
+        return [each for each in experiments.find(self.experiment).plan(self.size) if each not in done]
+
+    @property
+    def command(self) -> str:
+        """What to type to make the record again."""
+        device = "cuda" if "cuda" in self.versions else "cpu"
+        return f"lrcourse records run --only {self.experiment} --size {self.size} --device {device}"
+
+    def values(self, name: str, result: str) -> list[float]:
+        """The named result of each run called `name`, in the order of the seeds.
+
+        Raises: `ValueError` for a name that no run has.
+
+        >>> runs = [{"name": "Adam", "seed": seed, "results": {"loss": seed / 2}} for seed in (1, 0)]
+        >>> Record("comparison", "small", "a CPU", {}, "", "", runs=runs).values("Adam", "loss")
+        [0.0, 0.5]
+        """
+        chosen = sorted((run for run in self.runs if run["name"] == name), key=lambda run: run["seed"])
+        if not chosen:
+            raise bad("name", name, "the name of a run", f"choose one of {sorted({run['name'] for run in self.runs})}")
+        return [math.nan if run["results"][result] is None else run["results"][result] for run in chosen]
+
+    def provenance(self) -> str:
+        """One paragraph for the page: when, on what, from which sources, and how to repeat it."""
+        versions = ", ".join(f"{name} {version}" for name, version in self.versions.items())
+        minutes = sum(run["seconds"] for run in self.runs) / 60
+        return (
+            f"{self.experiment}, size {self.size}: recorded on {self.recorded}, {len(self.runs)} runs, "
+            f"{len(self.seeds)} seeds, {minutes:.1f} minutes\n"
+            f"on {self.device}, {versions}\n"
+            f"commit {self.commit}, source {'changed since: STALE' if self.stale else 'unchanged'}"
+            f"{f', {len(self.missing)} runs missing' if self.missing else ''}\n"
+            f"repeat with: {self.command}"
+        )
+
+
+def sources_hash(sources: Sequence[str]) -> str:
+    """A hash of the code in the named files of the package, without its comments and docstrings.
+
+    >>> len(sources_hash(["intervals.py"]))
+    64
+    """
+    digest = hashlib.sha256()
+    for name in sources:
+        tree = ast.parse((PACKAGE / name).read_text(encoding="utf-8"))
+        for node in ast.walk(tree):
+            body = getattr(node, "body", None)
+            if isinstance(body, list) and body and isinstance(body[0], ast.Expr) and _is_text(body[0].value):
+                del body[0]
+        digest.update(f"{name}\0{ast.dump(tree)}\0".encode())
+    return digest.hexdigest()
+
+
+def _is_text(node: ast.expr) -> bool:
+    return isinstance(node, ast.Constant) and isinstance(node.value, str)
+
+
+def path(root: Path, experiment: str, size: str) -> Path:
+    """Where the record of an experiment lies below the repository `root`."""
+    return root / FOLDER / f"{experiment}-{size}.json"
+
+
+def read(root: Path, experiment: str, size: str) -> Record:
+    """The stored record.
+
+    Raises: `RuntimeError` if there is none, with the command that makes it.
+    """
+    stored = path(root, experiment, size)
+    if not stored.exists():
+        raise RuntimeError(f"no record {stored.name}: make it with lrcourse records run --only {experiment} "
+                           f"--size {size} --device cpu")  # fmt: skip
+    return Record(**json.loads(stored.read_text(encoding="utf-8")))
+
+
+def every(root: Path) -> list[Record]:
+    """All records below the repository `root`."""
+    return [Record(**json.loads(each.read_text(encoding="utf-8"))) for each in sorted((root / FOLDER).glob("*.json"))]
+
+
+def problems(record: Record) -> list[str]:
+    """What keeps a record from being shown as it is: runs that are missing, sources that have changed."""
+    found = [f"{len(record.missing)} runs are missing: continue with {record.command}"] if record.missing else []
+    return found + ([f"its source has changed: run it again with {record.command}"] if record.stale else [])
+
+
+def run(root: Path, experiment: str, size: str, device: str) -> Iterator[Record]:
+    """Run what is missing of an experiment and store the record after each run, so that a crash costs one run.
+
+    A record from other sources or another device is begun anew. Yields the record as it grows.
+
+    Raises: `ValueError` for an unknown experiment, size or device; `RuntimeError` for a GPU that is not there.
+    """
+    chosen = experiments.find(experiment)
+    choice(*chosen.SIZES)("size", size)
+    fresh = Record(
+        experiment, size, _device(choice("cpu", "cuda")("device", device)), _versions(device), _commit(root, chosen),
+        sources_hash(chosen.SOURCES),
+    )  # fmt: skip
+    record = read(root, experiment, size) if path(root, experiment, size).exists() else fresh
+    if (record.sources, record.device, record.versions) != (fresh.sources, fresh.device, fresh.versions):
+        record = fresh
+    for name, seed in record.missing:
+        started = time.perf_counter()
+        results = chosen.run(name, seed, size, device)
+        seconds = round(time.perf_counter() - started, 2)
+        plain = {key: round(value, 6) if math.isfinite(value) else None for key, value in results.items()}
+        record.runs.append({"name": name, "seed": seed, "seconds": seconds, "results": plain})
+        record.recorded = f"{datetime.now(UTC):%Y-%m-%d}"
+        _write(root, record)
+        yield record
+
+
+def _write(root: Path, record: Record) -> None:
+    target = path(root, record.experiment, record.size)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    plain = asdict(record)
+    lines = ",\n".join(f"  {json.dumps(each)}" for each in plain.pop("runs"))  # a run is a line: a diff is readable
+    head = json.dumps(plain, indent=1).removesuffix("\n}")
+    partial = target.with_suffix(".partial")
+    partial.write_text(f'{head},\n "runs": [\n{lines}\n ]\n}}\n', encoding="utf-8")
+    partial.replace(target)
+
+
+def _device(device: str) -> str:
+    import torch
+
+    if device == "cuda":
+        if not torch.cuda.is_available():
+            raise RuntimeError("there is no GPU that PyTorch can use: pass --device cpu, or see lrcourse doctor --gpu")
+        return torch.cuda.get_device_name()
+    cpuinfo = Path("/proc/cpuinfo")
+    models = [line for line in cpuinfo.read_text().splitlines() if "model name" in line] if cpuinfo.exists() else []
+    model = models[0].partition(":")[2].strip() if models else platform.processor()
+    return f"{model}, {torch.get_num_threads()} thread{'s' * (torch.get_num_threads() > 1)}"
+
+
+def _versions(device: str) -> dict[str, str]:
+    import torch
+
+    versions = {"Python": platform.python_version()}
+    versions |= {name: importlib.metadata.version(name) for name in VERSIONS}
+    if device == "cuda":
+        query = ["nvidia-smi", "--query-gpu=driver_version", "--format=csv,noheader"]
+        versions |= {"cuda": str(torch.version.cuda), "driver": _output(query, PACKAGE).partition("\n")[0]}
+    return versions
+
+
+def _commit(root: Path, experiment: experiments.Experiment) -> str:
+    files = [str(PACKAGE / name) for name in experiment.SOURCES]
+    changed = _output(["git", "status", "--porcelain", "--", *files], root)
+    return _output(["git", "rev-parse", "--short=12", "HEAD"], root) + ("+" if changed else "")
+
+
+def _output(command: list[str], folder: Path) -> str:
+    """What a command prints, or nothing where it does not exist or fails: provenance must not stop an experiment."""
+    try:
+        return subprocess.run(command, cwd=folder, capture_output=True, text=True, check=True).stdout.strip()
+    except (OSError, subprocess.CalledProcessError):
+        return "unknown"
