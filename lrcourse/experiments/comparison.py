@@ -74,7 +74,7 @@ class Size:
 
 
 SIZES = {
-    "live": Size(400, 16, ((6,), (12,)), (32,), batch=8, steps=250, dtype=torch.float64, pair="Z2"),
+    "live": Size(300, 16, ((6,), (12,)), (32,), batch=8, steps=125, dtype=torch.float64, pair="E3"),
     "small": Size(2000, 16, ((8, 8), (16, 16)), (32,), batch=32, steps=10 * 63),
     "full": Size(20_000, 32, VGG16, (512, 512), batch=128, steps=40 * 157),
 }
