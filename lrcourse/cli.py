@@ -130,7 +130,7 @@ def _records(options: argparse.Namespace) -> int:
         return 0
     stored = [each for each in records.every(root) if options.only in (None, each.experiment)]
     if options.action == "check":
-        found = [f"{each.experiment}-{each.size}: {what}" for each in stored for what in records.problems(each)]
+        found = [f"{each.experiment}-{each.size}: {what}" for each in stored for what in records.problems(root, each)]
         print("\n".join(found) or f"{len(stored)} records are up to date")
         return int(bool(found))
     for each in stored:

@@ -10,6 +10,7 @@ import importlib.metadata
 import json
 import math
 import platform
+import re
 import subprocess
 import time
 from collections.abc import Iterator, Sequence
@@ -140,10 +141,18 @@ def every(root: Path) -> list[Record]:
     return [Record(**json.loads(each.read_text(encoding="utf-8"))) for each in sorted((root / FOLDER).glob("*.json"))]
 
 
-def problems(record: Record) -> list[str]:
-    """What keeps a record from being shown as it is: runs that are missing, sources that have changed."""
+def marked_stale(root: Path) -> set[str]:
+    """The records, as `experiment-size`, that some page announces by a box titled “Stale record: experiment-size”."""
+    pages = [each.read_text(encoding="utf-8") for end in ("md", "ipynb") for each in (root / "book").glob(f"*.{end}")]
+    return {name for page in pages for name in re.findall(r"Stale record: ([\w-]+)", page)}
+
+
+def problems(root: Path, record: Record) -> list[str]:
+    """What keeps a record from being shown as it is: runs that are missing, sources that have changed unannounced."""
     found = [f"{len(record.missing)} runs are missing: continue with {record.command}"] if record.missing else []
-    return found + ([f"its source has changed: run it again with {record.command}"] if record.stale else [])
+    if record.stale and f"{record.experiment}-{record.size}" not in marked_stale(root):
+        found.append(f"its source has changed: {record.command}, or say “Stale record” on its page")
+    return found
 
 
 def run(root: Path, experiment: str, size: str, device: str) -> Iterator[Record]:
