@@ -90,7 +90,7 @@ class Record:
         minutes = sum(run["seconds"] for run in self.runs) / 60
         return (
             f"{self.experiment}, size {self.size}: recorded on {self.recorded}, {len(self.runs)} runs, "
-            f"{len(self.seeds)} seeds, {minutes:.1f} minutes\n"
+            f"{len(self.seeds)} seeds, {minutes:.0f} minutes of wall time\n"
             f"on {self.device}, {versions}\n"
             f"commit {self.commit}, source {'changed since: STALE' if self.stale else 'unchanged'}"
             f"{f', {len(self.missing)} runs missing' if self.missing else ''}\n"
