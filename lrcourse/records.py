@@ -88,14 +88,15 @@ class Record:
         """One paragraph for the page: when, on what, from which sources, and how to repeat it."""
         versions = ", ".join(f"{name} {version}" for name, version in self.versions.items())
         minutes = sum(run["seconds"] for run in self.runs) / 60
-        return (
-            f"{self.experiment}, size {self.size}: recorded on {self.recorded}, {len(self.runs)} runs, "
-            f"{len(self.seeds)} seeds, {minutes:.0f} minutes of wall time\n"
-            f"on {self.device}, {versions}\n"
-            f"commit {self.commit}, source {'changed since: STALE' if self.stale else 'unchanged'}"
-            f"{f', {len(self.missing)} runs missing' if self.missing else ''}\n"
-            f"repeat with: {self.command}"
-        )
+        return "\n".join([
+            f"{self.experiment}, size {self.size}: recorded on {self.recorded}",
+            f"{len(self.runs)} runs, {len(self.seeds)} seeds, {minutes:.0f} minutes of wall time",
+            f"device: {self.device}",
+            f"versions: {versions}",
+            f"commit {self.commit}, source {'changed since: STALE' if self.stale else 'unchanged'}",
+            *([f"{len(self.missing)} runs missing"] if self.missing else []),
+            f"repeat with: {self.command}",
+        ])  # fmt: skip
 
 
 def sources_hash(sources: Sequence[str]) -> str:
