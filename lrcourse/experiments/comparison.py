@@ -105,7 +105,7 @@ def data(size: str, seed: int) -> Dataset:
     """The images of `seed`: letter against digit, or the two characters of the size's pair.
 
     >>> data("live", seed=0).x_train.shape
-    (400, 16, 16)
+    (300, 16, 16)
     """
     settings = SIZES[size]
     if settings.pair is None:
