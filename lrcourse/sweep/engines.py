@@ -58,11 +58,13 @@ def chunk_size(plan: Plan, engine: str) -> int:
 def choose(plan: Plan) -> Choice:
     """Time a few steps of the loop and of the stacked step; compile if that can pay for itself."""
     members, steps = len(plan.settings), plan.steps
+    if members == 1:
+        return Choice("loop", "a single member", 0.0)
     by_loop = members * steps * _loop_step(plan)
     why_not = stacked.unsupported(plan)
     if why_not:
         return Choice("loop", why_not, by_loop)
-    if members == 1 or by_loop < 0.2:
+    if by_loop < 0.2:
         return Choice("loop", "too little work to stack", by_loop)
     part = plan.part(0, min(members, chunk_size(plan, "stacked")))
     by_stack = steps * members / len(part.settings) * _stacked_step(part, compiled=False)
@@ -77,7 +79,8 @@ def choose(plan: Plan) -> Choice:
             _remember(part)
             times["compiled"] = steps * members / len(part.settings) * per_step
         except Exception as error:  # whatever a compiler, or the lack of one, may raise
-            note = f", no compiler ({type(error).__name__})"
+            first_line = str(error).partition("\n")[0]
+            note = f", no compiler ({type(error).__name__}: {first_line})"
     fastest = min(times, key=lambda name: times[name])
     expected = ", ".join(f"{name} {seconds:.1f} s" for name, seconds in times.items())
     return Choice(fastest, f"expected: {expected}{note}", times[fastest])
@@ -121,8 +124,11 @@ def _memory(plan: Plan) -> Path:
     """Inductor keeps its programs on the disk; an empty file beside them says which sweeps they are for."""
     from torch._inductor.runtime.cache_dir_utils import cache_dir
 
-    key = repr((str(plan.model(0)), plan.loss, plan.optimizer, plan.nesterov, plan.batch_size,
-                stacked.padded(len(plan.settings)), torch.__version__))  # fmt: skip
+    settings, batch = plan.settings, plan.batch_size or len(plan.dataset.x_train)
+    key = repr((str(plan.model(0)), plan.loss, plan.optimizer, plan.nesterov, batch,
+                stacked.padded(len(settings)), any(each.weight_decay for each in settings),
+                any(plan.momentum(each) != 0 for each in settings), len({each.seed for each in settings}) > 1,
+                torch.get_num_threads(), torch.__version__))  # fmt: skip
     return Path(cache_dir()) / f"lrcourse-{hashlib.sha256(key.encode()).hexdigest()[:16]}"
 
 

@@ -1,0 +1,147 @@
+"""What a sweep costs, in plain runs: the time of the whole sweep over that of one run as anyone would write it.
+
+The two alternate, so a busy machine slows both; the compiler is warm before the clock starts.
+"""
+
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+from torch.nn import functional as F
+
+from ..data import Dataset, digits, glyphs, moons
+from ..sweep import grid, sweep
+from ..torch import MLP, LogicNet
+
+SOURCES = ("experiments/sweep_speed.py", "sweep/stacked.py", "sweep/engines.py", "sweep/loop.py", "torch/training.py")
+MEMBERS = (1, 4, 16, 64, 256)
+SIZES = {"small": 3, "full": 7}  # rounds
+ENGINES = ("auto", "compiled", "vmap")
+
+
+@dataclass(frozen=True)
+class Case:
+    """A model, its data, and a run's length."""
+
+    model_fn: Callable[[], nn.Module]
+    data: Dataset
+    steps: int
+    batch_size: int | None = None
+
+    def plain(self, lr: float = 0.01) -> None:
+        """One run as anyone would write it, and what it reached."""
+        torch.manual_seed(0)
+        model = self.model_fn()
+        optimizer = torch.optim.SGD(model.parameters(), lr=lr, momentum=0.9)
+        for x, y in self.batches():
+            optimizer.zero_grad()
+            F.cross_entropy(model(x), y).backward()
+            optimizer.step()
+        data = self.data
+        with torch.no_grad():
+            for x, y in map(_tensors, (data.x_train, data.x_test), (data.y_train, data.y_test)):
+                outputs = model(x)
+                F.cross_entropy(outputs, y).item(), (outputs.argmax(1) == y).double().mean().item()
+
+    def batches(self) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
+        """The batch of every step."""
+        x, y = _tensors(self.data.x_train, self.data.y_train)
+        left: list[torch.Tensor] = []
+        for _ in range(self.steps):
+            left = left or list(torch.randperm(len(x)).split(self.batch_size or len(x)))
+            chosen = left.pop()
+            yield (x[chosen], y[chosen]) if self.batch_size else (x, y)
+
+    def sweep(self, members: int, engine: str) -> None:
+        """Train `members` settings."""
+        if engine == "vmap":
+            return self.vmap(members)
+        settings = grid(lr=np.geomspace(0.001, 0.1, members), momentum=[0.9])
+        sweep(self.model_fn, self.data, settings=settings, steps=self.steps, batch_size=self.batch_size,
+              engine=engine, progress=False)  # fmt: skip
+
+    def vmap(self, members: int) -> None:
+        """The same with PyTorch's own means, compiled `vmap` over `functional_call`, without schedules and records."""
+        torch.manual_seed(0)
+        one = dict(self.model_fn().named_parameters())
+        weights = {name: each.detach().expand(members, *each.shape).clone() for name, each in one.items()}
+        moved = {name: torch.zeros_like(each) for name, each in weights.items()}
+        lrs = torch.as_tensor(np.geomspace(0.001, 0.1, members), dtype=torch.float32)
+        step = vmapped(self.model_fn)
+        with torch.no_grad():
+            for x, y in self.batches():
+                if len(x) == (self.batch_size or len(x)):  # one shape, one program
+                    weights, moved = step(weights, moved, lrs, x, y)
+
+
+def _tensors(x: np.ndarray, y: np.ndarray) -> tuple[torch.Tensor, torch.Tensor]:
+    return torch.as_tensor(x, dtype=torch.float32), torch.as_tensor(y)
+
+
+def _cnn() -> nn.Module:
+    return nn.Sequential(
+        nn.Unflatten(1, (1, 28)), nn.Conv2d(1, 8, 3), nn.ReLU(), nn.MaxPool2d(2),
+        nn.Conv2d(8, 16, 3), nn.ReLU(), nn.MaxPool2d(2), nn.Flatten(), nn.Linear(16 * 5 * 5, 10),
+    )  # fmt: skip
+
+
+@cache
+def cases() -> dict[str, Case]:
+    """The models that are measured, by name."""
+    return {
+        "2-3-2": Case(LogicNet, moons(), steps=1000),
+        "2-64-64-2": Case(lambda: MLP([2, 64, 64, 2]), moons(), steps=200),
+        "digits 64-128-10": Case(lambda: MLP([64, 128, 10]), digits(), steps=200, batch_size=64),
+        "small CNN": Case(_cnn, glyphs(500, size=28, n_test=100), steps=20, batch_size=64),
+    }
+
+
+@cache
+def vmapped(model_fn: Callable[[], nn.Module]) -> Callable[..., Any]:
+    """A compiled step of all members."""
+    model = model_fn()
+
+    def loss(weights: Any, x: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
+        return F.cross_entropy(torch.func.functional_call(model, weights, (x,)), y)
+
+    def step(weights: Any, moved: Any, lr: torch.Tensor, x: torch.Tensor, y: torch.Tensor) -> tuple[Any, Any]:
+        gradients = torch.func.grad(loss)(weights, x, y)
+        moved = {name: 0.9 * each + gradients[name] for name, each in moved.items()}
+        return {name: each - lr * moved[name] for name, each in weights.items()}, moved
+
+    return torch.compile(torch.func.vmap(step, in_dims=(0, 0, 0, None, None)), dynamic=False)
+
+
+def plan(size: str) -> list[tuple[str, int]]:
+    """Every case, number of members and engine that can train it, in rounds."""
+    rows = [
+        f"{case}, {members} settings, {engine}"
+        for case in cases() for members in MEMBERS for engine in ENGINES
+        if engine == "auto" or not (case == "small CNN" or members in (1, 4))
+    ]  # fmt: skip
+    return [(row, seed) for row in rows for seed in range(SIZES[size])]
+
+
+def run(name: str, seed: int, size: str, device: str) -> dict[str, float]:
+    """The cost of one sweep in plain runs; how many times faster that is than plain runs one after the other, and
+    than this package's own loop, which records every update."""
+    case_name, members_name, engine = name.split(", ")
+    case, members = cases()[case_name], int(members_name.split()[0])
+    if seed == 0:
+        case.sweep(members, engine)
+        case.plain()
+    swept, plain, looped = map(_seconds, (
+        lambda: case.sweep(members, engine), case.plain, lambda: case.sweep(1, "loop"),
+    ))  # fmt: skip
+    return {"cost": swept / plain, "faster": members * plain / swept, "against the loop": members * looped / swept}
+
+
+def _seconds(call: Callable[[], object]) -> float:
+    started = time.perf_counter()
+    call()
+    return time.perf_counter() - started
