@@ -1,0 +1,33 @@
+"""The API reference names everything that the package offers, each with a docstring."""
+
+import importlib
+import pkgutil
+import re
+import sys
+from pathlib import Path
+
+import pytest
+
+import lrcourse
+
+ROOT = Path(__file__).parents[1]
+sys.path.insert(0, str(ROOT / "book" / "_ext"))
+from api import public  # noqa: E402
+
+MODULES = re.findall(r"\{api\} ([\w.]+)", (ROOT / "book" / "api.md").read_text(encoding="utf-8"))
+TOOLS = {"book", "cli", "doctor", "experiments", "labs", "notebooks", "records", "selfcheck"}  # for the command line
+
+
+@pytest.mark.parametrize("name", MODULES)
+def test_every_name_has_its_place_on_the_page(name):
+    module = importlib.import_module(name)
+    page = (ROOT / "_build" / "html" / "book" / "api.html").read_text(encoding="utf-8")
+    assert public(module)
+    for each in public(module):
+        assert f'id="{name}.{each}"' in page, each
+        assert getattr(module, each).__doc__, each
+
+
+def test_every_module_is_listed_or_a_tool_of_the_command_line():
+    modules = {module.name for module in pkgutil.iter_modules(lrcourse.__path__) if not module.name.startswith("_")}
+    assert modules == {name.split(".")[1] for name in MODULES} | TOOLS
