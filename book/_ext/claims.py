@@ -125,8 +125,8 @@ class Claims(SphinxDirective):
         if not found:
             raise self.error(f"claims.toml has no row for {self.arguments[0]!r}")
         counts = Counter(row["verdict"] for row in found)
-        parts = [f"{counts[verdict]} {name.lower()}" for verdict, (name, _) in VERDICTS.items() if counts[verdict]]
-        cards = [nodes.paragraph("", f"{len(found)} rows: {', '.join(parts)}.")]
+        parts = [f"{name}: {counts[verdict]}." for verdict, (name, _) in VERDICTS.items() if counts[verdict]]
+        cards: list[nodes.Node] = [nodes.paragraph("", " ".join([f"{len(found)} rows.", *parts]))]
         for row in found:
             self.env.note_dependency(str(book / f"{row['chapter']}.ipynb"))
             kind = row["verdict"].replace(" ", "-")
