@@ -35,6 +35,14 @@ def _parser() -> argparse.ArgumentParser:
     notebooks.add_argument("--jobs", type=int, default=-1, help="notebooks at a time (default: one per core)")
     notebooks.set_defaults(run=_notebooks)
 
+    figures = commands.add_parser("figures", help="draw every figure of the book as a file")
+    figures.add_argument("--list", action="store_true", help="name the figures and stop")
+    figures.add_argument("--only", metavar="NAME", nargs="+", default=(), help="these figures (default: all)")
+    figures.add_argument("--format", default="svg", help="svg (default), pdf or png")
+    figures.add_argument("--theme", default="light", help="light (default), dark or transparent")
+    figures.add_argument("--folder", type=Path, default=Path("figures"), help="default: figures/")
+    figures.set_defaults(run=_figures)
+
     labs = commands.add_parser("labs", help="generate the student versions in labs/ from solutions/")
     labs.add_argument("action", choices=["build", "check"])
     labs.set_defaults(run=_labs)
@@ -49,6 +57,7 @@ def _parser() -> argparse.ArgumentParser:
     sweep = commands.add_parser("sweep", help="train every setting of a grid, many at once")
     sweep.add_argument("config", type=Path, help="TOML file: data, model, grid, steps")
     sweep.add_argument("--folder", type=Path, help="keep finished parts here, and continue from them")
+    sweep.add_argument("--cluster", metavar="ADDRESS", help="train on the Dask cluster at tcp://host:port")
     sweep.add_argument("--output", type=Path, help="write a row per setting to this CSV file")
     sweep.set_defaults(run=_sweep)
     return parser
@@ -91,6 +100,18 @@ def _notebooks(options: argparse.Namespace) -> int:
     return 0
 
 
+def _figures(options: argparse.Namespace) -> int:
+    from . import figures
+
+    if options.list:
+        for figure in figures.find(_repository()):
+            print(f"{figure.name:<32} {figure.page}")
+        return 0
+    written = figures.export(_repository(), options.folder, options.only, options.format, options.theme)
+    print(f"{len(written)} figures in {options.folder}")
+    return 0
+
+
 def _labs(options: argparse.Namespace) -> int:
     from . import labs
 
@@ -105,7 +126,7 @@ def _labs(options: argparse.Namespace) -> int:
 def _sweep(options: argparse.Namespace) -> int:
     from .sweep import config
 
-    result = config.run(options.config, options.folder)
+    result = config.run(options.config, options.folder, options.cluster)
     frame = result.frame()
     print(f"{len(frame)} settings, {(result.diverged >= 0).sum()} diverged; engine: {result.engine} ({result.reason})")
     if options.output is not None:

@@ -60,3 +60,8 @@ def test_mistakes_in_the_file_are_named(config, capsys, old, new, message):
     config.write_text(CONFIG.replace(old, new, 1))
     assert main(["sweep", str(config)]) == 1
     assert message in capsys.readouterr().err
+
+
+def test_the_cluster_is_the_sweeps(config, capsys):
+    assert main(["sweep", str(config), "--cluster", "127.0.0.1"]) == 1
+    assert "cluster must be the address of a Dask scheduler, got '127.0.0.1'" in capsys.readouterr().err

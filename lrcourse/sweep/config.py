@@ -51,9 +51,9 @@ def read(path: Path) -> dict[str, Any]:
     }
 
 
-def run(path: Path, folder: Path | None) -> Any:
+def run(path: Path, folder: Path | None, cluster: str | None = None) -> Any:
     """The sweep in the file, and its result."""
-    return sweep(**read(path), folder=folder)
+    return sweep(**read(path), folder=folder, cluster=cluster)
 
 
 def _listed(values: Any) -> Any:

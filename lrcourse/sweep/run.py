@@ -1,7 +1,9 @@
 """Train every setting of a sweep."""
 
 import os
+import threading
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import nullcontext
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -14,12 +16,15 @@ from ..schedules.checks import bad, choice
 from ..schedules.checks import steps as at_least_one
 from . import engines
 from .chunks import Folder
+from .cluster import connected
 from .outcome import Outcome
 from .plan import OPTIMIZERS, Plan
 from .result import Result
 from .settings import Setting, as_settings
 
 WORTH_PROCESSES = 20.0  # seconds of work from which starting processes, each of which imports PyTorch, pays
+
+_ALONE = threading.Lock()
 
 
 def sweep(
@@ -35,6 +40,7 @@ def sweep(
     engine: str = "auto",
     folder: str | Path | None = None,
     jobs: int | None = None,
+    cluster: str | None = None,
     progress: bool = True,
 ) -> Result:
     """Train a model for every one of `settings` (see `grid`), each as it would train alone.
@@ -51,8 +57,13 @@ def sweep(
     `folder`: where finished parts are kept; called again with the same arguments, a sweep that was interrupted
     continues, with the same result. `jobs`: processes; None starts them where the work is worth it.
 
-    Raises: `ValueError` for arguments out of range, an engine that cannot train the model, and a folder that
-    belongs to another sweep.
+    `cluster`: the address of a Dask scheduler, `"tcp://host:8786"`; its workers, which need this package, then train
+    the parts, whatever `jobs` is. Parts come back here and need no shared disk; those of a worker that dies go to
+    another. A worker trains one part at a time, so start one per core: `dask worker ADDRESS --nworkers auto
+    --nthreads 1`. The result is that of this machine where the workers' processors are of its kind.
+
+    Raises: `ValueError` for arguments out of range, an engine that cannot train the model, a folder that belongs to
+    another sweep, and a cluster that does not answer within seconds.
 
     >>> from lrcourse.data import moons
     >>> from lrcourse.sweep import grid
@@ -72,21 +83,24 @@ def sweep(
         batch_size=None if batch_size is None else at_least_one("batch_size", batch_size),
         settings=as_settings(settings),
     )  # fmt: skip
-    kept = None if folder is None else Folder(Path(folder))
-    manifest = None if kept is None else kept.manifest(plan.digest())
-    if manifest is None:
-        chosen = engines.choose(plan) if engine == "auto" else engines.check(plan, engine)
-        size = engines.chunk_size(plan, chosen.engine)
-        if kept is not None:
-            kept.begin({"plan": plan.digest(), "size": size, "choice": asdict(chosen)})
-    else:  # another engine, or other chunks, would round differently
-        size, chosen = manifest["size"], engines.Choice(**manifest["choice"])
-    jobs = _jobs(jobs, chosen.seconds)
-    outcome = _train(plan, chosen.engine, size, jobs, kept, progress)
+    with nullcontext() if cluster is None else connected(cluster) as backend:
+        kept = None if folder is None else Folder(Path(folder))
+        manifest = None if kept is None else kept.manifest(plan.digest())
+        if manifest is None:
+            chosen = engines.choose(plan) if engine == "auto" else engines.check(plan, engine)
+            size = engines.chunk_size(plan, chosen.engine)
+            if kept is not None:
+                kept.begin({"plan": plan.digest(), "size": size, "choice": asdict(chosen)})
+        else:  # another engine, or other chunks, would round differently
+            size, chosen = manifest["size"], engines.Choice(**manifest["choice"])
+        jobs = _jobs(jobs, chosen.seconds)
+        outcome = _train(plan, chosen.engine, size, jobs, backend, kept, progress)
     return Result(plan, outcome, chosen.engine, chosen.reason, has_test=isinstance(data, Dataset))
 
 
-def _train(plan: Plan, engine: str, size: int, jobs: int, folder: Folder | None, progress: bool) -> Outcome:
+def _train(
+    plan: Plan, engine: str, size: int, jobs: int, backend: Any, folder: Folder | None, progress: bool
+) -> Outcome:
     from tqdm import tqdm
 
     members = len(plan.settings)
@@ -96,26 +110,26 @@ def _train(plan: Plan, engine: str, size: int, jobs: int, folder: Folder | None,
     with tqdm(total=members, unit="setting", disable=not progress) as bar:
         bar.update(members - sum(min(size, members - start) for start in missing))
         parts = ((start, plan.part(start, start + size)) for start in missing)
-        for start, outcome in _finished(engine, parts, min(jobs, len(missing)), folder):
+        for start, outcome in _finished(engine, parts, min(jobs, len(missing)), backend):
             outcomes[start] = outcome
+            if folder is not None:
+                folder.save(start, outcome)
             bar.update(len(outcome.losses))
     return Outcome.join([outcomes[start] for start in starts])  # type: ignore[misc]
 
 
-def _finished(engine: str, parts: Iterable[tuple[int, Plan]], jobs: int, folder: Folder | None) -> Iterable[Any]:
-    if jobs <= 1:
-        return (_chunk(engine, start, plan, folder) for start, plan in parts)
+def _finished(engine: str, parts: Iterable[tuple[int, Plan]], jobs: int, backend: Any) -> Iterable[Any]:
+    if backend is None and jobs <= 1:
+        return (_chunk(engine, start, plan) for start, plan in parts)
     from joblib import Parallel, delayed
 
-    pool = Parallel(n_jobs=jobs, return_as="generator_unordered")
-    return pool(delayed(_chunk)(engine, start, plan, folder) for start, plan in parts)
+    pool = Parallel(n_jobs=jobs, backend=backend, batch_size=1, return_as="generator_unordered")
+    return pool(delayed(_chunk)(engine, start, plan) for start, plan in parts)
 
 
-def _chunk(engine: str, start: int, plan: Plan, folder: Folder | None) -> tuple[int, Outcome]:
-    outcome = engines.ENGINES[engine](plan)
-    if folder is not None:
-        folder.save(start, outcome)
-    return start, outcome
+def _chunk(engine: str, start: int, plan: Plan) -> tuple[int, Outcome]:
+    with _ALONE:  # the random numbers of PyTorch are the process's, and a worker of a cluster may have many threads
+        return start, engines.ENGINES[engine](plan)
 
 
 def _jobs(jobs: int | None, seconds: float) -> int:
