@@ -8,7 +8,7 @@ BIN := .venv/bin
 SETUP := .venv/.installed
 PORT ?= 8000
 
-.PHONY: help setup book serve test lint labs notebooks bench clean
+.PHONY: help setup book serve test lint figures labs notebooks bench clean
 
 help:  ## explain each target
 	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  make \1\t\2/' | expand -t 20
@@ -40,11 +40,15 @@ lint: $(SETUP)  ## check style and types
 labs: $(SETUP)  ## generate the student versions in labs/ from solutions/
 	$(BIN)/lrcourse labs build
 
+figures: $(SETUP)  ## draw every figure of the book into figures/ (ARGS="--format pdf --theme dark --only fig-…")
+	$(BIN)/lrcourse figures $(ARGS)
+
 notebooks: $(SETUP)  ## run the notebooks of book/ and solutions/ again and store their outputs
 	$(BIN)/lrcourse notebooks run
 
 bench: $(SETUP)  ## measure speed, as ratios within one run
 	$(BIN)/python benchmarks/schedules.py
+	$(BIN)/python benchmarks/sweep.py --map
 
 clean:  ## delete what was built (.venv stays; delete it by hand)
 	rm -rf _build .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -3,6 +3,7 @@
 Every series has a color and a dash pattern, so that no figure depends on color alone.
 """
 
+import os
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -21,8 +22,22 @@ LINES: list[Any] = ["-", (0, (5, 2)), (0, (1, 1.2)), (0, (6, 2, 1, 2)), (0, (3, 
 WIDTH = 7.2  # inches: the text column of a page
 
 
+THEMES: dict[str, Any] = {
+    "light": {},
+    "dark": {
+        **dict.fromkeys(["figure.facecolor", "axes.facecolor"], "#161616"), "axes.edgecolor": "#AAAAAA",
+        "grid.color": "#3A3A3A",
+        **dict.fromkeys(["text.color", "axes.labelcolor", "axes.titlecolor", "xtick.color", "ytick.color"], "#E6E6E6"),
+    },
+    "transparent": {"figure.facecolor": "none", "axes.facecolor": "none"},
+}  # fmt: skip
+
+
 def use_style() -> None:
-    """Set matplotlib to the book's look. Called once at the top of each chapter."""
+    """Set matplotlib to the book's look. Called once at the top of each chapter.
+
+    The environment variable `LRCOURSE_THEME` chooses one of `THEMES`; `lrcourse figures --theme` sets it.
+    """
     plt.rcParams.update({
         "figure.dpi": 130, "savefig.dpi": 130, "figure.constrained_layout.use": True, "figure.facecolor": "white",
         "font.size": 10, "axes.titlesize": 10.5, "axes.titlelocation": "left", "axes.labelsize": 10,
@@ -30,6 +45,7 @@ def use_style() -> None:
         "axes.grid": True, "grid.color": "#E4E4E4", "grid.linewidth": 0.8, "lines.linewidth": 1.8,
         "axes.prop_cycle": plt.cycler(color=COLORS, linestyle=LINES), "legend.frameon": False, "legend.fontsize": 9,
         "image.cmap": "cividis", "svg.hashsalt": "lrcourse", "mathtext.fontset": "dejavusans",
+        **THEMES[os.environ.get("LRCOURSE_THEME", "light")],
     })  # fmt: skip
 
 

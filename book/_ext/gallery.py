@@ -1,0 +1,60 @@
+"""`{figure-gallery}`: every figure of the book, small, with a link to its place and the command that draws it."""
+
+import base64
+import io
+from pathlib import Path
+
+import nbformat
+from docutils import nodes
+from PIL import Image
+from sphinx.application import Sphinx
+from sphinx.util.docutils import SphinxDirective
+
+from lrcourse.figures import Figure, find
+
+WIDTH = 400  # pixels: a hundred pictures on one page
+
+
+class Gallery(SphinxDirective):
+    """The figures in the order of the book, a section for each chapter."""
+
+    def run(self) -> list[nodes.Node]:
+        root = Path(self.env.srcdir)
+        figures = find(root)
+        lines: list[str] = []
+        for page in dict.fromkeys(figure.page for figure in figures):
+            self.env.note_dependency(str(root / page))
+            pictures = _stored(root / page)
+            lines += [f"**[](/{page})**", "::::{grid} 1 2 2 3", ":gutter: 3", ""]
+            lines += [_card(root, figure, pictures[figure.name]) for figure in figures if figure.page == page]
+            lines += ["::::", ""]
+        return self.parse_text_to_nodes("\n".join(lines))
+
+
+def _card(root: Path, figure: Figure, png: str) -> str:
+    """The stored picture, small, below the output folder, from where Sphinx copies it."""
+    file = root / "_build" / "gallery" / f"{figure.name}.png"
+    file.parent.mkdir(parents=True, exist_ok=True)
+    picture = Image.open(io.BytesIO(base64.b64decode(png))).convert("RGB")
+    picture.thumbnail((WIDTH, 10 * WIDTH))
+    picture.quantize(64).save(file, optimize=True)
+    alt = figure.alt.replace("[", "(").replace("]", ")")
+    return f""":::{{grid-item-card}}
+[![{alt}](/{file.relative_to(root)})](#{figure.name})
+
+`lrcourse figures --only {figure.name}`
+:::"""
+
+
+def _stored(path: Path) -> dict[str, str]:
+    cells = nbformat.read(path, as_version=4).cells
+    named = {cell.metadata.get("mystnb", {}).get("figure", {}).get("name"): cell for cell in cells}
+    return {
+        name: next(each.data["image/png"] for each in cell.outputs if "image/png" in each.get("data", {}))
+        for name, cell in named.items() if name
+    }  # fmt: skip
+
+
+def setup(app: Sphinx) -> dict[str, bool]:
+    app.add_directive("figure-gallery", Gallery)
+    return {"parallel_read_safe": True, "parallel_write_safe": True}
