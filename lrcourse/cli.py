@@ -35,6 +35,14 @@ def _parser() -> argparse.ArgumentParser:
     notebooks.add_argument("--jobs", type=int, default=-1, help="notebooks at a time (default: one per core)")
     notebooks.set_defaults(run=_notebooks)
 
+    figures = commands.add_parser("figures", help="draw every figure of the book as a file")
+    figures.add_argument("--list", action="store_true", help="name the figures and stop")
+    figures.add_argument("--only", metavar="NAME", nargs="+", default=(), help="these figures (default: all)")
+    figures.add_argument("--format", default="svg", help="svg (default), pdf or png")
+    figures.add_argument("--theme", default="light", help="light (default), dark or transparent")
+    figures.add_argument("--folder", type=Path, default=Path("figures"), help="default: figures/")
+    figures.set_defaults(run=_figures)
+
     labs = commands.add_parser("labs", help="generate the student versions in labs/ from solutions/")
     labs.add_argument("action", choices=["build", "check"])
     labs.set_defaults(run=_labs)
@@ -89,6 +97,18 @@ def _notebooks(options: argparse.Namespace) -> int:
         return 0
     changed = notebooks.run(executed, options.jobs)
     print("\n".join(f"changed: {path}" for path in changed) or "nothing changed")
+    return 0
+
+
+def _figures(options: argparse.Namespace) -> int:
+    from . import figures
+
+    if options.list:
+        for figure in figures.find(_repository()):
+            print(f"{figure.name:<32} {figure.page}")
+        return 0
+    written = figures.export(_repository(), options.folder, options.only, options.format, options.theme)
+    print(f"{len(written)} figures in {options.folder}")
     return 0
 
 
