@@ -1,0 +1,134 @@
+"""Chapter 18: its stack of networks, its count of boxes, its widths and its halving, and the verdicts of its text."""
+
+import re
+from dataclasses import replace
+from pathlib import Path
+
+import nbformat
+import numpy as np
+import pytest
+import torch
+
+from lrcourse.data import moons
+from lrcourse.torch import LogicNet, train
+
+CHAPTER = Path(__file__).parents[1] / "book" / "18-scale.ipynb"
+MOONS = moons(10, noise=0.2, seed=0)
+TARGETS = np.eye(2)[MOONS.y_train]
+TEN = replace(MOONS, y_train=TARGETS, x_test=MOONS.x_train, y_test=TARGETS)
+X, Y = torch.tensor(MOONS.x_train), torch.tensor(TARGETS)
+
+
+@pytest.fixture(scope="module")
+def cells():
+    return {cell.id: cell for cell in nbformat.read(CHAPTER, 4).cells}
+
+
+@pytest.fixture(scope="module")
+def chapter(cells):
+    """The functions of the chapter, without the experiments around them."""
+    names = {"np": np, "torch": torch, "BASE": 16, "RUNGS": [20, 60, 180]}
+    for cell in ("scratch-code", "dimension-run", "width-run", "budget-run"):
+        source = cells[cell].source
+        for found in re.findall(r"^def .*?(?=^\S|\Z)", source, re.MULTILINE | re.DOTALL):
+            exec(found, names)
+    return names
+
+
+@pytest.fixture(scope="module")
+def glued(cells):
+    """The numbers that the executed notebook puts into the text: a mean and the ends of its interval."""
+    values = {}
+    for cell in cells.values():
+        for output in cell.get("outputs", []):
+            key = output.get("metadata", {}).get("scrapbook", {}).get("name")
+            text = output.get("data", {}).get("application/papermill.record/text/plain", "")
+            if key:
+                values[key] = [float(each) for each in re.findall(r"-?\d+\.?\d*", text.replace(",", " "))]
+    return values
+
+
+def network(seed=0):
+    torch.manual_seed(seed)
+    return LogicNet().double()
+
+
+def test_a_stacked_member_trains_as_it_would_alone(chapter):
+    rates = [0.05, 0.3, 1e6]
+    stacked = chapter["train_stack"]([network() for _ in rates], rates, X, Y, steps=40)
+    for lr, curve in zip(rates[:2], stacked, strict=False):
+        model = network()
+        optimizer = torch.optim.SGD(model.parameters(), lr=lr)
+        alone = train(model, optimizer, TEN, steps=40, loss="mse")
+        np.testing.assert_allclose(curve, alone.losses, rtol=1e-10)
+
+
+def test_the_mean_over_members_would_divide_every_rate():
+    weight = torch.ones(4, requires_grad=True)
+    (summed,) = torch.autograd.grad((weight**2).sum(), weight)
+    (averaged,) = torch.autograd.grad((weight**2).mean(), weight)
+    torch.testing.assert_close(summed, 4 * averaged)
+
+
+def pixels(n=128):
+    return np.meshgrid(np.linspace(-1, 1, n), np.linspace(-1, 1, n))
+
+
+def test_smooth_borders_have_dimension_one_and_dust_has_two(chapter):
+    x, y = pixels()
+    borders = {"line": y < 0.3 * x, "disk": x**2 + y**2 < 0.5}
+    for border in borders.values():
+        *_, dimension = chapter["dimension"](border)
+        assert dimension == pytest.approx(1, abs=0.1)
+    *_, dimension = chapter["dimension"](np.random.default_rng(0).random((128, 128)) < 0.5)
+    assert dimension == pytest.approx(2, abs=0.05)
+
+
+def test_the_share_counts_the_pixels_beside_another_fate(chapter):
+    half = np.zeros((5, 5), bool)
+    half[:, :2] = True  # one column of the four that have a right neighbor
+    assert chapter["boundary_share"](half) == 1 / 4
+    assert chapter["boundary_share"](half.T) == 1 / 4
+    assert chapter["boundary_share"](np.ones((5, 5), bool)) == 0
+
+
+def test_both_parametrizations_are_one_network_at_the_base_width(chapter):
+    parametrization = chapter["parametrization"]
+    assert parametrization(16, True) == parametrization(16, False)
+    (_, first, one), (_, _, hidden), (_, last, output) = parametrization(256, True)
+    assert (one, hidden, output) == (1.0, 1 / 16, 1 / 16)
+    assert first == parametrization(16, False)[0][1]
+    assert last**2 == pytest.approx(16 / 256**2)
+    assert [factor for *_, factor in parametrization(256, False)] == [1.0, 1.0, 1.0]
+
+
+def test_halving_keeps_the_leaders_and_drops_a_slow_starter(chapter):
+    halve = chapter["halve"]
+    steady = np.arange(27.0)
+    assert halve([steady, steady, steady]) == 0
+    late = steady.copy()
+    late[26] = -1.0
+    assert halve([steady, steady, late]) == 0  # 26 would have won
+    assert halve([steady, steady, -steady]) == 2  # of the three that are left
+    broken = steady.copy()
+    broken[:9] = np.inf
+    assert halve([broken, broken, broken]) == 9
+
+
+def test_the_prices_of_halving(chapter):
+    assert chapter["cost"](27) == 27 * 20 + 9 * 40 + 3 * 120 == 7 * 180
+    assert chapter["cost"](81, [10, 30, 90, 270, 810]) == 2970
+
+
+def test_the_verdicts_follow_from_the_numbers(glued):
+    assert glued["scale-dimension-bowl"] == [1.0] and 1.2 < glued["scale-dimension-network"][0] < 2
+    assert glued["scale-share-network"][0] > glued["scale-share-bowl"][0]
+    assert glued["scale-slope-standard"][2] < 0  # the best rate falls with the width
+    assert glued["scale-slope-muP"][1] < 0 < glued["scale-slope-muP"][2]  # here it does not, as far as we see
+    assert glued["scale-slope-difference"][1] > 0
+    assert glued["scale-cost-standard"][1] > 0
+    assert abs(glued["scale-cost-muP"][0]) < glued["scale-cost-standard"][0]
+    assert glued["scale-tuned-difference"][1] > 0  # but the standard network, tuned, is ahead
+    for way in ("halving", "late-halving"):  # no gain over random search at the same price
+        assert glued[f"scale-gain-{way}"][1] < 0 < glued[f"scale-gain-{way}"][2]
+    assert glued["scale-regret-late-halving"][2] < glued["scale-regret-halving"][1]
