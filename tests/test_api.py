@@ -15,7 +15,7 @@ sys.path.insert(0, str(ROOT / "book" / "_ext"))
 from api import public  # noqa: E402
 
 MODULES = re.findall(r"\{api\} ([\w.]+)", (ROOT / "book" / "api.md").read_text(encoding="utf-8"))
-TOOLS = {"book", "cli", "doctor", "experiments", "figures", "labs", "notebooks", "records", "selfcheck"}  # for the command line
+TOOLS = {"book", "cli", "doctor", "experiments", "figures", "labs", "notebooks", "records", "selfcheck"}  # commands
 
 
 @pytest.mark.parametrize("name", MODULES)
