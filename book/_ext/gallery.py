@@ -7,6 +7,7 @@ from pathlib import Path
 import nbformat
 from docutils import nodes
 from PIL import Image
+from quiz import tag
 from sphinx.application import Sphinx
 from sphinx.util.docutils import SphinxDirective
 
@@ -40,10 +41,25 @@ def _card(root: Path, figure: Figure, png: str) -> str:
     picture.quantize(64).save(file, optimize=True)
     alt = figure.alt.replace("[", "(").replace("]", ")")
     return f""":::{{grid-item-card}}
+```{{drawn-by}} lrcourse figures --only {figure.name}
 [![{alt}](/{file.relative_to(root)})](#{figure.name})
-
-`lrcourse figures --only {figure.name}`
+```
 :::"""
+
+
+class DrawnBy(SphinxDirective):
+    """A picture with the command that draws it as its caption, and without a number of its own."""
+
+    required_arguments = 1
+    final_argument_whitespace = True
+    has_content = True
+
+    def run(self) -> list[nodes.Node]:
+        caption = tag(tag="figcaption", html={})
+        caption += nodes.literal(text=self.arguments[0])
+        figure = tag(tag="figure", html={})
+        figure += [*self.parse_content_to_nodes(), caption]
+        return [figure]
 
 
 def _stored(path: Path) -> dict[str, str]:
@@ -57,4 +73,5 @@ def _stored(path: Path) -> dict[str, str]:
 
 def setup(app: Sphinx) -> dict[str, bool]:
     app.add_directive("figure-gallery", Gallery)
+    app.add_directive("drawn-by", DrawnBy)
     return {"parallel_read_safe": True, "parallel_write_safe": True}
