@@ -58,10 +58,10 @@ def chunk_size(plan: Plan, engine: str) -> int:
 def choose(plan: Plan) -> Choice:
     """Time a few steps of the loop and of the stacked step; compile if that can pay for itself."""
     members, steps = len(plan.settings), plan.steps
-    if members == 1:
-        return Choice("loop", "a single member", 0.0)
-    by_loop = members * steps * _loop_step(plan)
     why_not = stacked.unsupported(plan)
+    if members == 1:
+        return Choice("loop", why_not or "a single member", 0.0)
+    by_loop = members * steps * _loop_step(plan)
     if why_not:
         return Choice("loop", why_not, by_loop)
     if by_loop < 0.2:
