@@ -1,7 +1,6 @@
 """Every figure of the book as a file, for slides: its chapter runs again and draws in the format that is asked for."""
 
 import base64
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -52,33 +51,33 @@ def export(root: Path, folder: Path, only: Sequence[str] = (), format: str = "sv
     folder.mkdir(parents=True, exist_ok=True)
     written = []
     for page in tqdm(list(dict.fromkeys(figure.page for figure in chosen)), unit="chapter"):
-        drawn = _drawn(root / page, format, mime, environment)
+        drawn = _drawn(root / page, format, environment)
         for figure in (each for each in chosen if each.page == page):
             file = folder / f"{figure.name}.{format}"
-            data = drawn[figure.name]
+            data = picture(drawn[figure.name], mime)
             file.write_bytes(data.encode() if format == "svg" else base64.b64decode(data))
             written.append(file)
     return written
 
 
+def cells(notebook: NotebookNode) -> dict[str, NotebookNode]:
+    """The cells that draw a figure, by the figure's name."""
+    described = ((cell.metadata.get("mystnb", {}).get("figure", {}), cell) for cell in notebook.cells)
+    return {figure["name"]: cell for figure, cell in described if "name" in figure}
+
+
+def picture(cell: NotebookNode, mime: str) -> str:
+    """What a cell drew in a format, as the notebook stores it."""
+    return next(output.data[mime] for output in cell.outputs if mime in output.get("data", {}))
+
+
 def _of(page: Path, notebook: NotebookNode) -> list[Figure]:
-    described = (cell.metadata.get("mystnb", {}) for cell in notebook.cells)
-    return [Figure(each["figure"]["name"], page, each["figure"]["caption"], each["image"]["alt"])
-            for each in described if "name" in each.get("figure", {})]  # fmt: skip
+    described = {name: cell.metadata.mystnb for name, cell in cells(notebook).items()}
+    return [Figure(name, page, each.figure.caption, each.image.alt) for name, each in described.items()]
 
 
-def _drawn(path: Path, format: str, mime: str, environment: dict[str, str]) -> dict[str, str]:
-    """The pictures of a notebook by the names of their figures."""
+def _drawn(path: Path, format: str, environment: dict[str, str]) -> dict[str, NotebookNode]:
+    """The cells of a notebook after a run that draws in `format`."""
     notebook = nbformat.read(path, as_version=4)
     notebook.cells.insert(0, nbformat.v4.new_code_cell(f"%config InlineBackend.figure_formats = ['{format}']"))
-    os.environ.update(environment)  # the kernel inherits it
-    try:
-        fresh = notebooks.execute(notebook, path)
-    finally:
-        for name in environment:
-            del os.environ[name]
-    pictures = {}
-    for cell in fresh.cells:
-        if "name" in (figure := cell.metadata.get("mystnb", {}).get("figure", {})):
-            pictures[figure["name"]] = next(each.data[mime] for each in cell.outputs if mime in each.get("data", {}))
-    return pictures
+    return cells(notebooks.execute(notebook, path, environment))

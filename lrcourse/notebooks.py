@@ -3,7 +3,8 @@
 import base64
 import io
 import os
-from collections.abc import Iterable, Sequence
+import re
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -56,12 +57,14 @@ def _run_one(path: Path) -> bool:
     return after != before
 
 
-def execute(notebook: NotebookNode, path: Path) -> NotebookNode:
-    """A copy of `notebook` with fresh outputs, run in the folder of `path` with the deterministic environment."""
+def execute(notebook: NotebookNode, path: Path, environment: Mapping[str, str] | None = None) -> NotebookNode:
+    """A copy of `notebook` with fresh outputs, run in the folder of `path` with the deterministic environment.
+
+    `environment`: more variables for the kernel.
+    """
     from nbclient import NotebookClient
     from nbclient.exceptions import CellExecutionError
 
-    os.environ.update(ENVIRONMENT)  # the kernel inherits it
     fresh = nbformat.from_dict(notebook)
     client = NotebookClient(
         fresh,
@@ -72,10 +75,29 @@ def execute(notebook: NotebookNode, path: Path) -> NotebookNode:
         extra_arguments=["--log-level=ERROR"],
     )
     try:
-        client.execute()
+        client.execute(env={**os.environ, **ENVIRONMENT, **(environment or {})})
     except CellExecutionError as error:
         raise NotebookError(f"{path}: a cell failed\n{error}") from None
     return fresh
+
+
+def glued(path: Path) -> dict[str, str]:
+    """What the stored outputs of a notebook hold under each name that it glued into its text."""
+    found = {}
+    for output in (output for cell in nbformat.read(path, as_version=4).cells for output in cell.get("outputs", [])):
+        if name := output.get("metadata", {}).get("scrapbook", {}).get("name"):
+            found[name] = output["data"]["application/papermill.record/text/plain"].strip("'\"")
+    return found
+
+
+def numbers(text: str) -> list[float]:
+    """The numbers in a result as it is shown: of an interval the mean and the two ends.
+
+    >>> numbers("1,350 [1_000, 2e3]"), numbers("-0.5 (-1 to 0.1)")
+    ([1350.0, 1000.0, 2000.0], [-0.5, -1.0, 0.1])
+    """
+    found = re.findall(r"[+-]?\d[\d,_]*\.?\d*(?:e[+-]?\d+)?", text)
+    return [float(each.rstrip(",").replace(",", "")) for each in found]
 
 
 def normalize(notebook: NotebookNode) -> NotebookNode:

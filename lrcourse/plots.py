@@ -15,6 +15,7 @@ from numpy.typing import ArrayLike
 
 from .intervals import mean_interval
 from .schedules import Schedule
+from .schedules.checks import choice
 
 # Okabe and Ito's palette, told apart with every common color blindness; yellow left out, black first.
 COLORS = ["#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#000000"]
@@ -45,7 +46,7 @@ def use_style() -> None:
         "axes.grid": True, "grid.color": "#E4E4E4", "grid.linewidth": 0.8, "lines.linewidth": 1.8,
         "axes.prop_cycle": plt.cycler(color=COLORS, linestyle=LINES), "legend.frameon": False, "legend.fontsize": 9,
         "image.cmap": "cividis", "svg.hashsalt": "lrcourse", "mathtext.fontset": "dejavusans",
-        **THEMES[os.environ.get("LRCOURSE_THEME", "light")],
+        **THEMES[choice(*THEMES)("LRCOURSE_THEME", os.environ.get("LRCOURSE_THEME", "light"))],
     })  # fmt: skip
 
 

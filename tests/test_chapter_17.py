@@ -8,6 +8,8 @@ import numpy as np
 import pytest
 import torch
 
+from lrcourse import notebooks
+
 CHAPTER = Path(__file__).parents[1] / "book" / "17-recipe.ipynb"
 RATES = np.array([0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1.0])
 MOMENTA = np.array([0.0, 0.9, 0.95, 0.97, 0.99])
@@ -36,16 +38,9 @@ def chapter(cells):
 
 
 @pytest.fixture(scope="module")
-def glued(cells):
+def glued():
     """The numbers that the executed notebook puts into the text: a mean and the ends of its interval."""
-    values = {}
-    for cell in cells.values():
-        for output in cell.get("outputs", []):
-            for key in [output.get("metadata", {}).get("scrapbook", {}).get("name")]:
-                text = output.get("data", {}).get("application/papermill.record/text/plain", "")
-                if key:
-                    values[key] = [float(each) for each in re.findall(r"-?\d+\.?\d*(?:e-?\d+)?", text)]
-    return values
+    return {name: notebooks.numbers(text) for name, text in notebooks.glued(CHAPTER).items()}
 
 
 @pytest.mark.parametrize("lr, momentum, decay", [(0.1, 0.0, 0.0), (0.1, 0.9, 0.0), (0.05, 0.97, 0.01)])

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import torch
 
+from lrcourse import notebooks
 from lrcourse.data import moons
 from lrcourse.torch import LogicNet, train
 
@@ -36,16 +37,9 @@ def chapter(cells):
 
 
 @pytest.fixture(scope="module")
-def glued(cells):
+def glued():
     """The numbers that the executed notebook puts into the text: a mean and the ends of its interval."""
-    values = {}
-    for cell in cells.values():
-        for output in cell.get("outputs", []):
-            key = output.get("metadata", {}).get("scrapbook", {}).get("name")
-            text = output.get("data", {}).get("application/papermill.record/text/plain", "")
-            if key:
-                values[key] = [float(each) for each in re.findall(r"-?\d+\.?\d*", text.replace(",", " "))]
-    return values
+    return {name: notebooks.numbers(text) for name, text in notebooks.glued(CHAPTER).items()}
 
 
 def network(seed=0):

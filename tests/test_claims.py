@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from lrcourse.notebooks import glued
+
 BOOK = Path(__file__).parents[1] / "book"
 sys.path.insert(0, str(BOOK / "_ext"))
 import claims  # noqa: E402
@@ -55,7 +57,7 @@ def test_row_is_filled_from_its_chapter(row):
 
 @each_row
 def test_verdict_agrees_with_the_numbers(row):
-    chapter = claims.glued(BOOK, row["chapter"])
+    chapter = glued(BOOK / f"{row['chapter']}.ipynb")
     failed = [rule for rule in row.get("check", []) if not claims.check(rule, chapter)]
     assert not failed, f"the verdict {row['verdict']!r} no longer agrees with the chapter: think it over"
 
@@ -77,7 +79,7 @@ def test_checks_compare_whole_intervals():
 
 def test_a_verdict_cannot_survive_other_numbers():
     row = next(row for row in ROWS if row["id"] == "decay-speed-accuracy")
-    chapter = claims.glued(BOOK, row["chapter"])
+    chapter = glued(BOOK / f"{row['chapter']}.ipynb")
     assert not all(claims.check(rule, {**chapter, "decay-late": "0.060 [-0.012, 0.132]"}) for rule in row["check"])
 
 

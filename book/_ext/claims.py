@@ -24,6 +24,8 @@ from myst_parser.mdit_to_docutils.base import default_slugify
 from sphinx.application import Sphinx
 from sphinx.util.docutils import SphinxDirective
 
+from lrcourse.notebooks import glued, numbers
+
 VERDICTS = {
     "holds": ("Holds", "As stated, in what we ran."),
     "holds when": ("Holds when", "Under a condition that the row names."),
@@ -32,7 +34,6 @@ VERDICTS = {
     "not tested": ("Not tested here", "Too large for this course, or not a question of fact; the row says why."),
 }
 KEY = re.compile(r"\{([a-z][a-z0-9]*-[^{}]+)\}")
-NUMBER = r"[+-]?\d[\d,]*\.?\d*(?:e[+-]?\d+)?"
 
 
 def rows(book: Path) -> list[dict[str, Any]]:
@@ -46,16 +47,6 @@ def group(row: dict[str, Any]) -> str:
 
 def cells(book: Path, chapter: str) -> list[dict[str, Any]]:
     return json.loads((book / f"{chapter}.ipynb").read_text(encoding="utf-8"))["cells"]
-
-
-def glued(book: Path, chapter: str) -> dict[str, str]:
-    """What the stored outputs of a chapter hold under each glued name."""
-    found = {}
-    for output in (output for cell in cells(book, chapter) for output in cell.get("outputs", [])):
-        if name := output.get("metadata", {}).get("scrapbook", {}).get("name"):
-            text = output["data"]["application/papermill.record/text/plain"]
-            found[name] = "".join(text).strip("'\"")
-    return found
 
 
 def section(book: Path, chapter: str, cell: str) -> str:
@@ -72,10 +63,10 @@ def section(book: Path, chapter: str, cell: str) -> str:
 
 def bounds(text: str) -> tuple[float, float]:
     """The ends of an interval such as "0.5 [0.4, 0.6]" or "0.5 (0.4 to 0.6)"; of a plain number, twice the number."""
-    numbers = [float(each.replace(",", "")) for each in re.findall(NUMBER, text)]
-    if len(numbers) not in (1, 3):
+    found = numbers(text)
+    if len(found) not in (1, 3):
         raise ValueError(f"neither a number nor an interval: {text!r}")
-    return numbers[-2] if len(numbers) == 3 else numbers[0], numbers[-1]
+    return found[-2] if len(found) == 3 else found[0], found[-1]
 
 
 def check(rule: str, chapter: dict[str, str]) -> bool:
@@ -103,7 +94,7 @@ def fill(text: str, chapter: dict[str, str]) -> str:
 
 def markdown(row: dict[str, Any], book: Path) -> str:
     """A row as text: verdict and claim, then what was run, the result and where it stands."""
-    chapter = glued(book, row["chapter"])
+    chapter = glued(book / f"{row['chapter']}.ipynb")
     heading = section(book, row["chapter"], row["cell"])
     number = int(row["chapter"][:2])
     place = f"[Chapter {number}, {heading}]({row['chapter']}.ipynb#{default_slugify(heading)})"

@@ -11,7 +11,7 @@ from quiz import tag
 from sphinx.application import Sphinx
 from sphinx.util.docutils import SphinxDirective
 
-from lrcourse.figures import Figure, find
+from lrcourse.figures import Figure, cells, find, picture
 
 WIDTH = 400  # pixels: a hundred pictures on one page
 
@@ -25,9 +25,13 @@ class Gallery(SphinxDirective):
         lines: list[str] = []
         for page in dict.fromkeys(figure.page for figure in figures):
             self.env.note_dependency(str(root / page))
-            pictures = _stored(root / page)
+            drawn = cells(nbformat.read(root / page, as_version=4))
             lines += [f"**[](/{page})**", "::::{grid} 1 2 2 3", ":gutter: 3", ""]
-            lines += [_card(root, figure, pictures[figure.name]) for figure in figures if figure.page == page]
+            lines += [
+                _card(root, figure, picture(drawn[figure.name], "image/png"))
+                for figure in figures
+                if figure.page == page
+            ]
             lines += ["::::", ""]
         return self.parse_text_to_nodes("\n".join(lines))
 
@@ -60,15 +64,6 @@ class DrawnBy(SphinxDirective):
         figure = tag(tag="figure", html={})
         figure += [*self.parse_content_to_nodes(), caption]
         return [figure]
-
-
-def _stored(path: Path) -> dict[str, str]:
-    cells = nbformat.read(path, as_version=4).cells
-    named = {cell.metadata.get("mystnb", {}).get("figure", {}).get("name"): cell for cell in cells}
-    return {
-        name: next(each.data["image/png"] for each in cell.outputs if "image/png" in each.get("data", {}))
-        for name, cell in named.items() if name
-    }  # fmt: skip
 
 
 def setup(app: Sphinx) -> dict[str, bool]:
