@@ -1,5 +1,6 @@
 """The build: parallel, cached, and red for every failing cell, broken reference, warning or forgotten page."""
 
+import re
 import shutil
 from pathlib import Path
 
@@ -54,6 +55,17 @@ def test_only_what_changed_is_executed_again(small_book, capsys):
         package.write("# changed\n")
     book.build(small_book)
     assert "executing 2 of 2 notebooks" in capsys.readouterr().out
+
+
+def test_a_change_of_the_tools_executes_nothing_again_and_no_chapter_imports_them(small_book):
+    before = book.sources_hash(small_book)
+    with (small_book / "lrcourse" / "cli.py").open("a") as tool:
+        tool.write("# changed\n")
+    assert book.sources_hash(small_book) == before
+    tools = "|".join(name.removesuffix(".py") for name in book.TOOLS)
+    for path in (ROOT / "book").glob("*.ipynb"):
+        code = "\n".join(cell.source for cell in nbformat.read(path, as_version=4).cells if cell.cell_type == "code")
+        assert not re.search(rf"lrcourse(\.| import .*)\b({tools})\b", code), path.name
 
 
 def test_a_canary_with_a_failing_cell_fails_the_build_and_is_named(small_book):
