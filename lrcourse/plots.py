@@ -1,21 +1,23 @@
 """The book's look: one style, and the marks that its figures share.
 
-Every series has a color and a dash pattern, so that no figure depends on color alone.
+Every series has a color and a dash pattern, so that no figure depends on color alone. Matplotlib is loaded when
+something is drawn, not before: a lab that is graded draws nothing.
 """
 
 import os
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import matplotlib.pyplot as plt
 import numpy as np
-from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 from numpy.typing import ArrayLike
 
 from .intervals import mean_interval
 from .schedules import Schedule
 from .schedules.checks import choice
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
 # Okabe and Ito's palette, told apart with every common color blindness; yellow left out, black first.
 COLORS = ["#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#000000"]
@@ -39,6 +41,8 @@ def use_style() -> None:
 
     The environment variable `LRCOURSE_THEME` chooses one of `THEMES`; `lrcourse figures --theme` sets it.
     """
+    import matplotlib.pyplot as plt
+
     plt.rcParams.update({
         "figure.dpi": 130, "savefig.dpi": 130, "figure.constrained_layout.use": True, "figure.facecolor": "white",
         "font.size": 10, "axes.titlesize": 10.5, "axes.titlelocation": "left", "axes.labelsize": 10,
@@ -50,8 +54,10 @@ def use_style() -> None:
     })  # fmt: skip
 
 
-def figure(rows: int = 1, cols: int = 1, height: float = 3.2, **subplots: Any) -> tuple[Figure, Any]:
+def figure(rows: int = 1, cols: int = 1, height: float = 3.2, **subplots: Any) -> "tuple[Figure, Any]":
     """A figure as wide as the text with `rows` × `cols` axes, each row `height` inches high."""
+    import matplotlib.pyplot as plt
+
     return plt.subplots(rows, cols, figsize=(WIDTH, height * rows), **subplots)
 
 
@@ -59,7 +65,7 @@ def _look(i: int) -> dict[str, Any]:
     return {"color": COLORS[i % len(COLORS)], "linestyle": LINES[i % len(LINES)]}
 
 
-def schedule(ax: Axes, schedules: Mapping[str, Schedule], steps: int) -> None:
+def schedule(ax: "Axes", schedules: Mapping[str, Schedule], steps: int) -> None:
     """The rates of updates 0 to `steps - 1` of each named schedule."""
     for name, each in schedules.items():
         ax.plot(each.table(steps), label=name)
@@ -68,7 +74,7 @@ def schedule(ax: Axes, schedules: Mapping[str, Schedule], steps: int) -> None:
         ax.legend()
 
 
-def band(ax: Axes, x: ArrayLike, runs: ArrayLike, label: str, i: int = 0) -> None:
+def band(ax: "Axes", x: ArrayLike, runs: ArrayLike, label: str, i: int = 0) -> None:
     """The mean over seeds as a line and its 95 % interval as a band. `runs`: shape `(seeds, len(x))`."""
     intervals = [mean_interval(column) for column in np.asarray(runs, dtype=float).T]
     ax.plot(x, [each.mean for each in intervals], label=label, **_look(i))
@@ -76,7 +82,7 @@ def band(ax: Axes, x: ArrayLike, runs: ArrayLike, label: str, i: int = 0) -> Non
     ax.fill_between(x, low, high, color=COLORS[i % len(COLORS)], alpha=0.18, linewidth=0)
 
 
-def contours(ax: Axes, surface: Callable[[Any, Any], Any], xlim: tuple[float, float], ylim: tuple[float, float],
+def contours(ax: "Axes", surface: Callable[[Any, Any], Any], xlim: tuple[float, float], ylim: tuple[float, float],
              levels: int | Sequence[float] = 14) -> None:  # fmt: skip
     """Level lines of `surface(x, y)` over a rectangle, evenly spaced in the logarithm of its height."""
     x, y = np.meshgrid(np.linspace(*xlim, 200), np.linspace(*ylim, 200))
@@ -88,14 +94,14 @@ def contours(ax: Axes, surface: Callable[[Any, Any], Any], xlim: tuple[float, fl
     ax.grid(False)
 
 
-def path(ax: Axes, points: ArrayLike, label: str, i: int = 0) -> None:
+def path(ax: "Axes", points: ArrayLike, label: str, i: int = 0) -> None:
     """The way of an optimizer over a surface: `points` of shape `(steps + 1, 2)`, one dot per step, a ring at first."""
     points = np.asarray(points)
     ax.plot(*points.T, marker=".", markersize=4, linewidth=1.2, label=label, **_look(i))
     ax.plot(*points[0], marker="o", markersize=8, markerfacecolor="none", linestyle="none", color="#333333")
 
 
-def heatmap(ax: Axes, values: ArrayLike, x: Sequence[Any], y: Sequence[Any], xlabel: str, ylabel: str,
+def heatmap(ax: "Axes", values: ArrayLike, x: Sequence[Any], y: Sequence[Any], xlabel: str, ylabel: str,
             label: str) -> None:  # fmt: skip
     """A table as colors: `values` of shape `(len(y), len(x))`; missing or diverged entries (NaN) are hatched."""
     values = np.asarray(values, dtype=float)
@@ -108,7 +114,7 @@ def heatmap(ax: Axes, values: ArrayLike, x: Sequence[Any], y: Sequence[Any], xla
     ax.figure.colorbar(image, ax=ax, label=label)
 
 
-def dots(ax: Axes, groups: Mapping[str, ArrayLike]) -> None:
+def dots(ax: "Axes", groups: Mapping[str, ArrayLike]) -> None:
     """One dot per seed and the mean with its 95 % interval, a column per named group."""
     for i, (_, values) in enumerate(groups.items()):
         values = np.asarray(values, dtype=float)

@@ -38,13 +38,15 @@ class Task:
         self.name, self.points = name, points
         self.faults: dict[str, str] = {}  # the first fault of each part, "" for none
 
-    def check(self, part: str, got: Callable[[], Any], want: ArrayLike, hint: str = "", share: float = 1.0) -> None:
-        """Compare what `got()` returns, a number or nested numbers, with `want`, to five digits.
+    def check(self, part: str, got: Callable[[], Any], want: ArrayLike, hint: str = "", share: float = 1.0,
+              rtol: float = 1e-5) -> None:  # fmt: skip
+        """Compare what `got()` returns, a number or nested numbers, with `want`, to five digits: float32 passes.
 
         `share`: the part of the entries that must agree, for predictions that need not all be right.
+        `rtol`: how far an entry may be off, as a part of what it should be (near 0: as a number, at most 1e-9).
         """
         if not self.faults.get(part):
-            self.faults[part] = _fault(got, np.asarray(want, dtype=float), hint, share)
+            self.faults[part] = _fault(got, np.asarray(want, dtype=float), hint, share, rtol)
 
     @property
     def solved(self) -> bool:
@@ -65,7 +67,7 @@ class Task:
         return int(earned) if earned == int(earned) else earned
 
 
-def _fault(got: Callable[[], Any], want: np.ndarray, hint: str, share: float) -> str:
+def _fault(got: Callable[[], Any], want: np.ndarray, hint: str, share: float, rtol: float) -> str:
     try:
         with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
             value = got()
@@ -81,7 +83,7 @@ def _fault(got: Callable[[], Any], want: np.ndarray, hint: str, share: float) ->
         return f"the result must be numbers, in a list or an array, and is a {type(value).__name__}"
     if given.shape != want.shape:
         return _sentences(f"the result has the shape {given.shape}, it must be {want.shape}", hint)
-    agrees = np.isclose(given, want, rtol=1e-5, atol=1e-9)  # float32 passes
+    agrees = np.isclose(given, want, rtol=rtol, atol=min(rtol, 1e-9))
     if agrees.size and agrees.mean() < share:
         return _sentences(_first(given, want, agrees) if share == 1 else _missed(agrees, share), hint)
     return ""

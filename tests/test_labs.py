@@ -446,6 +446,16 @@ def test_predictions_need_not_all_be_right(capsys):
     assert "too few: 50% are right, at least 75% must be. Train longer." in capsys.readouterr().out
 
 
+def test_agreement_can_be_asked_for_to_more_than_five_digits():
+    task = Task("a task", points=4)
+    for part, given in {"as float32": 3.0000001, "as float64": 3.00000000001}.items():
+        task.check(part, lambda given=given: given, 3.0)
+        task.check(f"{part}, strict", lambda given=given: given, 3.0, rtol=1e-10)
+    task.check("near zero", lambda: [5e-10, 3.0], [0.0, 3.0])
+    task.check("near zero, strict", lambda: [5e-10, 3.0], [0.0, 3.0], rtol=1e-10)
+    assert [part for part, fault in task.faults.items() if fault] == ["as float32, strict", "near zero, strict"]
+
+
 def test_a_part_counts_only_if_all_of_its_checks_pass():
     task = Task("a task", points=2)
     for value in (1, 2, 1):
