@@ -1,0 +1,67 @@
+"""What grading finds out about one submission, as plain data that `dataclasses.asdict` turns into JSON."""
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+
+class Status(StrEnum):
+    """What became of a student. Everyone ends in exactly one of these, and never in a bare 0."""
+
+    GRADED = "graded"
+    NEEDS_REVIEW = "needs review"
+    UNREADABLE = "unreadable"
+    MISSING = "missing"
+
+
+class TaskStatus(StrEnum):
+    """What became of one task."""
+
+    JUDGED = "judged"
+    NOT_SOLVED = "not solved"
+    CRASHED = "crashed"
+    TIMED_OUT = "timed out"
+    MANUAL = "manual"
+
+
+@dataclass(frozen=True)
+class Part:
+    """One named part of a task: whether it earned its share of the points, and what was wrong with it.
+
+    `fault` is what the student may read: it comes from a run that never saw a hidden input. `detail` is for the
+    instructor alone: the fault that cost the points, which may repeat inputs of a hidden test.
+    """
+
+    name: str
+    right: bool
+    fault: str = ""
+    detail: str = ""
+
+
+@dataclass(frozen=True)
+class TaskScore:
+    """The points of one check cell. `grade_id` is the check cell's, `name` the title of its `Task`."""
+
+    grade_id: str
+    name: str
+    points: float
+    max_points: float
+    parts: list[Part]
+    status: TaskStatus
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """What the judge found in one notebook.
+
+    `texts` holds the sanitized text that each of the student's cells printed, by cell id, and `events` what a person
+    who grades should know: a crash, a time-out, an answer that was not plain data.
+    """
+
+    tasks: list[TaskScore] = field(default_factory=list)
+    texts: dict[str, str] = field(default_factory=dict)
+    events: list[str] = field(default_factory=list)
+
+    @property
+    def points(self) -> float:
+        """The points of all judged tasks together."""
+        return sum(task.points for task in self.tasks)
