@@ -16,7 +16,7 @@ import numpy as np
 
 from .limits import Limits
 
-DTYPE = re.compile(r"[<>|](?:b1|[iu][1248]|f[248]|c8|c16|U[1-9]\d{0,3})")
+DTYPE = re.compile(r"[<>|](?:b1|[iu][1248]|f[248]|c8|c16)")
 INTEGER = 10**300  # every whole number below it is a float too
 HEADER = struct.Struct(">I")
 
@@ -48,7 +48,7 @@ class _Encoder:
         if value is None or isinstance(value, bool):
             return value
         if isinstance(value, np.generic) or hasattr(value, "__array__"):
-            return self._array(value)
+            return self._array(value, depth)
         if isinstance(value, str):
             return str.__str__(value)
         if isinstance(value, float):
@@ -65,11 +65,13 @@ class _Encoder:
             return [self.encode(each, depth + 1) for each in value]
         return self._not_plain(value)
 
-    def _array(self, value: Any) -> Any:
+    def _array(self, value: Any, depth: int) -> Any:
         try:
             array = np.asarray(value)
         except RuntimeError:  # a tensor that wants its gradient
             return self._not_plain(value)
+        if array.dtype.kind in "UO":
+            return self.encode(array.tolist(), depth + 1)
         if not DTYPE.fullmatch(array.dtype.str):
             return self._not_plain(value)
         if array.nbytes > self.limits.answer:
@@ -127,7 +129,8 @@ def _decode_array(dtype: str, shape: list[int], content: str) -> Any:
     raw = base64.b64decode(content, validate=True)
     if math.prod(shape) * np.dtype(dtype).itemsize != len(raw):
         raise NotPlain("malformed array")
-    return np.frombuffer(raw, dtype).reshape(shape).copy()[()]
+    array = np.frombuffer(raw, dtype).reshape(shape).copy()[()]
+    return array != 0 if dtype == "|b1" else array
 
 
 def identifier(name: Any) -> str:

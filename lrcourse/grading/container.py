@@ -1,0 +1,4 @@
+class Container:
+    name = "podman, docker"
+    def available(self):
+        return "not there"

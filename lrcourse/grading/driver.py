@@ -1,0 +1,105 @@
+"""What runs inside the sandbox: cells of a notebook, and calls of the functions that they define.
+
+Requests and answers are frames of `codec` on one channel. The student's code shares this process and may do to it
+what it likes: the other end trusts nothing of what comes back.
+"""
+
+import io
+import socket
+import sys
+from typing import Any
+
+from IPython.core.interactiveshell import InteractiveShell
+from traitlets.config import Config
+
+from .codec import HEADER, NotPlain, decode, encode, pack, unpack
+from .limits import Limits
+
+
+class Notebook(InteractiveShell):
+    """A notebook's namespace without a terminal, a stored history or tracebacks."""
+
+    def init_sys_modules(self) -> None:  # __main__ stays the driver
+        pass
+
+    def enable_gui(self, gui: str | None = None) -> None:  # %matplotlib asks for it
+        pass
+
+    def showtraceback(self, *args: Any, **kwargs: Any) -> None:
+        pass
+
+    showsyntaxerror = showindentationerror = showtraceback
+
+
+class Text(io.TextIOBase):
+    """Keeps the first characters that are written to it."""
+
+    def __init__(self, limit: int) -> None:
+        self.limit, self.pieces = limit, [""]
+
+    def writable(self) -> bool:
+        return True
+
+    def write(self, text: str) -> int:
+        if self.limit > 0:
+            self.pieces.append(text[: self.limit])
+            self.limit -= len(text)
+        return len(text)
+
+    def value(self) -> str:
+        return "".join(self.pieces)
+
+
+def notebook(setup: str) -> Notebook:
+    """A notebook in which the cell `setup` has run.
+
+    Raises: what the cell raises.
+    """
+    shell = Notebook(config=Config(HistoryManager={"enabled": False}))
+    shell.displayhook.write_output_prompt = lambda: None
+    result = shell.run_cell(setup, store_history=False)
+    result.raise_error()
+    return shell
+
+
+def serve(shell: Notebook, channel: socket.socket, limits: Limits) -> None:
+    """Answer the requests that come through `channel`, until it closes."""
+    stream = channel.makefile("rb")
+    while head := stream.read(HEADER.size):
+        request = unpack(stream.read(*HEADER.unpack(head)), limits)
+        answer = _run(shell, request, limits) if request["do"] == "run" else _call(shell, request, limits)
+        channel.sendall(pack(answer | {"id": request["id"]}))
+
+
+def _run(shell: Notebook, request: dict[str, Any], limits: Limits) -> dict[str, Any]:
+    sys.stdout = sys.stderr = text = Text(limits.text)
+    result = shell.run_cell(request["source"], store_history=False)
+    error = result.error_before_exec or result.error_in_exec
+    return {"text": text.value(), "error": _described(error) if error else None}
+
+
+def _call(shell: Notebook, request: dict[str, Any], limits: Limits) -> dict[str, Any]:
+    sys.stdout = sys.stderr = Text(0)  # it may print the inputs of hidden tests
+    try:
+        function = shell.user_ns[request["name"]]
+    except KeyError:
+        return {"missing": True}
+    try:
+        return {"value": encode(function(*decode(request["args"]), **decode(request["kwargs"])), limits)}
+    except NotPlain as error:
+        return {"error": ["ValueError", f"the result is not plain data: {error}"]}
+    except BaseException as error:
+        return {"error": _described(error)}
+
+
+def _described(error: BaseException) -> list[str]:
+    kind = "NotImplementedError" if isinstance(error, NotImplementedError) else type(error).__name__
+    try:
+        return [kind, str(error)[:500]]
+    except BaseException:
+        return [kind, ""]
+
+
+def main() -> None:
+    """Serve one notebook over standard input and output, in a container that brings its own walls."""
+    raise NotImplementedError

@@ -1,0 +1,322 @@
+"""The judge: the instructor's checks run here, the student's code in a sandbox, and only plain data passes between.
+
+A check cell is run one statement after the other, in a namespace in which every name that the instructor's cells do
+not define is a call into the sandbox. Points and faults are read from the `Task` objects themselves.
+
+What a student is shown never comes from a process that has seen a hidden input. So after the judging there is, where
+something is to be shown, a second run that makes the visible checks alone.
+"""
+
+import ast
+import builtins
+import contextlib
+import io
+import random
+import time
+import warnings
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from types import CodeType
+from typing import Any
+
+import numpy as np
+from nbformat import NotebookNode
+from numpy.typing import ArrayLike
+
+from ..selfcheck import UNSOLVED, Task
+from .limits import Limits
+from .outcome import Judgement, Part, TaskScore, TaskStatus
+from .sandbox import Sandbox
+from .session import Lost, Ran, Session
+from .texts import sanitized
+
+HIDDEN = "the hidden tests, which repeat this check with other inputs, find a fault"
+MOODY = "the function does not give the same answers each time"
+
+
+def judge(notebook: NotebookNode, sandbox: Sandbox, limits: Limits | None = None) -> Judgement:
+    """Judge a notebook: the instructor's cells with hidden tests, and the student's answers.
+
+    Two judgings of one notebook are equal, as far as the student's code is deterministic and keeps off the limits.
+
+    Raises: `NoSandbox` if a sandbox cannot be started.
+    """
+    limits = limits or Limits()
+    full = _Run(notebook, sandbox, limits, hidden_too=True).finish()
+    clean = _Run(notebook, sandbox, limits, hidden_too=False).finish() if full.has_something_to_show else full
+    tasks = [_scored(verdict, clean.verdicts[verdict.grade_id]) for verdict in full.verdicts.values()]
+    texts = {cell: _shown(ran) for cell, ran in clean.ran.items() if _shown(ran)}
+    return Judgement(tasks, texts, list(dict.fromkeys(full.events)))
+
+
+@dataclass
+class _Verdict:
+    """What a check cell came to."""
+
+    grade_id: str
+    max_points: float
+    task: "_JudgedTask | None" = None
+    points: float = 0
+    status: TaskStatus = TaskStatus.JUDGED
+    lost: str = ""
+
+
+class _JudgedTask(Task):
+    """A `Task` that notes which faults hidden tests found, and the hints of the visible ones."""
+
+    made: "list[_JudgedTask]" = []
+    hidden_now = False
+
+    def __init__(self, name: str, points: float) -> None:
+        super().__init__(name, points)
+        self.hidden: set[str] = set()
+        self.hints: dict[str, str] = {}
+        self.made.append(self)
+
+    def check(
+        self, part: str, got: Callable[[], Any], want: ArrayLike, hint: str = "", *args: Any, **options: Any
+    ) -> None:
+        before = self.faults.get(part)
+        if hint:
+            self.hints.setdefault(part, hint)
+        super().check(part, got, want, hint, *args, **options)
+        if self.faults[part] and not before and _JudgedTask.hidden_now:
+            self.hidden.add(part)
+
+
+@dataclass
+class _Run:
+    """One pass over a notebook's cells."""
+
+    notebook: NotebookNode
+    sandbox: Sandbox
+    limits: Limits
+    hidden_too: bool
+    verdicts: dict[str, _Verdict] = field(default_factory=dict)
+    ran: dict[str, Ran] = field(default_factory=dict)
+    events: list[str] = field(default_factory=list)
+    has_something_to_show: bool = False
+
+    def finish(self) -> "_Run":
+        cells = [cell for cell in self.notebook.cells if cell.cell_type == "code"]
+        answers = [i for i, cell in enumerate(cells) if _graded(cell) or not _ours(cell)]
+        first = min(answers, default=len(cells))
+        self.setup = "\n".join(cell.source for cell in cells[:first])
+        self.deadline = time.monotonic() + self.limits.total_seconds
+        self.session: Session | None = None
+        self.past: list[NotebookNode] = []  # the student's cells so far that left the session alive
+        self.gone: dict[str, Lost] = {}  # names that were to be defined by cells that did not
+        with _quiet():
+            self.namespace = self._instructors_namespace(self.setup)
+            try:
+                for cell in cells[first:]:
+                    if _graded(cell):
+                        self._check(cell)
+                    else:
+                        self._answer(cell)
+            finally:
+                self._close()
+        for cell in self.notebook.cells:
+            if cell.cell_type != "code" and _graded(cell):
+                self._verdict(cell).status = TaskStatus.MANUAL
+        return self
+
+    @staticmethod
+    def _instructors_namespace(setup: str) -> dict[str, Any]:
+        random.seed(0)
+        np.random.seed(0)
+        namespace: dict[str, Any] = {"__name__": "__main__"}
+        exec(compile(setup, "setup", "exec"), namespace)
+        return {name: _JudgedTask if value is Task else value for name, value in namespace.items()}
+
+    # The student's cells
+
+    def _answer(self, cell: NotebookNode) -> None:
+        if not cell.source.strip():
+            return
+        ours = _ours(cell)  # such as a picture, which needs the checks' results: not here
+        try:
+            ran = self._session().run(cell.source)
+        except Lost as lost:
+            self._close()
+            self.gone |= dict.fromkeys(_defined(cell.source), lost)
+            ran = Ran("", _because(lost))
+            self.events.append(f"cell {_name(cell)}: {_because(lost)}")
+        else:
+            self.past.append(cell)
+            for name in _defined(cell.source):
+                self.gone.pop(name, None)
+        if not ours:
+            self.ran[cell.get("id") or _name(cell)] = ran
+            self.has_something_to_show |= bool(_shown(ran))
+
+    def _session(self) -> Session:
+        """The session, with every cell so far run in it."""
+        if not self.session:
+            self.session = Session(self.sandbox, self.setup, self.limits, self.deadline)
+            for cell in self.past:
+                self.session.run(cell.source)
+        return self.session
+
+    def _close(self) -> None:
+        if self.session:
+            self.session.close()
+            self.session = None
+
+    # The instructor's checks
+
+    def _verdict(self, cell: NotebookNode) -> _Verdict:
+        grading = cell.metadata.nbgrader
+        return self.verdicts.setdefault(grading.grade_id, _Verdict(grading.grade_id, float(grading.points)))
+
+    def _check(self, cell: NotebookNode) -> None:
+        verdict = self._verdict(cell)
+        if cell.metadata.nbgrader.solution:  # an answer in code that a person grades
+            verdict.status = TaskStatus.MANUAL
+            return self._answer(cell)
+        _JudgedTask.made = []
+        value = None
+        try:
+            for code, hidden in self._statements(cell.source):
+                if hidden and not self.hidden_too:
+                    continue
+                _JudgedTask.hidden_now = hidden
+                value = eval(code, self.namespace)
+        except Lost as lost:
+            self._close()
+            verdict.status = TaskStatus.TIMED_OUT if lost.timed_out else TaskStatus.CRASHED
+            verdict.lost = _because(lost)
+            self.events.append(f"{verdict.grade_id}: {_because(lost)}")
+        except Exception as error:  # a check cell that such an answer breaks is not the student's success
+            verdict.status = TaskStatus.CRASHED
+            verdict.lost = f"the check could not go on: {type(error).__name__}"
+            self.events.append(f"{verdict.grade_id}: {verdict.lost}: {sanitized(str(error), 200)}")
+        verdict.task = _JudgedTask.made[-1] if _JudgedTask.made else None
+        if verdict.status is TaskStatus.JUDGED and isinstance(value, int | float):
+            verdict.points = min(max(float(value), 0.0), verdict.max_points)
+        if verdict.task and set(verdict.task.faults.values()) == {UNSOLVED}:
+            verdict.status = TaskStatus.NOT_SOLVED
+        self.has_something_to_show |= verdict.points < verdict.max_points
+
+    def _statements(self, source: str) -> Iterator[tuple[CodeType, bool]]:
+        """The statements of a check cell, each with whether it is a hidden test; the names of the student are calls."""
+        tree = ast.parse(source)
+        read = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)}
+        theirs = read - _stored(tree) - set(self.namespace) - set(vars(builtins))
+        self.namespace |= {name: self._remote(name) for name in theirs}
+        hidden = _hidden_lines(source)
+        for statement in tree.body:
+            code = (
+                compile(ast.Expression(statement.value), "check", "eval")
+                if isinstance(statement, ast.Expr)
+                else compile(ast.Module([statement], []), "check", "exec")
+            )
+            yield code, statement.lineno in hidden
+        for name in theirs:  # the next check cell may see another one
+            del self.namespace[name]
+
+    def _remote(self, name: str) -> Callable[..., Any]:
+        def call(*args: Any, **kwargs: Any) -> Any:
+            if lost := self.gone.get(name):
+                raise Lost(lost.reason, lost.timed_out)
+            return self._session().call(name, args, kwargs)
+
+        call.__name__ = name
+        return call
+
+
+def _scored(verdict: _Verdict, clean: _Verdict) -> TaskScore:
+    parts = [_part(name, verdict, clean) for name in verdict.task.faults] if verdict.task else []
+    return TaskScore(
+        verdict.grade_id, verdict.task.name if verdict.task else verdict.grade_id, verdict.points, verdict.max_points,
+        parts, verdict.status,
+    )  # fmt: skip
+
+
+def _part(name: str, verdict: _Verdict, clean: _Verdict) -> Part:
+    task = verdict.task
+    assert task
+    detail = sanitized(task.faults[name], 2000)
+    if not detail:
+        return Part(name, right=True)
+    if detail == UNSOLVED:
+        return Part(name, False, UNSOLVED, UNSOLVED)
+    if name in task.hidden:
+        fault = f"{HIDDEN}. {task.hints.get(name, '')}".removesuffix(". ")
+    else:
+        fault = sanitized(clean.task.faults.get(name, ""), 2000) if clean.task else clean.lost
+    return Part(name, False, fault or MOODY, detail)
+
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    """Nothing that an instructor's cell prints, warns or plots shows up; one judge at a time in a process."""
+    with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+
+
+def _graded(cell: NotebookNode) -> bool:
+    return bool(cell.metadata.get("nbgrader", {}).get("grade"))
+
+
+def _ours(cell: NotebookNode) -> bool:
+    grading = cell.metadata.get("nbgrader", {})
+    return bool(grading.get("locked")) and not grading.get("solution")
+
+
+def _name(cell: NotebookNode) -> str:
+    return str(cell.metadata.get("nbgrader", {}).get("grade_id") or cell.get("id") or "")
+
+
+def _shown(ran: Ran) -> str:
+    return "\n".join(part for part in (ran.text.rstrip("\n"), ran.error) if part)
+
+
+def _because(lost: Lost) -> str:
+    return f"{'timed out' if lost.timed_out else 'crashed'}: {lost.reason}"
+
+
+def _stored(tree: ast.AST) -> set[str]:
+    """Names that a cell binds anywhere."""
+    stored: set[str] = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
+            stored.add(node.id)
+        elif isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+            stored.add(node.name)
+        elif isinstance(node, ast.arg):
+            stored.add(node.arg)
+        elif isinstance(node, ast.alias):
+            stored.add((node.asname or node.name).partition(".")[0])
+    return stored
+
+
+def _defined(source: str) -> set[str]:
+    """Names that a student's cell would bind at its top level."""
+    try:
+        tree = ast.parse(source)
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return set()
+    return {name for statement in tree.body for name in _stored(_without_body(statement))}
+
+
+def _without_body(statement: ast.stmt) -> ast.AST:
+    """A definition's name alone: what it binds inside is its own."""
+    if isinstance(statement, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+        return ast.Name(statement.name, ast.Store())
+    return statement
+
+
+def _hidden_lines(source: str) -> set[int]:
+    """The line numbers, from 1, between the markers of hidden tests."""
+    hidden, inside = set(), False
+    for number, line in enumerate(source.split("\n"), 1):
+        if "BEGIN HIDDEN TESTS" in line:
+            inside = True
+        elif "END HIDDEN TESTS" in line:
+            inside = False
+        elif inside:
+            hidden.add(number)
+    return hidden
