@@ -1,4 +1,4 @@
-"""Student labs from their one source: solutions/NN-name/NN-name.ipynb becomes labs/NN-name/NN-name.ipynb.
+"""The student labs from their one source: solutions/NN-name/NN-name.ipynb becomes labs/NN-name/NN-name.ipynb.
 
 The preprocessors are nbgrader's own, in the order in which `nbgrader generate_assignment` runs them, without
 those that need its database: the result is the same, byte for byte.
@@ -13,9 +13,9 @@ import nbformat
 from nbformat import NotebookNode
 
 SOURCES, LABS = "solutions", "labs"
-REGIONS = [("BEGIN SOLUTION", "END SOLUTION"), ("BEGIN HIDDEN TESTS", "END HIDDEN TESTS")]
+REGIONS = [(f"BEGIN {region}", f"END {region}") for region in ("SOLUTION", "HIDDEN TESTS", "MARK SCHEME")]
 # Misspelled ones too ("BEGIN HIDDEN TEST"): nbgrader leaves those, and what they should have hidden.
-MARKER = re.compile(r"\b(?:BEGIN|END)[ _](?:SOLUTION|HIDDEN)\w*", re.IGNORECASE)
+MARKER = re.compile(r"\b(?:BEGIN|END)[ _](?:SOLUTION|HIDDEN|MARK[ _]SCHEME)\w*", re.IGNORECASE)
 
 
 def generate(source: NotebookNode) -> NotebookNode:
@@ -67,7 +67,7 @@ def build(root: Path) -> list[Path]:
     return written
 
 
-def check(root: Path) -> list[str]:
+def differences(root: Path) -> list[str]:
     """How labs/ differs from what `build` would write, one line each; nothing if it is up to date."""
     wanted = _students(root)
     present = set((root / LABS).glob("*/*.ipynb"))
@@ -109,12 +109,12 @@ def _visible_lines(cell: NotebookNode) -> list[str]:
 
 def _marked(cell: NotebookNode) -> Iterator[tuple[str, bool]]:
     """The lines of a cell without its markers, each with whether it lies in a region."""
-    inside = False
+    depth = 0  # a mark scheme lies within a solution
     for line in cell.source.split("\n"):
         starts, ends = (any(region[i] in line for region in REGIONS) for i in (0, 1))
         if not starts and not ends:
-            yield line, inside
-        inside = (inside or starts) and not ends
+            yield line, depth > 0
+        depth += starts - ends
 
 
 def _strings(node: Any) -> Iterator[str]:

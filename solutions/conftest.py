@@ -1,0 +1,116 @@
+"""pytest tries each lab with its answers: solutions/NN-name.toml is a test file, so `pytest solutions/01-decay.toml`.
+
+Answers are scored by nbgrader's own rule on cells that a real kernel executed, hidden tests included.
+"""
+
+from collections.abc import Callable, Iterator, Mapping
+from functools import cached_property, partial
+from pathlib import Path
+
+import nbformat
+import pytest
+from nbclient import NotebookClient
+from nbformat import NotebookNode
+from nbgrader import preprocessors
+from nbgrader.utils import determine_grade, is_grade
+
+from lrcourse import labs
+from lrcourse.selfcheck import UNSOLVED
+
+HERE = Path(__file__).parent
+
+
+def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> "Lab | None":
+    mine = file_path.parent == HERE and file_path.suffix == ".toml"
+    return Lab.from_parent(parent, path=file_path) if mine else None
+
+
+class Lab(pytest.File):
+    """A lab and the notebooks that try it; they run when the first test asks for a score."""
+
+    def collect(self) -> Iterator["Trial"]:
+        notebook = self.path.with_suffix("") / f"{self.path.stem}.ipynb"
+        self.answers, self.source = labs.answers(notebook), nbformat.read(notebook, as_version=4)
+        self.full = {cell.id: cell.metadata.nbgrader.points for cell in _checks(self.source)}
+        tests: dict[str, Callable[[], None]] = {
+            "at least five wrong answers are named": self.names_wrong_answers,
+            "the solution gets every point": self.solution_scores,
+            "a blank lab runs and gets no point": self.blank_runs_and_scores_nothing,
+            "right answers written differently get every point": self.other_scores,
+        }
+        for wrong in self.answers.wrong:
+            tests[f"wrong: {wrong.name}"] = partial(self.wrong_loses, wrong)
+        yield from (Trial.from_parent(self, name=name, test=test) for name, test in tests.items())
+
+    @cached_property
+    def notebooks(self) -> dict[str, NotebookNode]:
+        blank = preprocessors.ClearSolutions().preprocess(labs.answered(self.source, {}), {})[0]
+        tried = {"solution": labs.answered(self.source, {}), "blank": blank,
+                 "otherwise": labs.answered(self.source, self.answers.otherwise)}  # fmt: skip
+        for hand in self.answers.dealt():
+            notebook = labs.answered(self.source, {wrong.cell: wrong.source for wrong in hand})
+            tried |= {wrong.name: notebook for wrong in hand}
+        _execute(tried)
+        return tried
+
+    def scores(self, name: str) -> dict[str, float]:
+        notebook = self.notebooks[name]
+        assert _errors(notebook) == []
+        return {cell.id: determine_grade(cell)[0] for cell in _checks(notebook)}
+
+    def names_wrong_answers(self) -> None:
+        assert len(self.answers.wrong) >= 5
+
+    def solution_scores(self) -> None:
+        assert self.scores("solution") == self.full
+
+    def blank_runs_and_scores_nothing(self) -> None:
+        assert self.scores("blank") == dict.fromkeys(self.full, 0)
+        assert all(cell.execution_count for cell in self.notebooks["blank"].cells if cell.cell_type == "code")
+        said = [output.get("text", "") for cell in _checks(self.notebooks["blank"]) for output in cell.outputs[:1]]
+        assert len(said) == len(self.full) and all(UNSOLVED in text for text in said)
+
+    def other_scores(self) -> None:
+        assert self.scores("otherwise") == self.full
+
+    def wrong_loses(self, wrong: labs.Wrong) -> None:
+        hand = next(hand for hand in self.answers.dealt() if wrong in hand)
+        others = {other.check for other in hand if other != wrong}
+        expected = self.full | {wrong.check: wrong.keeps}
+        scores = self.scores(wrong.name)
+        assert {check: scores[check] for check in expected.keys() - others} == {
+            check: expected[check] for check in expected.keys() - others
+        }
+
+
+class Trial(pytest.Item):
+    def __init__(self, *, test: Callable[[], None], **of_pytest) -> None:
+        super().__init__(**of_pytest)
+        self.test = test
+
+    def runtest(self) -> None:
+        self.test()
+
+
+def _execute(notebooks: Mapping[str, NotebookNode]) -> None:
+    """Run all of them one after another in one kernel, each with empty names: frameworks are loaded once."""
+    long = nbformat.v4.new_notebook()
+    for notebook in {id(notebook): notebook for notebook in notebooks.values()}.values():
+        code = [cell for cell in notebook.cells if cell.cell_type == "code"]
+        long.cells += [nbformat.v4.new_code_cell("%reset -f"), *code]
+    NotebookClient(long, allow_errors=True, timeout=300).execute()
+
+
+def _checks(notebook: NotebookNode) -> list[NotebookNode]:
+    """The cells that are graded by tests; a written answer is graded by hand."""
+    return [cell for cell in notebook.cells if cell.cell_type == "code" and is_grade(cell)]
+
+
+def _errors(notebook: NotebookNode) -> list[str]:
+    return [
+        f"{cell.id}: {output.evalue}"
+        for cell in notebook.cells
+        if cell.cell_type == "code"
+        for output in cell.outputs
+        if output.output_type == "error"
+    ]
