@@ -87,7 +87,7 @@ def answered(source: NotebookNode, given: Mapping[str, str]) -> NotebookNode:
 
 
 def _wrong(entry: Mapping[str, Any], solutions: Mapping[str, str], graded: Mapping[str, float]) -> Wrong:
-    name = entry.get("name")
+    name = entry.get("name", "")
     fields = {"name", "cell", "check", "keeps"} | ({"source"} if "source" in entry else {"old", "new"})
     if set(entry) != fields:
         raise ValueError(f"wrong answer {name!r} must have {sorted(fields)}, has {sorted(entry)}")
