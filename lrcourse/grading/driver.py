@@ -5,6 +5,7 @@ what it likes: the other end trusts nothing of what comes back.
 """
 
 import io
+import os
 import socket
 import sys
 from typing import Any
@@ -64,10 +65,12 @@ def notebook(setup: str) -> Notebook:
 
 def serve(shell: Notebook, channel: socket.socket, limits: Limits) -> None:
     """Answer the requests that come through `channel`, until it closes."""
-    stream = channel.makefile("rb")
+    stream, me = channel.makefile("rb"), os.getpid()
     while head := stream.read(HEADER.size):
         request = unpack(stream.read(*HEADER.unpack(head)), limits)
         answer = _run(shell, request, limits) if request["do"] == "run" else _call(shell, request, limits)
+        if os.getpid() != me:  # a fork that the student left behind
+            os._exit(0)
         channel.sendall(pack(answer | {"id": request["id"]}))
 
 

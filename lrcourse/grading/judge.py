@@ -31,6 +31,10 @@ from .session import Lost, Ran, Session
 from .texts import sanitized
 
 HIDDEN = "the hidden tests, which repeat this check with other inputs, find a fault"
+LOST = {
+    TaskStatus.CRASHED: "the answer ended the process that ran it, or sent back what no check can read",
+    TaskStatus.TIMED_OUT: "the answer took too long",
+}
 MOODY = "the function does not give the same answers each time"
 
 
@@ -106,6 +110,7 @@ class _Run:
         self.session: Session | None = None
         self.past: list[NotebookNode] = []  # the student's cells so far that left the session alive
         self.gone: dict[str, Lost] = {}  # names that were to be defined by cells that did not
+        self.untried = False  # whether the last of the student's cells is still the stub
         with _quiet():
             self.namespace = self._instructors_namespace(self.setup)
             try:
@@ -147,6 +152,7 @@ class _Run:
             for name in _defined(cell.source):
                 self.gone.pop(name, None)
         if not ours:
+            self.untried = ran.error.startswith("NotImplementedError:")
             self.ran[cell.get("id") or _name(cell)] = ran
             self.has_something_to_show |= bool(_shown(ran))
 
@@ -219,23 +225,25 @@ class _Run:
         def call(*args: Any, **kwargs: Any) -> Any:
             if lost := self.gone.get(name):
                 raise Lost(lost.reason, lost.timed_out)
-            return self._session().call(name, args, kwargs)
+            try:
+                return self._session().call(name, args, kwargs)
+            except NameError:
+                raise (NotImplementedError if self.untried else NameError)(f"there is no {name}") from None
 
         call.__name__ = name
         return call
 
 
 def _scored(verdict: _Verdict, clean: _Verdict) -> TaskScore:
-    parts = [_part(name, verdict, clean) for name in verdict.task.faults] if verdict.task else []
+    task = verdict.task
+    parts = [_part(name, task, clean) for name in task.faults] if task and not verdict.lost else []
     return TaskScore(
-        verdict.grade_id, verdict.task.name if verdict.task else verdict.grade_id, verdict.points, verdict.max_points,
-        parts, verdict.status,
+        verdict.grade_id, task.name if task else verdict.grade_id, verdict.points, verdict.max_points, parts,
+        verdict.status, LOST.get(verdict.status, ""),
     )  # fmt: skip
 
 
-def _part(name: str, verdict: _Verdict, clean: _Verdict) -> Part:
-    task = verdict.task
-    assert task
+def _part(name: str, task: _JudgedTask, clean: _Verdict) -> Part:
     detail = sanitized(task.faults[name], 2000)
     if not detail:
         return Part(name, right=True)

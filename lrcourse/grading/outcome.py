@@ -39,7 +39,10 @@ class Part:
 
 @dataclass(frozen=True)
 class TaskScore:
-    """The points of one check cell. `grade_id` is the check cell's, `name` the title of its `Task`."""
+    """The points of one check cell. `grade_id` is the check cell's, `name` the title of its `Task`.
+
+    `parts` is empty where the task was lost as a whole, and `reason` says why; a student may read both.
+    """
 
     grade_id: str
     name: str
@@ -47,14 +50,15 @@ class TaskScore:
     max_points: float
     parts: list[Part]
     status: TaskStatus
+    reason: str = ""
 
 
 @dataclass(frozen=True)
 class Judgement:
     """What the judge found in one notebook.
 
-    `texts` holds the sanitized text that each of the student's cells printed, by cell id, and `events` what a person
-    who grades should know: a crash, a time-out, an answer that was not plain data.
+    `texts` holds what each of the student's cells printed and the exception that ended it, by cell id; a student may
+    read it. `events` is for the instructor: each crash and time-out, and each check that an answer broke.
     """
 
     tasks: list[TaskScore] = field(default_factory=list)

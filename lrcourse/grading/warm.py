@@ -22,11 +22,13 @@ from typing import Any
 
 from . import driver
 from .limits import Limits
+from .syscalls import refuse
 
 libc = ctypes.CDLL(None, use_errno=True)
 NS_GET_USERNS = 0xB701  # the user namespace that owns another one (ioctl_ns(2))
 PR_SET_NO_NEW_PRIVS, PR_CAPBSET_DROP, PR_SET_PDEATHSIG, PR_CAP_AMBIENT = 38, 24, 1, 47
 SYS_CAPSET = {"x86_64": 126, "aarch64": 91}
+WATCH = 0.25  # seconds between two looks at how much memory the sandboxes hold
 NAMESPACES = ["mnt", "net", "ipc", "uts", "cgroup", "pid"]
 
 
@@ -45,8 +47,12 @@ def main() -> None:
     gc.freeze()  # or the first collection of each fork would copy every page
     control.send(b"{}")
     sessions: dict[int, Session] = {}
-    while message := socket.recv_fds(control, 1000, 1):
-        text, channels, *_ = message
+    while True:
+        if not select.select([control], [], [], WATCH)[0]:
+            for session in sessions.values():
+                session.watch(limits.memory)
+            continue
+        text, channels, *_ = socket.recv_fds(control, 1000, 1)
         if not text:
             break
         request = json.loads(text)
@@ -71,6 +77,7 @@ class Session:
 
     def __init__(self, shell: driver.Notebook, channel: socket.socket, limits: Limits, command: list[str]) -> None:
         self.room = Room(command) if command else None
+        self.fault = ""
         ready, signal_ready = os.pipe()
         self.pid = os.fork()
         if not self.pid:
@@ -81,6 +88,12 @@ class Session:
         if fault != b"ready":
             self.end(0)
             raise RuntimeError(f"could not enter the sandbox: {fault.decode(errors='replace') or 'it died'}")
+
+    def watch(self, memory: int) -> None:
+        """Kill everything in the sandbox if all of it together holds more than `memory` bytes."""
+        if self.room and not self.fault and self.room.memory(memory) > memory:
+            self.fault = f"it used more than {memory >> 20} MB"
+            self.room.kill()
 
     def end(self, grace: float) -> str:
         """Kill everything in the sandbox and say how the fork ended, if it did by itself within `grace` seconds."""
@@ -97,8 +110,8 @@ class Session:
         _, status = os.waitpid(self.pid, 0)
         code = os.waitstatus_to_exitcode(status)
         code = 128 - code if code < 0 else code
-        if not ended:
-            return ""
+        if self.fault or not ended:
+            return self.fault
         return f"it was ended by {signal.Signals(code - 128).name}" if code > 128 else f"it exited with code {code}"
 
 
@@ -123,8 +136,11 @@ class Room:
         if self.holder.stdout.read(1) != b"\n":  # cat echoes once the sandbox stands
             self.holder.wait()
             raise RuntimeError(self.holder.stderr.read().decode(errors="replace").strip())
-        self.init = os.pidfd_open(json.loads(text)["child-pid"])
         self.pid = json.loads(text)["child-pid"]
+        self.init = os.pidfd_open(self.pid)
+        self.process_space = os.stat(f"/proc/{self.pid}/ns/pid").st_ino
+        _first_victim(self.pid)
+        _first_victim(self.holder.pid)
 
     def join(self) -> None:
         """Move this process into the room's namespaces; its next fork lives there."""
@@ -136,15 +152,58 @@ class Room:
         if not os.path.sameopenfile(owner, spaces["user"]):
             _check(libc.setns(spaces["user"], 0), "join the inner user namespace")
 
-    def close(self) -> None:
+    def memory(self, limit: int) -> int:
+        """The bytes that the room's processes hold together, a shared page counted once; 0 if clearly below `limit`."""
+        pids = [name for name in os.listdir("/proc") if name.isdigit() and _process_space(name) == self.process_space]
+        if sum(_resident(pid) for pid in pids) < limit:
+            return 0  # the exact number costs milliseconds
+        return sum(_proportional(pid) for pid in pids)
+
+    def kill(self) -> None:
         """Kill the room's first process: the kernel ends all others with it."""
         try:
             signal.pidfd_send_signal(self.init, signal.SIGKILL)
         except ProcessLookupError:
             pass
+
+    def close(self) -> None:
+        """Kill the room and what is left of it."""
+        self.kill()
         os.close(self.init)
         self.holder.kill()
         self.holder.communicate()
+
+
+def _process_space(pid: str) -> int:
+    try:
+        return os.stat(f"/proc/{pid}/ns/pid").st_ino
+    except OSError:  # gone, or another user's
+        return 0
+
+
+def _resident(pid: str) -> int:
+    return int(_read(f"/proc/{pid}/statm", "0 0").split()[1]) * resource.getpagesize()
+
+
+def _proportional(pid: str) -> int:
+    return int(_read(f"/proc/{pid}/smaps_rollup", "Pss: 0").partition("Pss:")[2].split()[0]) << 10
+
+
+def _read(path: str, otherwise: str) -> str:
+    try:
+        with open(path) as file:
+            return file.read() or otherwise
+    except OSError:
+        return otherwise
+
+
+def _first_victim(pid: int) -> None:
+    """Short of memory, the kernel ends this process before any other."""
+    try:
+        with open(f"/proc/{pid}/oom_score_adj", "w") as file:
+            file.write("1000")
+    except OSError:
+        pass
 
 
 def _child(
@@ -155,11 +214,7 @@ def _child(
         libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
         os.setsid()
         outside = {name: os.readlink(f"/proc/self/ns/{name}") for name in ["user", *NAMESPACES]}
-        try:
-            with open("/proc/self/oom_score_adj", "w") as file:
-                file.write("1000")  # short of memory, the kernel ends this one first
-        except OSError:
-            pass
+        _first_victim(os.getpid())
         if room:
             room.join()
         if pid := os.fork():
@@ -172,6 +227,7 @@ def _child(
         if room:
             libc.prctl(PR_SET_PDEATHSIG, 0, 0, 0, 0)  # its parent is in another namespace; the room's init ends it
             _drop_privileges()
+            refuse()
             _prove(outside)
         os.chdir("/tmp")
         _limit(limits)
