@@ -1,6 +1,7 @@
 """The `lrcourse` command."""
 
 import argparse
+import subprocess
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -43,9 +44,25 @@ def _parser() -> argparse.ArgumentParser:
     figures.add_argument("--folder", type=Path, default=Path("figures"), help="default: figures/")
     figures.set_defaults(run=_figures)
 
-    labs = commands.add_parser("labs", help="generate the student versions in labs/ from solutions/")
-    labs.add_argument("action", choices=["build", "check"])
+    labs = commands.add_parser("labs", help="start, check and hand in a lab; release the labs")
     labs.set_defaults(run=_labs)
+    actions = labs.add_subparsers(dest="action", required=True, metavar="ACTION")
+    start = actions.add_parser("start", help="copy a lab to work on into my-labs/ and open JupyterLab on it")
+    start.add_argument("lab", help="1, 01 or 01-decay")
+    start.add_argument("--folder", type=Path, help="copy it into this folder")
+    start.add_argument("--no-open", action="store_true", help="only copy it")
+    for action, what in {
+        "check": "run every visible check of your lab in a fresh kernel",
+        "submit": "pack your lab into one file with a receipt",
+    }.items():
+        yours = actions.add_parser(action, help=what)
+        yours.add_argument("lab", help="1, 01, 01-decay or the path of your notebook")
+        yours.add_argument("--seconds", type=int, default=600, help="the most that one cell may take (default: 600)")
+    yours.add_argument("--student", metavar="NAME", help="who hands it in (default: the name you are logged in with)")
+    build = actions.add_parser("build", help="instructors: generate labs/ from solutions/")
+    build.add_argument("--check", action="store_true", help="only say whether labs/ is what solutions/ generate")
+    bundle = actions.add_parser("bundle", help="instructors: write the student edition, one file without solutions")
+    bundle.add_argument("--output", type=Path, default=Path("lrcourse-labs.zip"), help="default: lrcourse-labs.zip")
 
     records = commands.add_parser("records", help="run the long experiments, or show and check what they gave")
     records.add_argument("action", choices=["run", "list", "show", "check"])
@@ -113,13 +130,54 @@ def _figures(options: argparse.Namespace) -> int:
 
 
 def _labs(options: argparse.Namespace) -> int:
+    return {
+        "start": _start_lab, "check": _check_lab, "submit": _submit_lab, "build": _build_labs, "bundle": _bundle_labs,
+    }[options.action](options)  # fmt: skip
+
+
+def _start_lab(options: argparse.Namespace) -> int:
     from . import labs
 
-    if options.action == "check":
-        differences = labs.check(_repository())
+    mine, new = labs.start(options.lab, options.folder)
+    print(f"your lab: {mine}" if new else f"your lab, as you left it: {mine}", flush=True)
+    if options.no_open:
+        return 0
+    return subprocess.run([sys.executable, "-m", "jupyterlab", str(mine)]).returncode
+
+
+def _check_lab(options: argparse.Namespace) -> int:
+    from . import labs
+
+    report = labs.check(options.lab, options.seconds)
+    print(report)
+    return int(not report.solved)
+
+
+def _submit_lab(options: argparse.Namespace) -> int:
+    from . import labs
+
+    packed, code, report = labs.submit(options.lab, options.student, options.seconds)
+    print(report or "note: the notebook does not run to its end; it is packed as it is")
+    print(f"\nhand in this file: {packed}\nreceipt, to keep:  {code}")
+    return 0
+
+
+def _build_labs(options: argparse.Namespace) -> int:
+    from . import labs
+
+    if options.check:
+        differences = labs.differences(_repository())
         print("\n".join(differences) or "labs/ is what solutions/ generate")
         return int(bool(differences))
     print("\n".join(str(path) for path in labs.build(_repository())))
+    return 0
+
+
+def _bundle_labs(options: argparse.Namespace) -> int:
+    from . import labs
+
+    files = labs.bundle(_repository(), options.output)
+    print(f"{options.output}: {len(files)} files, {options.output.stat().st_size / 2**20:.1f} MiB")
     return 0
 
 

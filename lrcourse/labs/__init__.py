@@ -1,9 +1,16 @@
 """The labs: released from one source, tried with right and wrong answers, worked on, checked and handed in.
 
-Instructors release a lab (`build`), and try it (`answers`); students `start` a lab, `check` it and `submit` it.
+Instructors release the labs (`build`, `bundle`) and try them (`answers`); students `start`, `check` and `submit` them.
 """
 
 from .answers import Answers, Wrong, answered, answers
+from .bundle import bundle
+from .check import check
 from .release import build, differences, generate, leaks, sources
+from .start import start
+from .submit import submit
 
-__all__ = ["Answers", "Wrong", "answered", "answers", "build", "differences", "generate", "leaks", "sources"]
+__all__ = [
+    "Answers", "Wrong", "answered", "answers", "build", "bundle", "check", "differences", "generate", "leaks",
+    "sources", "start", "submit",
+]  # fmt: skip

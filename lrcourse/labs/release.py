@@ -6,6 +6,8 @@ those that need its database: the result is the same, byte for byte.
 
 import re
 from collections.abc import Iterator
+from itertools import groupby
+from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
@@ -60,7 +62,7 @@ def build(root: Path) -> list[Path]:
     Raises: `ValueError` if one would leak.
     """
     written = []
-    for path, text in _students(root).items():
+    for path, text in students(root).items():
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text, encoding="utf-8", newline="\n")
         written.append(path)
@@ -69,7 +71,7 @@ def build(root: Path) -> list[Path]:
 
 def differences(root: Path) -> list[str]:
     """How labs/ differs from what `build` would write, one line each; nothing if it is up to date."""
-    wanted = _students(root)
+    wanted = students(root)
     present = set((root / LABS).glob("*/*.ipynb"))
     problems = [f"{path.relative_to(root)}: missing" for path in wanted if path not in present]
     problems += [
@@ -85,21 +87,31 @@ def sources(root: Path) -> list[Path]:
     return sorted((root / SOURCES).glob("*/*.ipynb"))
 
 
-def _students(root: Path) -> dict[Path, str]:
-    students = {}
+def students(root: Path) -> dict[Path, str]:
+    """The text of every student version, by the path that `build` writes it to.
+
+    Raises: `ValueError` if one would leak.
+    """
+    texts = {}
     for path in sources(root):
         source = nbformat.read(path, as_version=4)
         student = generate(source)
         if found := leaks(source, student):
             raise ValueError(f"{path.relative_to(root)} would give away: " + "; ".join(found))
-        students[root / LABS / path.relative_to(root / SOURCES)] = nbformat.writes(student) + "\n"
-    return students
+        texts[root / LABS / path.relative_to(root / SOURCES)] = nbformat.writes(student) + "\n"
+    return texts
+
+
+def secrets(cell: NotebookNode) -> list[str]:
+    """What a cell hides from students: each of its regions, or the whole of an answer without regions."""
+    runs = groupby(_marked(cell), key=itemgetter(1))
+    regions = ["\n".join(line for line, _ in run) for secret, run in runs if secret]
+    whole = cell.metadata.get("nbgrader", {}).get("solution") and not regions
+    return [cell.source] if whole else regions
 
 
 def _secret_lines(cell: NotebookNode) -> list[str]:
-    marked = [line for line, secret in _marked(cell) if secret]
-    whole = cell.metadata.get("nbgrader", {}).get("solution") and not marked
-    return cell.source.split("\n") if whole else marked
+    return [line for region in secrets(cell) for line in region.split("\n")]
 
 
 def _visible_lines(cell: NotebookNode) -> list[str]:
