@@ -11,7 +11,7 @@ import sys
 import tempfile
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import IO
+from typing import Any
 
 from ..determinism import ENVIRONMENT
 from .limits import Limits
@@ -40,7 +40,7 @@ class Bubblewrap:
 
     def start(self, setup: str, limits: Limits) -> Process:
         """A new sandbox. Raises: `NoSandbox` if it cannot be built."""
-        return _warm(setup, limits, tuple(self.command(limits)), _prefix()).start()
+        return _warm(setup, _prefix()).start(limits, self.command(limits))
 
     def command(self, limits: Limits) -> list[str]:
         """The command that builds an empty sandbox and keeps it until its standard input closes."""
@@ -67,24 +67,24 @@ class Unsafe:
 
     def start(self, setup: str, limits: Limits) -> Process:
         """A new process without walls."""
-        return _warm(setup, limits, (), ()).start()
+        return _warm(setup, ()).start(limits, [])
 
 
 class Warm:
     """A process with a lab's setup behind it, from which sessions are forked."""
 
-    def __init__(self, setup: str, limits: Limits, command: tuple[str, ...], prefix: tuple[str, ...]) -> None:
-        self.order = {"setup": setup, "limits": asdict(limits), "bubblewrap": command}
-        self.prefix = prefix
+    def __init__(self, setup: str, prefix: tuple[str, ...]) -> None:
+        self.setup, self.prefix = setup, prefix
         self.control: socket.socket | None = None
 
-    def start(self) -> Process:
-        """A fork, in a sandbox of its own. Raises: `NoSandbox`."""
+    def start(self, limits: Limits, command: list[str]) -> Process:
+        """A fork, in a sandbox of its own that `command` builds. Raises: `NoSandbox`."""
         self.open()
         assert self.control
         ours, theirs = socket.socketpair()
         try:
-            socket.send_fds(self.control, [b'{"do": "start"}'], [theirs.fileno()])
+            order = {"do": "start", "limits": asdict(limits), "bubblewrap": command}
+            socket.send_fds(self.control, [json.dumps(order).encode()], [theirs.fileno()])
             reply = self._reply()
         except OSError:
             self.close()
@@ -102,9 +102,9 @@ class Warm:
         self.control.send(json.dumps({"do": "end", "pid": pid, "grace": grace}).encode())
         return str(self._reply()["end"])
 
-    def _reply(self) -> dict[str, str]:
+    def _reply(self) -> dict[str, Any]:
         assert self.control
-        reply: dict[str, str] = json.loads(self.control.recv(1 << 20) or b'{"error": "it died"}')
+        reply: dict[str, Any] = json.loads(self.control.recv(1 << 20) or b'{"error": "it died"}')
         return reply
 
     def open(self) -> None:
@@ -113,22 +113,22 @@ class Warm:
             return
         self.home = tempfile.TemporaryDirectory(prefix="lrcourse-")
         self.control, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        errors: IO[bytes] = tempfile.TemporaryFile()
-        self.process = subprocess.Popen(
-            [*self.prefix, sys.executable, "-s", "-P", "-m", f"{__package__}.warm"],
-            stdin=theirs, stdout=errors, stderr=errors, env=_environment(self.home.name, bool(self.prefix)),
-            start_new_session=True,
-        )  # fmt: skip
-        theirs.close()
-        try:
-            self.control.send(json.dumps(self.order).encode())
-            reply = self._reply()
-        except OSError:
-            reply = {"error": "it died"}
-        if fault := reply.get("error"):
-            self.close()
-            errors.seek(0)
-            raise NoSandbox(f"{fault}\n{errors.read()[-2000:].decode(errors='replace')}".strip())
+        with tempfile.TemporaryFile() as errors:
+            self.process = subprocess.Popen(
+                [*self.prefix, sys.executable, "-s", "-P", "-m", f"{__package__}.warm"],
+                stdin=theirs.fileno(), stdout=errors, stderr=errors, start_new_session=True,
+                env=_environment(self.home.name, bool(self.prefix)),
+            )  # fmt: skip
+            theirs.close()
+            try:
+                self.control.send(json.dumps({"setup": self.setup}).encode())
+                reply = self._reply()
+            except OSError:
+                reply = {"error": "it died"}
+            if fault := reply.get("error"):
+                self.close()
+                errors.seek(0)
+                raise NoSandbox(f"{fault}\n{errors.read()[-2000:].decode(errors='replace')}".strip())
         atexit.register(self.close)
 
     def close(self) -> None:
@@ -155,8 +155,8 @@ def _fault(sandbox: Bubblewrap) -> str | None:
     if not shutil.which("bwrap"):
         return "not installed"
     try:
-        warm = Warm("", Limits(), tuple(sandbox.command(Limits())), _prefix())
-        warm.start().end()
+        warm = Warm("", _prefix())
+        warm.start(Limits(), sandbox.command(Limits())).end()
         warm.close()
     except NoSandbox as error:
         return str(error)
@@ -207,6 +207,7 @@ def _environment(home: str, nobody: bool) -> dict[str, str]:
     """What a notebook's process knows: nothing of the user who grades."""
     places = {"MPLCONFIGDIR": home, "IPYTHONDIR": home} if not nobody else {}
     return ENVIRONMENT | {
-        "HOME": HOME, "TMPDIR": HOME, "USER": "student", "LANG": "C.UTF-8", "PATH": "/usr/bin:/bin", "MPLBACKEND": "agg",
-        "MPLCONFIGDIR": f"{HOME}/matplotlib", "IPYTHONDIR": f"{HOME}/ipython", "PYTHONDONTWRITEBYTECODE": "1",
+        "HOME": HOME, "TMPDIR": HOME, "USER": "student", "LANG": "C.UTF-8", "PATH": "/usr/bin:/bin",
+        "MPLBACKEND": "agg", "MPLCONFIGDIR": f"{HOME}/matplotlib", "IPYTHONDIR": f"{HOME}/ipython",
+        "PYTHONDONTWRITEBYTECODE": "1",
     } | places  # fmt: skip

@@ -259,10 +259,10 @@ def _part(name: str, task: _JudgedTask, clean: _Verdict) -> Part:
 @contextlib.contextmanager
 def _quiet() -> Iterator[None]:
     """Nothing that an instructor's cell prints, warns or plots shows up; one judge at a time in a process."""
-    with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            yield
+    nowhere = io.StringIO()
+    with contextlib.redirect_stdout(nowhere), contextlib.redirect_stderr(nowhere), warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        yield
 
 
 def _graded(cell: NotebookNode) -> bool:

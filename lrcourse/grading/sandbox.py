@@ -15,7 +15,8 @@ no submission is graded without a sandbox, and this machine has none that works.
 What helps:
   Debian, Ubuntu   sudo apt-get install bubblewrap
   Ubuntu 24.04     AppArmor may forbid bubblewrap its user namespaces: sudo apt-get install apparmor-profiles, and load
-                   /usr/share/apparmor/extra-profiles/bwrap-userns-restrict; or sysctl kernel.apparmor_restrict_unprivileged_userns=0
+                   /usr/share/apparmor/extra-profiles/bwrap-userns-restrict with apparmor_parser -a; or
+                   sudo sysctl kernel.apparmor_restrict_unprivileged_userns=0
   other Linux      sysctl user.max_user_namespaces and kernel.unprivileged_userns_clone must not be 0
   macOS, Windows   grade in WSL 2 or in a Linux virtual machine, or with podman or docker"""  # fmt: skip
 

@@ -5,8 +5,8 @@ student's code. For each session it lets bubblewrap build an empty sandbox, fork
 the sandbox's namespaces, gives up every privilege, checks that it has, and only then serves.
 """
 
+import contextlib
 import ctypes
-import dataclasses
 import fcntl
 import gc
 import json
@@ -36,7 +36,6 @@ def main() -> None:
     """Read the setup from the control socket on standard input, then start and end sessions until it closes."""
     control = socket.socket(fileno=os.dup(0))
     order = json.loads(control.recv(1 << 20))
-    limits = Limits(**order["limits"])
     os.chdir("/")
     try:
         shell = driver.notebook(order["setup"])
@@ -50,16 +49,16 @@ def main() -> None:
     while True:
         if not select.select([control], [], [], WATCH)[0]:
             for session in sessions.values():
-                session.watch(limits.memory)
+                session.watch()
             continue
-        text, channels, *_ = socket.recv_fds(control, 1000, 1)
+        text, channels, *_ = socket.recv_fds(control, 1 << 20, 1)
         if not text:
             break
         request = json.loads(text)
         if request["do"] == "start":
             channel = socket.socket(fileno=channels[0])
             try:
-                session = Session(shell, channel, limits, order["bubblewrap"])
+                session = Session(shell, channel, Limits(**request["limits"]), request["bubblewrap"])
                 sessions[session.pid] = session
                 reply: dict[str, Any] = {"pid": session.pid}
             except (OSError, RuntimeError, ValueError) as error:
@@ -77,7 +76,7 @@ class Session:
 
     def __init__(self, shell: driver.Notebook, channel: socket.socket, limits: Limits, command: list[str]) -> None:
         self.room = Room(command) if command else None
-        self.fault = ""
+        self.fault, self.memory = "", limits.memory
         ready, signal_ready = os.pipe()
         self.pid = os.fork()
         if not self.pid:
@@ -89,10 +88,10 @@ class Session:
             self.end(0)
             raise RuntimeError(f"could not enter the sandbox: {fault.decode(errors='replace') or 'it died'}")
 
-    def watch(self, memory: int) -> None:
-        """Kill everything in the sandbox if all of it together holds more than `memory` bytes."""
-        if self.room and not self.fault and self.room.memory(memory) > memory:
-            self.fault = f"it used more than {memory >> 20} MB"
+    def watch(self) -> None:
+        """Kill everything in the sandbox if all of it together holds more memory than one process may."""
+        if self.room and not self.fault and self.room.memory(self.memory) > self.memory:
+            self.fault = f"it used more than {self.memory >> 20} MB"
             self.room.kill()
 
     def end(self, grace: float) -> str:
@@ -103,10 +102,8 @@ class Session:
         if self.room:
             self.room.close()
         else:
-            try:
+            with contextlib.suppress(ProcessLookupError):
                 os.killpg(self.pid, signal.SIGKILL)
-            except ProcessLookupError:
-                pass
         _, status = os.waitpid(self.pid, 0)
         code = os.waitstatus_to_exitcode(status)
         code = 128 - code if code < 0 else code
@@ -161,10 +158,8 @@ class Room:
 
     def kill(self) -> None:
         """Kill the room's first process: the kernel ends all others with it."""
-        try:
+        with contextlib.suppress(ProcessLookupError):
             signal.pidfd_send_signal(self.init, signal.SIGKILL)
-        except ProcessLookupError:
-            pass
 
     def close(self) -> None:
         """Kill the room and what is left of it."""
@@ -206,9 +201,7 @@ def _first_victim(pid: int) -> None:
         pass
 
 
-def _child(
-    shell: driver.Notebook, channel: socket.socket, limits: Limits, room: Room | None, ready: int
-) -> None:
+def _child(shell: driver.Notebook, channel: socket.socket, limits: Limits, room: Room | None, ready: int) -> None:
     """In the fork: enter the room, fork once more to live in its process namespace, give up privileges, serve."""
     try:
         libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
@@ -237,7 +230,8 @@ def _child(
         os.write(ready, f"{type(error).__name__}: {error}".encode())
         os._exit(1)
     try:
-        driver.serve(shell, socket.socket(fileno=channel_fd), limits)
+        with os.fdopen(channel_fd, "rb") as requests, os.fdopen(channel_fd, "wb", closefd=False) as answers:
+            driver.serve(shell, requests, answers, limits)
     finally:
         os._exit(0)
 
