@@ -31,7 +31,8 @@ GIVEN = {
     "10": ["0.76"],  # the article's accuracy
     "11": ["92.4", "91.2", "0.7"],  # the paper's accuracies; the level of training loss at which runs are compared
     "12": ["0.0003", "0.004"],  # a square root; a default of Keras
-    "14": ["0.61", "0.76", "0.94", "0.001", "0.99", "0.0001"],  # the article's accuracies; rates of arms and defaults, set in the package
+    # the article's accuracies; rates of arms and defaults, which the package sets
+    "14": ["0.61", "0.76", "0.94", "0.001", "0.99", "0.0001"],
     "15": ["2.13"],  # a version
     "16": ["0.002"],  # an example of a factor
     "17": ["0.00001"],  # the article's list
