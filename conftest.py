@@ -9,8 +9,13 @@ os.environ.update(ENVIRONMENT)  # before any test imports torch or starts a kern
 
 collect_ignore = ["book/_ext", "nbgrader_config.py"]
 WITHOUT_BROWSER = [] if shutil.which("chromium") or os.environ.get("CI") else ["tests/test_pages.py"]
-collect_ignore += WITHOUT_BROWSER
+WITHOUT_SANDBOX = (
+    [] if shutil.which("bwrap") or os.environ.get("CI")
+    else [f"tests/test_grading_{part}.py" for part in ("sandbox", "judge", "adversaries")]
+)  # fmt: skip
+collect_ignore += WITHOUT_BROWSER + WITHOUT_SANDBOX
 
 
 def pytest_report_header():
-    return [f"not run: {path} needs chromium (scripts/system-packages installs it)" for path in WITHOUT_BROWSER]
+    needs = dict.fromkeys(WITHOUT_BROWSER, "chromium") | dict.fromkeys(WITHOUT_SANDBOX, "bubblewrap")
+    return [f"not run: {path} needs {program} (scripts/system-packages installs it)" for path, program in needs.items()]

@@ -8,7 +8,7 @@ import os
 import re
 import socket
 import tempfile
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import joblib
@@ -28,7 +28,8 @@ ANSWERS = {
 BLANK = {cell.metadata.nbgrader.grade_id: cell.source for cell in generate(SOURCE).cells
          if cell.metadata.get("nbgrader", {}).get("solution")}  # fmt: skip
 ALL, ONE_LOST = 16, 14
-LIMITS = Limits(cell_seconds=8, call_seconds=6, total_seconds=100, processes=40, disk=8 << 20, memory=3 << 30)
+LIMITS = Limits(cell_seconds=60, call_seconds=60, total_seconds=300, processes=40, disk=8 << 20, memory=3 << 30)
+SHORT = replace(LIMITS, cell_seconds=8, call_seconds=8)  # for those that would use all of it
 SECRETS = tempfile.TemporaryDirectory(prefix="gradebook-")  # outside the repository, as a gradebook may be
 GRADEBOOK = Path(SECRETS.name, "gradebook.db")
 MARKER = Path(SECRETS.name, "executed")
@@ -191,16 +192,16 @@ ATTACKS = {
         prints=r"Figure",
     ),
     # Time
-    "loop in a function": Attack(by_hand("while True: pass"), ONE_LOST, "timed out", "no answer within 6 s"),
-    "loop at top level": Attack(beside("while True: pass"), ONE_LOST, "timed out", "cell by-hand: timed out"),
+    "loop in a function": Attack(by_hand("while True: pass"), ONE_LOST, "timed out", "no answer within 8 s", limits=SHORT),
+    "loop at top level": Attack(beside("while True: pass"), ONE_LOST, "timed out", "cell by-hand: timed out", limits=SHORT),
     "loop that ignores interrupts": Attack(
         by_hand("import signal\nfor s in range(1, 32):\n    try: signal.signal(s, signal.SIG_IGN)\n    except OSError: pass\n"
                 "while True:\n    try:\n        while True: pass\n    except BaseException: pass"),
-        ONE_LOST, "timed out", "no answer",
+        ONE_LOST, "timed out", "no answer", limits=SHORT,
     ),
     "time in all": Attack(
         beside("import time\ntime.sleep(1.5)", "groups") | beside("import time\ntime.sleep(4)"), 0, "timed out",
-        "time in all of 3 s", limits=Limits(cell_seconds=8, call_seconds=6, total_seconds=3),
+        "time in all of 3 s", limits=replace(LIMITS, total_seconds=3),
     ),
     # Resources
     "memory bomb": Attack(by_hand("x = []\nwhile True: x.append(bytearray(1 << 28))"), ONE_LOST, fault="MemoryError"),

@@ -79,32 +79,40 @@ class Warm:
 
     def start(self, limits: Limits, command: list[str]) -> Process:
         """A fork, in a sandbox of its own that `command` builds. Raises: `NoSandbox`."""
-        self.open()
-        assert self.control
+        order = json.dumps({"do": "start", "limits": asdict(limits), "bubblewrap": command}).encode()
         ours, theirs = socket.socketpair()
-        try:
-            order = {"do": "start", "limits": asdict(limits), "bubblewrap": command}
-            socket.send_fds(self.control, [json.dumps(order).encode()], [theirs.fileno()])
-            reply = self._reply()
-        except OSError:
-            self.close()
-            raise NoSandbox("the process that starts the sandboxes died") from None
-        finally:
-            theirs.close()
+        with theirs:
+            try:
+                reply = self._ask(order, theirs)
+            except ConnectionError:  # it died: a new one
+                self.close()
+                reply = self._ask(order, theirs)
         if fault := reply.get("error"):
             ours.close()
             raise NoSandbox(fault)
         return Process(ours, functools.partial(self._end, reply["pid"]))
 
+    def _ask(self, order: bytes, channel: socket.socket) -> dict[str, Any]:
+        self.open()
+        assert self.control
+        socket.send_fds(self.control, [order], [channel.fileno()])
+        return self._reply()
+
     def _end(self, pid: int, grace: float) -> str:
         if not self.control:
             return ""
-        self.control.send(json.dumps({"do": "end", "pid": pid, "grace": grace}).encode())
-        return str(self._reply()["end"])
+        try:
+            self.control.send(json.dumps({"do": "end", "pid": pid, "grace": grace}).encode())
+            return str(self._reply()["end"])
+        except ConnectionError:  # its sandboxes ended with it
+            return ""
 
     def _reply(self) -> dict[str, Any]:
         assert self.control
-        reply: dict[str, Any] = json.loads(self.control.recv(1 << 20) or b'{"error": "it died"}')
+        text = self.control.recv(1 << 20)
+        if not text:
+            raise ConnectionError("the process that starts the sandboxes died")
+        reply: dict[str, Any] = json.loads(text)
         return reply
 
     def open(self) -> None:
@@ -123,8 +131,8 @@ class Warm:
             try:
                 self.control.send(json.dumps({"setup": self.setup}).encode())
                 reply = self._reply()
-            except OSError:
-                reply = {"error": "it died"}
+            except OSError as error:
+                reply = {"error": str(error)}
             if fault := reply.get("error"):
                 self.close()
                 errors.seek(0)

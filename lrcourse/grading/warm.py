@@ -65,7 +65,8 @@ def main() -> None:
                 reply = {"error": str(error)}
             channel.close()
         else:
-            reply = {"end": sessions.pop(request["pid"]).end(request["grace"])}
+            ended = sessions.pop(request["pid"], None)  # None: a predecessor's, which died with it
+            reply = {"end": ended.end(request["grace"]) if ended else ""}
         control.send(json.dumps(reply).encode())
     for session in sessions.values():
         session.end(0)

@@ -1,0 +1,136 @@
+"""The judge: points come from the instructor's own checks, and what a student reads gives no hidden test away."""
+
+import json
+from dataclasses import asdict
+
+import nbformat
+import pytest
+from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
+
+from lrcourse.grading.bubblewrap import Bubblewrap
+from lrcourse.grading.judge import judge
+from lrcourse.grading.limits import Limits
+from lrcourse.grading.texts import sanitized
+
+SETUP = "import numpy as np\nfrom lrcourse.selfcheck import Task\nSCALE = 10"
+CHECK = """
+double = Task("Double", points=4)
+double.check("small", lambda: double_it(2), 4, hint="Is it 2 x?")
+double.check("array", lambda: double_it(np.array([1, 2])), [2, 4])
+### BEGIN HIDDEN TESTS
+double.check("small", lambda: double_it(41), 82)
+### END HIDDEN TESTS
+double.report()
+"""
+RIGHT = "def double_it(x):\n    return 2 * np.asarray(x)"
+
+
+def cell(name, source, kind="code", **grading):
+    defaults = {"grade": False, "solution": False, "locked": True, "schema_version": 3, "task": False}
+    make = new_code_cell if kind == "code" else new_markdown_cell
+    return make(source, id=name, metadata={"nbgrader": defaults | {"grade_id": name} | grading})
+
+
+def answer(name, source):
+    return cell(name, source, solution=True, locked=False)
+
+
+def check(name, source, points=4):
+    return cell(name, source, grade=True, points=points)
+
+
+def notebook(*cells, setup=SETUP):
+    return nbformat.from_dict(new_notebook(cells=[cell("setup", setup), *cells]))
+
+
+def judged(*cells, **options):
+    return judge(notebook(*cells, **options), Bubblewrap(), Limits(cell_seconds=30, call_seconds=30))
+
+
+def test_a_right_answer_earns_every_point():
+    judgement = judged(answer("double", RIGHT), check("check", CHECK))
+    [task] = judgement.tasks
+    assert (task.grade_id, task.name, task.points, task.max_points, task.status) == ("check", "Double", 4, 4, "judged")
+    assert [(part.name, part.right, part.fault) for part in task.parts] == [("small", True, ""), ("array", True, "")]
+    assert judgement.texts == {} and judgement.events == []
+    assert json.loads(json.dumps(asdict(judgement)))["tasks"][0]["points"] == 4
+
+
+@pytest.mark.parametrize(("source", "fault", "points"), [
+    ("def double_it(x): raise NotImplementedError()", "not solved yet", 0),
+    ("raise NotImplementedError()", "not solved yet", 0),
+    ("pass", "it raises NameError: there is no double_it", 0),
+    ("def double_it(x): return 3 * np.asarray(x)", "the result is 6, which is too high. Is it 2 x?", 0),
+    ("def double_it(x): return", "there is no result. Does the function end with `return`?", 0),
+    ("def double_it(x): return [1] + x", "it raises TypeError: can only concatenate list (not \"int\") to list", 0),
+    ("def double_it(x): return {1}", "the result must be numbers, in a list or an array, and is a set", 0),
+    ("def double_it(x): return 4 if np.ndim(x) == 0 else 2 * x",
+     "the hidden tests, which repeat this check with other inputs, find a fault. Is it 2 x?", 2),
+    ("def double_it(x):\n    if np.ndim(x) or x == 2: return 2 * x\n    raise ValueError(f'got {x}')",
+     "the hidden tests, which repeat this check with other inputs, find a fault. Is it 2 x?", 2),
+])  # fmt: skip
+def test_what_a_wrong_answer_reads(source, fault, points):
+    [task] = judged(answer("double", source), check("check", CHECK)).tasks
+    assert (task.points, task.parts[0].fault) == (points, fault)
+    assert "41" not in task.parts[0].fault
+
+
+def test_the_instructor_reads_what_the_hidden_test_found():
+    [task] = judged(answer("double", "def double_it(x): return 4 if np.ndim(x) == 0 else 2 * x"), check("check", CHECK)).tasks
+    assert task.parts[0].detail == "the result is 4, which is too low"
+
+
+def test_a_task_that_is_not_solved_says_so():
+    [task] = judged(answer("double", "raise NotImplementedError"), check("check", CHECK)).tasks
+    assert task.status == "not solved"
+
+
+def test_the_instructors_names_are_the_instructors():
+    source = RIGHT + "\nclass Task:\n    pass\nnp = None\nSCALE = 0\ndef double_it(x): return [2 * each for each in x] if SCALE else 0"
+    scaled = CHECK.replace('"small", lambda: double_it(2), 4', '"scale", lambda: SCALE, 10')
+    [task] = judged(answer("double", source), check("check", scaled)).tasks
+    assert [part.right for part in task.parts] == [True, False, False]
+
+
+def test_cells_run_in_order_so_each_check_sees_what_came_before_it():
+    later = RIGHT.replace("2 *", "3 *")
+    assert judged(answer("double", RIGHT), check("check", CHECK), answer("more", later)).points == 4
+
+
+def test_a_crash_costs_its_task_and_the_others_are_judged_with_everything_replayed():
+    crash = "import os\ndef crash(x): os._exit(1)"
+    second = CHECK.replace("double_it", "crash").replace("Double", "Crash").replace("double", "crash_task")
+    third = CHECK.replace("Double", "Again")
+    judgement = judged(answer("a", RIGHT + "\nstate = 1"), answer("b", crash), check("second", second), check("third", third))
+    assert [(task.points, task.status) for task in judgement.tasks] == [(0, "crashed"), (4, "judged")]
+    assert judgement.events == ["second: crashed: it exited with code 1"]
+    assert judgement.tasks[0].parts == [] and judgement.tasks[0].reason
+
+
+def test_a_check_that_an_answer_breaks_is_worth_nothing():
+    fragile = 'task = Task("T", points=4)\nfor each in items(): task.check("x", lambda: each, 1)\ntask.report()'
+    judgement = judged(answer("a", "def items(): return 7"), check("check", fragile))
+    assert (judgement.tasks[0].points, judgement.tasks[0].status) == (0, "crashed")
+    assert judgement.events == ["check: the check could not go on: TypeError: 'int' object is not iterable"]
+
+
+def test_written_answers_wait_for_a_person():
+    written = cell("essay", "Because.", kind="markdown", grade=True, solution=True, locked=False, points=3)
+    [task] = judged(written).tasks
+    assert (task.grade_id, task.points, task.max_points, task.status) == ("essay", 0, 3, "manual")
+
+
+def test_texts_come_from_a_run_that_saw_no_hidden_input():
+    spy = "seen = []\ndef double_it(x):\n    seen.append(x)\n    return 2 * np.asarray(x)"
+    judgement = judged(answer("a", spy), check("check", CHECK), answer("b", "print(len(seen), 41 in map(np.max, seen))"))
+    assert judgement.texts == {"b": "2 False"} and judgement.points == 4
+
+
+def test_locked_cells_of_ours_are_no_answers():
+    picture = cell("picture", "if double.solved:\n    print('never')")
+    judgement = judged(answer("a", RIGHT), check("check", CHECK), picture)
+    assert judgement.texts == {} and judgement.events == [] and judgement.points == 4
+
+
+def test_texts_are_plain():
+    assert sanitized("a\x07\x1b[31mb\x1b[0m\n<object at 0x7f00aa11>\u202e", 100) == "ab\n<object at 0x…>"

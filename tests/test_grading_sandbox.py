@@ -1,0 +1,289 @@
+"""The sandbox and the wire: it fails closed, and nothing that comes back can do more than be wrong."""
+
+import json
+import math
+import os
+import socket
+import stat
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from lrcourse.grading import bubblewrap, sandbox
+from lrcourse.grading.bubblewrap import Bubblewrap, Unsafe
+from lrcourse.grading.codec import HEADER, NotPlain, Opaque, decode, encode, pack, unpack
+from lrcourse.grading.container import Container
+from lrcourse.grading.limits import Limits
+from lrcourse.grading.sandbox import NoSandbox
+from lrcourse.grading.session import Lost, Session
+
+LIMITS = Limits(items=1000, depth=8, answer=10_000, text=100)
+SETUP = "import numpy as np"
+
+
+def through(value):
+    """A value after a trip over the wire."""
+    message = pack({"value": encode(value, LIMITS)})
+    return decode(unpack(message[HEADER.size :], LIMITS)["value"])
+
+
+def forever():
+    return time.monotonic() + 60
+
+
+@pytest.mark.parametrize(
+    "value", [None, True, 3, -(2**80), 0.1, math.inf, "text", [], [1, [2.5, "x"]], (1, (2,)), {"a": [1], "b": {3: None}}, range(3)]
+)  # fmt: skip
+def test_plain_data_arrives_as_it_was(value):
+    assert through(value) == (list(value) if isinstance(value, range) else value)
+    assert type(through(value)) in (type(value), list)
+
+
+@pytest.mark.parametrize("dtype", ["?", "i1", "<i8", ">f4", "f2", "c16", "u2"])
+@pytest.mark.parametrize("shape", [(), (0,), (3,), (2, 3)])
+def test_arrays_arrive_as_they_were(dtype, shape):
+    array = np.arange(math.prod(shape)).reshape(shape).astype(dtype)
+    arrived = through(array)
+    np.testing.assert_array_equal(arrived, array)
+    assert arrived.dtype.newbyteorder("=") == array.dtype.newbyteorder("=") and (not shape or arrived.flags.writeable)
+
+
+def test_arrays_of_objects_and_strings_arrive_as_lists():
+    assert through(np.array([1, None, "a"], dtype=object)) == [1, None, "a"]
+    assert through(np.array(["a", "bc"])) == ["a", "bc"]
+
+
+@pytest.mark.parametrize("value", [object(), {1, 2}, b"bytes", lambda: 0, type, iter([])])
+def test_other_things_arrive_as_the_name_of_their_type(value):
+    arrived = through(value)
+    assert isinstance(arrived, Opaque) and type(arrived).__name__ in (type(value).__name__, "object")
+    with pytest.raises(TypeError):
+        np.array(arrived, dtype=float)
+    with pytest.raises(NotPlain, match="not plain data"):
+        encode(value, LIMITS, opaque=False)
+
+
+class Endless(list):
+    def __iter__(self):
+        while True:
+            yield 1
+
+
+@pytest.mark.parametrize("value", [[0] * 2000, Endless(), np.zeros(2000), 10**400, {math.nan: 1}, {(): 1}])
+def test_too_much_is_refused_where_it_starts(value):
+    with pytest.raises(NotPlain):
+        encode(value, LIMITS)
+    nested = []
+    for _ in range(20):
+        nested = [nested]
+    with pytest.raises(NotPlain, match="deep"):
+        encode(nested, LIMITS)
+
+
+@pytest.mark.parametrize("data", [
+    {}, {"a": 1}, {"array": 1, "tuple": 2}, {"tuple": 3}, {"dict": 3}, {"dict": [[math.nan, 1]]}, {"dict": [[[], 1]]},
+    {"dict": [["a", 1], ["a", 2]]}, {"dict": [1]}, {"array": 3}, {"array": []}, {"array": ["|O", [1], "AAAAAAAAAAA="]},
+    {"array": ["<f8", [2], "AAAAAAAAAAA="]}, {"array": ["<f8", [-1], ""]}, {"array": ["<f8", [10**30, 10**30], ""]},
+    {"array": ["f8,O", [0], ""]}, {"array": ["<M8[s]", [0], ""]}, {"array": ["<f8", [0] * 40, ""]}, {"array": ["<f8", [1.0], ""]},
+    {"array": ["<f8", [0], "not base64!"]}, {"array": [["<f8"], [0], ""]}, {"eval": "1"}, 10**400, [{"tuple": None}],
+])  # fmt: skip
+def test_malformed_data_is_refused(data):
+    with pytest.raises(NotPlain):
+        decode(data)
+
+
+@pytest.mark.parametrize("text", [b"", b"{", b"[1]", b"3", b"\xff\xfe", b"[" * 100_000, b'{"a":' * 900, b"9" * 5000, b"[" + b"[]," * 5000])
+def test_malformed_frames_are_refused(text):
+    with pytest.raises(NotPlain):
+        unpack(text, LIMITS)
+
+
+def test_the_name_of_a_type_cannot_smuggle_text():
+    assert type(decode({"opaque": "<script>"})).__name__ == "object"
+    assert type(decode({"opaque": ["x"]})).__name__ == "object"
+
+
+def test_a_session_runs_and_calls():
+    session = Session(Bubblewrap(), SETUP, LIMITS, forever())
+    assert session.run("def double(x, plus=0): return 2 * x + plus\nprint('made')\n3").text == "made\n3\n"
+    np.testing.assert_array_equal(session.call("double", (np.arange(3),), {"plus": 1}), [1, 3, 5])
+    with pytest.raises(NameError):
+        session.call("triple", (1,), {})
+    with pytest.raises(NotPlain):
+        session.call("double", (print,), {})
+    assert session.run("1 / 0").error == "ZeroDivisionError: division by zero"
+    session.close()
+
+
+def test_two_sessions_share_nothing():
+    first, second = (Session(Bubblewrap(), SETUP, LIMITS, forever()) for _ in range(2))
+    assert not first.run("open('/tmp/note', 'w').write('x')\nopen('/dev/shm/note', 'w').write('x')\nnp.pi = 3").error
+    assert second.run("import os; print(os.listdir('/tmp'), os.listdir('/dev/shm'), np.pi > 3)").text == "[] [] True\n"
+    first.close()
+    second.close()
+
+
+def test_the_process_has_no_privileges_and_sees_little():
+    session = Session(Bubblewrap(), SETUP, Limits(), forever())
+    text = session.run("print(open('/proc/self/status').read())\nimport os; print(os.environ)").text
+    for line in ("CapEff:\t0000000000000000", "CapBnd:\t0000000000000000", "NoNewPrivs:\t1", "Seccomp:\t2"):
+        assert line in text
+    assert "Uid:\t0" not in text
+    for name in set(os.environ) - {"HOME", "PATH", "LANG", "USER", "TMPDIR", "PWD"}:
+        if not name.startswith(("OMP_", "MKL_", "ATEN_", "TF_", "NPY_", "OPENBLAS_", "CUBLAS_", "PYTHON", "MPL")):
+            assert f"'{name}'" not in text
+    session.close()
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="root alone must give up being root")
+def test_root_grades_as_nobody():
+    session = Session(Bubblewrap(), SETUP, LIMITS, forever())
+    [outside] = [
+        path.parent for path in Path("/proc").glob("[0-9]*/status")
+        if "NSpid" in (text := path.read_text()) and "\t3\n" in text and "lrcourse.grading.warm" in (path.parent / "cmdline").read_text()
+    ][-1:]  # fmt: skip
+    assert outside.stat().st_uid == bubblewrap.NOBODY
+    session.close()
+
+
+def test_the_watch_ends_what_holds_too_much_memory_together():
+    session = Session(Bubblewrap(), SETUP, Limits(memory=600 << 20), forever())
+    bomb = "import os, time\nfor _ in range(4):\n    if not os.fork():\n        x = b'1' * (200 << 20); time.sleep(60)\ntime.sleep(60)"
+    with pytest.raises(Lost, match="more than 600 MB"):
+        session.run(bomb)
+
+
+def test_the_time_ends_whatever_it_does():
+    session = Session(Bubblewrap(), SETUP, Limits(cell_seconds=1), forever())
+    with pytest.raises(Lost, match="no answer within 1 s") as caught:
+        session.run("import time\nwhile True:\n    try: time.sleep(9)\n    except BaseException: pass")
+    assert caught.value.timed_out
+
+
+def test_the_grader_survives_a_dead_starter():
+    Session(Bubblewrap(), SETUP, LIMITS, forever()).close()
+    warm = bubblewrap._warm(SETUP, bubblewrap._prefix())
+    warm.control.shutdown(socket.SHUT_RDWR)
+    warm.process.wait()
+    Session(Bubblewrap(), SETUP, LIMITS, forever()).close()
+
+
+def test_a_setup_cell_that_fails_is_nobodys_submission():
+    with pytest.raises(NoSandbox, match="ZeroDivisionError"):
+        Session(Bubblewrap(), "1 / 0", LIMITS, forever())
+
+
+def test_without_a_sandbox_nothing_is_graded(monkeypatch):
+    monkeypatch.setenv("PATH", "/nonexistent")
+    bubblewrap._fault.cache_clear()
+    with pytest.raises(NoSandbox) as caught:
+        sandbox.find()
+    bubblewrap._fault.cache_clear()
+    for advice in ("sudo apt-get install bubblewrap", "AppArmor", "WSL", "bubblewrap: not installed", "podman"):
+        assert advice in str(caught.value)
+    assert isinstance(sandbox.find(unsafe_no_sandbox=True), Unsafe)
+
+
+def test_a_sandbox_that_leaks_is_not_used(monkeypatch):
+    """Walls that are not all there: the process that walks in notices and runs nothing."""
+    monkeypatch.setattr(bubblewrap, "WALLS", [wall for wall in bubblewrap.WALLS if wall != "--unshare-all"] + ["--unshare-pid"])
+    with pytest.raises(NoSandbox, match="cannot join the net namespace"):
+        Bubblewrap().start(SETUP, LIMITS)
+
+
+def test_a_failing_bubblewrap_is_not_used(monkeypatch):
+    monkeypatch.setattr(bubblewrap, "WALLS", ["--no-such-option"])
+    with pytest.raises(NoSandbox, match="no-such-option"):
+        Bubblewrap().start(SETUP, LIMITS)
+
+
+# An engine that takes a container's command line and runs the program in it, without walls.
+ENGINE = f"""#!{sys.executable}
+import os, sys
+arguments = sys.argv[1:]
+with open(os.environ["ENGINE_LOG"], "a") as log:
+    print(arguments[0], file=log)
+if arguments[0] == "run":
+    at = arguments.index("python")
+    for flag, value in zip(arguments, arguments[1:]):
+        if flag == "--env":
+            os.environ.update([value.split("=", 1)])
+    os.execv(sys.executable, [sys.executable, *arguments[at + 1 :]])
+"""
+
+
+@pytest.fixture
+def podman(tmp_path, monkeypatch):
+    program = tmp_path / "podman"
+    program.write_text(ENGINE)
+    program.chmod(program.stat().st_mode | stat.S_IXUSR)
+    monkeypatch.setenv("ENGINE_LOG", str(tmp_path / "log"))
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join(sys.path))
+    return program
+
+
+def test_a_container_serves_like_bubblewrap(podman):
+    container = Container(engine=str(podman))
+    assert container.available() is None
+    session = Session(container, SETUP, LIMITS, forever())
+    assert session.run("def double(x): return 2 * x\nprint('made')").text == "made\n"
+    assert session.call("double", (4,), {}) == 8
+    with pytest.raises(Lost, match="exited with code 3"):
+        session.run("import os; os._exit(3)")
+
+
+def test_a_container_is_killed_when_the_time_is_over(podman):
+    session = Session(Container(engine=str(podman)), SETUP, Limits(cell_seconds=1), forever())
+    with pytest.raises(Lost, match="no answer"):
+        session.run("while True: pass")
+    assert (podman.parent / "log").read_text().split() == ["run", "kill"]
+
+
+def test_a_container_that_does_not_start_is_no_ones_crash(podman):
+    podman.write_text("#!/bin/sh\nexit 125\n")
+    with pytest.raises(NoSandbox, match="did not start; it exited with code 125"):
+        Container(engine=str(podman)).start(SETUP, LIMITS)
+
+
+def test_a_container_has_no_network_no_privileges_and_limits():
+    command = Container(engine="docker", image="course").command("name", SETUP, LIMITS)
+    text = " ".join(command)
+    for option in (
+        "--network none", "--read-only", "--cap-drop ALL", "no-new-privileges", "--user 65534:65534", "--pids-limit 64",
+        f"--memory {LIMITS.memory}", f"size={LIMITS.disk}", "--rm", "--pull never", "course python",
+    ):  # fmt: skip
+        assert option in text
+    assert not {"--privileged", "--volume", "-v", "--mount"} & set(command)
+    assert json.loads(command[-1])["setup"] == SETUP
+
+
+def test_nothing_survives_the_grader(tmp_path):
+    """A grader that is killed takes its sandboxes with it."""
+    code = (
+        "import time; from lrcourse.grading.session import Session; from lrcourse.grading.bubblewrap import Bubblewrap, _warm, _prefix; "
+        "from lrcourse.grading.limits import Limits; s = Session(Bubblewrap(), '', Limits(), time.monotonic() + 60); "
+        "s.run('import ctypes; ctypes.CDLL(None).prctl(15, b\"lr-orphan\", 0, 0, 0)'); print('up', flush=True); time.sleep(60)"
+    )
+    grader = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True)
+    assert grader.stdout and grader.stdout.readline() == "up\n"
+    assert "lr-orphan" in commands()
+    grader.kill()
+    grader.wait()
+    deadline = time.monotonic() + 10
+    while "lr-orphan" in commands():
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+
+
+def commands() -> list[str]:
+    names = []
+    for path in Path("/proc").glob("[0-9]*/comm"):
+        try:
+            names.append(path.read_text().strip())
+        except OSError:
+            continue
+    return names
