@@ -8,7 +8,9 @@ from lrcourse.determinism import ENVIRONMENT
 os.environ.update(ENVIRONMENT)  # before any test imports torch or starts a kernel
 
 collect_ignore = ["book/_ext", "nbgrader_config.py"]
-WITHOUT_BROWSER = [] if shutil.which("chromium") or os.environ.get("CI") else ["tests/test_pages.py"]
+WITHOUT_BROWSER = (
+    [] if shutil.which("chromium") or os.environ.get("CI") else ["tests/test_pages.py", "tests/test_jupyterlab.py"]
+)
 WITHOUT_SANDBOX = (
     [] if shutil.which("bwrap") or os.environ.get("CI")
     else [f"tests/test_grading_{part}.py" for part in ("sandbox", "judge", "adversaries")]
