@@ -23,7 +23,7 @@ def chapter(path: Path, code: str, text: str = "# A chapter") -> None:
 @pytest.fixture
 def small_book(tmp_path):
     """A book of three pages with the course's own configuration."""
-    for name in ["_config.yml", "constraints.txt", "lrcourse", "book/_static", "book/_ext", "book/_mathjax"]:
+    for name in ["_config.yml", "constraints.txt", "lrcourse", "book/_static", "book/_ext", "book/_katex"]:
         source, target = ROOT / name, tmp_path / name
         target.parent.mkdir(exist_ok=True)
         shutil.copytree(source, target) if source.is_dir() else shutil.copy(source, target)

@@ -62,7 +62,10 @@ def open_page(book, chromium):
         size = {"width": width, "height": 900}
         contexts.append(chromium.new_context(viewport=size, color_scheme=scheme, java_script_enabled=scripts))
 
+        loaded = set()
+
         def local_only(route):
+            loaded.add(route.request.url.partition("?")[0])
             if urlparse(route.request.url).scheme in ("file", "data", "blob"):
                 return route.continue_()
             problems.append(f"{name} asks for {route.request.url}")
@@ -77,6 +80,7 @@ def open_page(book, chromium):
         if scripts:
             page.on("requestfailed", lambda request: problems.append(f"{name} cannot load {request.url}"))
         page.goto((book / name).as_uri())
+        page.loaded = loaded
         return page
 
     yield opened
@@ -111,6 +115,7 @@ def test_page_is_right_on_a_wide_screen_and_in_the_light(open_page, book, name):
     assert not page.locator("header.bd-header").is_visible(), "the theme's second, empty bar is back"
     assert page.locator(".katex").count() >= html(book / name).count('math notranslate')
     assert page.locator(".katex-error").count() == 0
+    assert weight(page) <= 1_500_000
     assert images(page) == []
     assert overflow(page) == 0
     assert cut_lines(page) == []
@@ -148,9 +153,16 @@ def cut_lines(page):
     }""")
 
 
+def weight(page):
+    """The bytes of everything that the browser has loaded for the page so far: pictures further down are not."""
+    paths = (Path(unquote(urlparse(url).path)) for url in page.loaded if url.startswith("file:"))
+    return sum(path.stat().st_size for path in paths)
+
+
 def images(page):
     """The images that do not load, are not described in words, or stand without a caption."""
     found = page.locator(".bd-article img").evaluate_all("""(all) => Promise.all(all.map(async (image) => [
+        image.loading = "eager",
         image.alt || image.src,
         await image.decode().then(() => true, () => false),
         image.alt.trim().split(/\\s+/).length > 2 && !/[/]|[.](png|svg|jpe?g)$/.test(image.alt),

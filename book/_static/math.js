@@ -1,0 +1,8 @@
+// Typesets the page's formulas. They stand there as TeX between the delimiters \( \) and \[ \], which remain without scripts.
+document.addEventListener("DOMContentLoaded", () => {
+  for (const formula of document.querySelectorAll(".math.notranslate")) {
+    const text = formula.textContent.trim();
+    const tex = text.replace(/^\\[([]|\\[)\]]$/g, "");
+    window.katex?.render(tex, formula, { displayMode: !text.startsWith("\\("), throwOnError: false });
+  }
+});
