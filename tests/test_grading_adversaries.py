@@ -4,6 +4,8 @@ The lab is lab 1 with every task solved but the slow one: 16 of 20 points. Each 
 attack on a task that it does not solve costs that task, and nothing else.
 """
 
+# ruff: noqa: E501  (whole programs in strings)
+
 import os
 import re
 import socket
@@ -83,8 +85,8 @@ print("readable:", readable)
 PATHS = [
     str(ROOT / "solutions" / "*" / "*"), str(ROOT / "tests" / "*.py"), str(ROOT / "*"), str(ROOT / ".git" / "*"),
     str(ROOT / "lrcourse" / "grading" / "*"), str(GRADEBOOK), SECRETS.name + "/*", "/etc/passwd", "/etc/shadow", "/etc/hosts",
-    "/home/*", "/home/*/*", "/root/*", "/root/.*", "/var/*/*", "/tmp/*", "/proc/1/environ", f"/proc/{os.getpid()}/*", "/sys/*/*",
-    "/run/*", "/usr/bin/*",
+    "/home/*", "/home/*/*", "/root/*", "/root/.*", "/var/*/*", "/tmp/*", f"/proc/{os.getpid()}/*", "/sys/*/*",
+    "/run/*", "/usr/bin/[!c]*",
 ]  # fmt: skip
 
 NETWORK = """
@@ -204,7 +206,7 @@ ATTACKS = {
         "time in all of 3 s", limits=replace(LIMITS, total_seconds=3),
     ),
     # Resources
-    "memory bomb": Attack(by_hand("x = []\nwhile True: x.append(bytearray(1 << 28))"), ONE_LOST, fault="MemoryError"),
+    "memory bomb": Attack(by_hand("x = []\nwhile True: x.append(bytearray(1 << 28))"), ONE_LOST, fault="MemoryError", limits=replace(LIMITS, memory=2 << 30)),
     "memory bomb at once": Attack(by_hand("return bytearray(1 << 40)"), ONE_LOST, fault="MemoryError"),
     "fork bomb": Attack(
         beside("import os, time\ntry:\n    while True:\n        if not os.fork(): time.sleep(100)\n"
@@ -252,7 +254,7 @@ ATTACKS = {
         wrong("import ast\nclass Strip(ast.NodeTransformer):\n    def visit_Assert(self, node): return None\n"
               "    def visit_Expr(self, node): return None\nget_ipython().ast_transformers.append(Strip())\n"
               "get_ipython().input_transformers_cleanup.append(lambda lines: [])"),
-        0 + 2 * 0, "judged", fault="too high",
+        0, fault="too high",
     ),
     "patched kernel": Attack(
         wrong("import types\nshell = get_ipython()\nshell.user_ns['by_hand'] = 20\n"
@@ -261,7 +263,7 @@ ATTACKS = {
     ),
     "patched numpy and builtins": Attack(
         wrong("import builtins\nnp.isclose = lambda a, *r, **k: np.ones(1, bool)\nnp.array_equal = np.allclose = lambda *a, **k: True\n"
-              "builtins.all = builtins.any = lambda *a: True"),
+              "builtins.abs = builtins.round = lambda *a: 0"),
         ONE_LOST, fault="too high",
     ),
     "patched checker": Attack(
@@ -301,8 +303,8 @@ ATTACKS = {
     "reads processes": Attack(
         beside("import os\npids = [int(p) for p in os.listdir('/proc') if p.isdigit()]\n"
                "print(len(pids), [p for p in pids if b'judge' in open(f'/proc/{p}/cmdline', 'rb').read()], "
-               "sorted(os.environ)[:99], os.getppid())"),
-        prints=r"^4 \[\] .* 0$",
+               "[p for p in pids if b'SECRET' in open(f'/proc/{p}/environ', 'rb').read()], os.getppid())"),
+        prints=r"^3 \[\] \[\] 0$",
     ),
     "network": Attack(beside(NETWORK), prints=r"^reached: \[\]$"),
     "looks for the judge": Attack(beside(INSPECT + "print('found:', search())"), prints=r"^found: \[\]$"),
@@ -369,6 +371,7 @@ def filled(attack: Attack, port: int) -> nbformat.NotebookNode:
 @pytest.fixture(scope="module")
 def judgements(port):
     """Every submission's judgement, from one run on two processes."""
+    os.environ["LRCOURSE_SECRET"] = "of the user who grades"
     GRADEBOOK.write_text("20 points for everyone")
     jobs = [joblib.delayed(judge)(filled(attack, port), Bubblewrap(), attack.limits) for attack in ATTACKS.values()]
     return dict(zip(ATTACKS, joblib.Parallel(n_jobs=2)(jobs), strict=True))

@@ -76,7 +76,9 @@ def test_what_a_wrong_answer_reads(source, fault, points):
 
 
 def test_the_instructor_reads_what_the_hidden_test_found():
-    [task] = judged(answer("double", "def double_it(x): return 4 if np.ndim(x) == 0 else 2 * x"), check("check", CHECK)).tasks
+    [task] = judged(
+        answer("double", "def double_it(x): return 4 if np.ndim(x) == 0 else 2 * x"), check("check", CHECK)
+    ).tasks
     assert task.parts[0].detail == "the result is 4, which is too low"
 
 
@@ -86,7 +88,7 @@ def test_a_task_that_is_not_solved_says_so():
 
 
 def test_the_instructors_names_are_the_instructors():
-    source = RIGHT + "\nclass Task:\n    pass\nnp = None\nSCALE = 0\ndef double_it(x): return [2 * each for each in x] if SCALE else 0"
+    source = RIGHT + "\nclass Task:\n    pass\nnp = None\nSCALE = 0\ndef double_it(x): return SCALE"
     scaled = CHECK.replace('"small", lambda: double_it(2), 4', '"scale", lambda: SCALE, 10')
     [task] = judged(answer("double", source), check("check", scaled)).tasks
     assert [part.right for part in task.parts] == [True, False, False]
@@ -101,7 +103,9 @@ def test_a_crash_costs_its_task_and_the_others_are_judged_with_everything_replay
     crash = "import os\ndef crash(x): os._exit(1)"
     second = CHECK.replace("double_it", "crash").replace("Double", "Crash").replace("double", "crash_task")
     third = CHECK.replace("Double", "Again")
-    judgement = judged(answer("a", RIGHT + "\nstate = 1"), answer("b", crash), check("second", second), check("third", third))
+    judgement = judged(
+        answer("a", RIGHT + "\nstate = 1"), answer("b", crash), check("second", second), check("third", third)
+    )
     assert [(task.points, task.status) for task in judgement.tasks] == [(0, "crashed"), (4, "judged")]
     assert judgement.events == ["second: crashed: it exited with code 1"]
     assert judgement.tasks[0].parts == [] and judgement.tasks[0].reason
@@ -122,7 +126,9 @@ def test_written_answers_wait_for_a_person():
 
 def test_texts_come_from_a_run_that_saw_no_hidden_input():
     spy = "seen = []\ndef double_it(x):\n    seen.append(x)\n    return 2 * np.asarray(x)"
-    judgement = judged(answer("a", spy), check("check", CHECK), answer("b", "print(len(seen), 41 in map(np.max, seen))"))
+    judgement = judged(
+        answer("a", spy), check("check", CHECK), answer("b", "print(len(seen), 41 in map(np.max, seen))")
+    )
     assert judgement.texts == {"b": "2 False"} and judgement.points == 4
 
 

@@ -12,7 +12,6 @@ import builtins
 import contextlib
 import io
 import random
-import time
 import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -106,7 +105,7 @@ class _Run:
         answers = [i for i, cell in enumerate(cells) if _graded(cell) or not _ours(cell)]
         first = min(answers, default=len(cells))
         self.setup = "\n".join(cell.source for cell in cells[:first])
-        self.deadline = time.monotonic() + self.limits.total_seconds
+        self.left = self.limits.total_seconds
         self.session: Session | None = None
         self.past: list[NotebookNode] = []  # the student's cells so far that left the session alive
         self.gone: dict[str, Lost] = {}  # names that were to be defined by cells that did not
@@ -159,13 +158,14 @@ class _Run:
     def _session(self) -> Session:
         """The session, with every cell so far run in it."""
         if not self.session:
-            self.session = Session(self.sandbox, self.setup, self.limits, self.deadline)
+            self.session = Session(self.sandbox, self.setup, self.limits, self.left)
             for cell in self.past:
                 self.session.run(cell.source)
         return self.session
 
     def _close(self) -> None:
         if self.session:
+            self.left = self.session.left
             self.session.close()
             self.session = None
 

@@ -34,12 +34,17 @@ class Ran:
 
 
 class Session:
-    """One process in a sandbox. Every method raises `Lost` once the process is gone."""
+    """One process in a sandbox, with `seconds` for all that it is asked. Once it is gone, asking raises `Lost`."""
 
-    def __init__(self, sandbox: Sandbox, setup: str, limits: Limits, deadline: float) -> None:
-        self.limits, self.deadline = limits, deadline
+    def __init__(self, sandbox: Sandbox, setup: str, limits: Limits, seconds: float) -> None:
+        self.limits, self.requests = limits, 0
         self.process = sandbox.start(setup, limits)
-        self.requests = 0
+        self.deadline = time.monotonic() + seconds  # from here: starting is not the student's time
+
+    @property
+    def left(self) -> float:
+        """The seconds that are left."""
+        return self.deadline - time.monotonic()
 
     def run(self, source: str) -> Ran:
         """Run a cell."""
