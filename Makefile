@@ -49,6 +49,7 @@ notebooks: $(SETUP)  ## run the notebooks of book/ and solutions/ again and stor
 bench: $(SETUP)  ## measure speed, as ratios within one run
 	$(BIN)/python benchmarks/schedules.py
 	$(BIN)/python benchmarks/sweep.py --map
+	$(BIN)/python benchmarks/grading.py
 
 clean:  ## delete what was built (.venv stays; delete it by hand)
 	rm -rf _build .pytest_cache .mypy_cache .ruff_cache .hypothesis
