@@ -8,6 +8,7 @@ from urllib.parse import unquote, urldefrag, urlparse
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
+from fontTools.ttLib import TTFont
 from playwright.sync_api import sync_playwright
 
 from lrcourse.book import BUILT
@@ -113,7 +114,7 @@ def test_page_is_right_on_a_wide_screen_and_in_the_light(open_page, book, name):
     page = open_page(name)
     assert page.locator("article h1").is_visible()
     assert not page.locator("header.bd-header").is_visible(), "the theme's second, empty bar is back"
-    assert page.locator(".katex").count() >= html(book / name).count('math notranslate')
+    assert page.locator(".katex").count() >= html(book / name).count("math notranslate")
     assert page.locator(".katex-error").count() == 0
     assert weight(page) <= 1_500_000
     assert images(page) == []
@@ -220,3 +221,13 @@ def test_search_finds_a_word_from_the_file_system(open_page):
     page.wait_for_selector("#search-results li a")
     assert "cyclical" in " ".join(page.locator("#search-results li a").evaluate_all("(all) => all.map((a) => a.href)"))
     assert violations(page) == []
+
+
+def test_every_icon_in_use_is_in_the_trimmed_font(book):
+    fonts = (book / "_static" / "vendor" / "fontawesome" / "webfonts").glob("*.ttf")
+    drawable = {character for font in fonts for character in TTFont(font).getBestCmap()}
+    css = html(book / "_static" / "styles" / "pydata-sphinx-theme.css")
+    used = {f".{name}:before" for name in re.findall(r"\bfa-[a-z-]+\b", html(book / "book" / "intro.html"))}
+    rules = dict(re.findall(r'(\.fa-[a-z-]+:before)\{content:"(.)"\}', css))
+    assert {".fa-github:before", ".fa-magnifying-glass:before"} <= used & rules.keys()
+    assert {ord(rules[name]) for name in used & rules.keys()} <= drawable
