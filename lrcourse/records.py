@@ -176,11 +176,20 @@ def run(root: Path, experiment: str, size: str, device: str) -> Iterator[Record]
         started = time.perf_counter()
         results = chosen.run(name, seed, size, device)
         seconds = round(time.perf_counter() - started, 2)
-        plain = {key: round(value, 6) if math.isfinite(value) else None for key, value in results.items()}
+        plain = {key: _plain(value) for key, value in results.items()}
         record.runs.append({"name": name, "seed": seed, "seconds": seconds, "results": plain})
         record.recorded = f"{datetime.now(UTC):%Y-%m-%d}"
         _write(root, record)
         yield record
+
+
+def _plain(value: Any) -> Any:
+    """A number to six places, `None` if it is not finite; lists of them; text as it is."""
+    if isinstance(value, str):
+        return value
+    if isinstance(value, list):
+        return [_plain(each) for each in value]
+    return round(value, 6) if math.isfinite(value) else None
 
 
 def _write(root: Path, record: Record) -> None:

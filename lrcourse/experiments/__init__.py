@@ -1,7 +1,8 @@
 """Experiments too long for a page: one module each, run by `lrcourse records run`, shown by the pages from the record.
 
 A module defines `SIZES` (their names), `SOURCES` (files of the package that decide the results), `plan(size)` (the
-runs, as pairs of a name and a seed) and `run(name, seed, size, device)` (one run's results, a dictionary of numbers).
+runs, as pairs of a name and a seed) and `run(name, seed, size, device)` (one run's results, a dictionary of numbers,
+lists of numbers or text).
 """
 
 import importlib
@@ -19,7 +20,7 @@ class Experiment(Protocol):
     SOURCES: Sequence[str]
 
     def plan(self, size: str) -> list[tuple[str, int]]: ...
-    def run(self, name: str, seed: int, size: str, device: str) -> dict[str, float]: ...
+    def run(self, name: str, seed: int, size: str, device: str) -> dict[str, Any]: ...
 
 
 def names() -> list[str]:
