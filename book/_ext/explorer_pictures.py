@@ -1,0 +1,84 @@
+"""What stands in the place of each explorer in print and without scripts: a picture of its first state."""
+
+import base64
+import zlib
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from matplotlib.figure import Figure
+from matplotlib.patches import Rectangle
+
+from lrcourse import Cosine, Cyclic, OneCycle, Step, plots
+from lrcourse.experiments.trainability import DIVERGED
+from lrcourse.optimizers import SGD
+from lrcourse.surfaces import Ravine, descend
+
+
+def schedules() -> Figure:
+    figure, ax = plots.figure(height=3)
+    plots.schedule(ax, {
+        "Cosine": Cosine(0.1, 0.0, 1000), "Step": Step(0.1, 300, 0.3), "Cyclic": Cyclic(0.01, 0.1, 125),
+        "OneCycle": OneCycle(0.1, 1000),
+    }, 1000)  # fmt: skip
+    return figure
+
+
+def descent() -> Figure:
+    figure, (left, right) = plots.figure(cols=2, height=2.9)
+    ravine, start = Ravine(), (-5.0, 0.6)
+    plots.contours(left, ravine, (-6, 2), (-1, 1))
+    for i, momentum in enumerate((0.0, 0.9)):
+        path = descend(ravine, SGD(lr=0.08, momentum=momentum), start, 60)
+        plots.path(left, path, f"momentum {momentum}", i)
+        right.plot(ravine(*path.T))
+    left.set(xlabel="x", ylabel="y")
+    left.legend(loc="lower left")
+    right.set(xlabel="step", ylabel="loss", yscale="log")
+    return figure
+
+
+def range_tests(record: dict[str, Any]) -> Figure:
+    figure, axes = plots.figure(cols=2, height=2.9)
+    for ax, name in zip(axes, ("SGD", "starts too late"), strict=True):
+        result = next(run["results"] for run in record["runs"] if run["name"] == name and run["seed"] == 0)
+        ax.plot(10 ** np.array(result["log10 lr"]), result["loss"], ".", color="#8A8A8A", markersize=4)
+        for i, rule in enumerate(("steepest", "valley", "minimum")):
+            if result[rule]:
+                ax.axvline(result[rule], label=rule, color=plots.COLORS[i], linestyle=plots.LINES[i])
+        ax.set(xscale="log", xlabel="learning rate", title=name, ylim=(0, 4.5))
+    axes[0].set_ylabel("loss")
+    axes[0].legend()
+    return figure
+
+
+def trainability(record: dict[str, Any]) -> Figure:
+    figure, axes = plots.figure(cols=2, height=3.2)
+    whole, inner = (run["results"] for run in record["runs"][:2])
+    for ax, tile in zip(axes, (whole, inner), strict=True):
+        n = tile["pixels"]
+        codes = np.frombuffer(zlib.decompress(base64.b64decode(tile["codes"])), "<u2").reshape(n, n).astype(float)
+        loss = np.where(codes < DIVERGED, codes / 1000 - 12, np.nan)
+        ax.patch.set(hatch="xx", edgecolor="#BBBBBB")
+        ax.imshow(np.where(10**loss < tile["first loss"], loss, np.nan), origin="lower", aspect="auto", extent=extent(tile))
+        ax.set(xlabel="log10 learning rate")
+        ax.grid(False)
+    left, right, down, up = extent(inner)
+    axes[0].add_patch(Rectangle((left, down), right - left, up - down, fill=False, edgecolor=plots.COLORS[1], linewidth=2))
+    axes[0].set_ylabel("momentum")
+    return figure
+
+
+def extent(tile: dict[str, Any]) -> tuple[float, float, float, float]:
+    return np.log10(tile["lr from"]), np.log10(tile["lr to"]), tile["momentum from"], tile["momentum to"]
+
+
+def styled(draw: Callable[..., Figure]) -> Callable[..., Figure]:
+    def drawn(*record: dict[str, Any]) -> Figure:
+        plots.use_style()
+        return draw(*record)
+
+    return drawn
+
+
+PICTURES = {"schedule": styled(schedules), "descent": styled(descent), "range-test": styled(range_tests), "trainability": styled(trainability)}  # fmt: skip
