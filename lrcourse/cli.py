@@ -28,6 +28,8 @@ def _parser() -> argparse.ArgumentParser:
     doctor.set_defaults(run=_doctor)
 
     book = commands.add_parser("book", help="execute what changed and build the book")
+    book.add_argument("--pdf", action="store_true", help="print the built book as one PDF as well (needs Chromium)")
+    book.add_argument("--zip", action="store_true", help="pack the built pages into one file as well, to read offline")
     book.set_defaults(run=_book)
 
     notebooks = commands.add_parser("notebooks", help="run, normalize or check the notebooks")
@@ -203,8 +205,9 @@ def _records(options: argparse.Namespace) -> int:
     if options.action == "run":
         for name in [options.only] if options.only else experiments.names():
             growing = records.run(root, name, options.size, options.device)
-            for _ in tqdm(growing, desc=name, unit="run"):
-                pass
+            with tqdm(desc=name, unit="run", total=len(experiments.find(name).plan(options.size))) as bar:
+                for record in growing:
+                    bar.update(len(record.runs) - bar.n)
             print(records.read(root, name, options.size).provenance())
         return 0
     stored = [each for each in records.every(root) if options.only in (None, each.experiment)]

@@ -9,13 +9,14 @@ import hashlib
 import importlib.metadata
 import json
 import math
+import os
 import platform
 import re
 import subprocess
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass, field
-from datetime import UTC, datetime
+from dataclasses import asdict, dataclass, field, fields
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 
@@ -25,11 +26,16 @@ from .schedules.checks import bad, choice
 PACKAGE = Path(__file__).parent
 FOLDER = Path("book") / "records"
 VERSIONS = ("torch", "numpy", "matplotlib")
+SCHEMA = 1  # of the files
+RUN = {"name": str, "seed": int, "seconds": float, "results": dict}
 
 
 @dataclass
 class Record:
     """What an experiment gave: `runs` are dictionaries with `name`, `seed`, `seconds` and `results`.
+
+    A run's `seconds` are wall time; its `processor`, where it was taken, is the time of all processors, which other
+    programs on the machine do not lengthen.
 
     `device`: the processor in words; `commit`: the last one, with a `+` if a source had changed since;
     `sources`: the hash of the files that decide the results; `recorded`: the day of the last run, UTC.
@@ -43,6 +49,7 @@ class Record:
     sources: str
     recorded: str = ""
     runs: list[dict[str, Any]] = field(default_factory=list)
+    schema: int = SCHEMA
 
     @property
     def seeds(self) -> list[int]:
@@ -65,9 +72,34 @@ class Record:
         return [each for each in experiments.find(self.experiment).plan(self.size) if each not in done]
 
     @property
+    def cuda(self) -> bool:
+        """Whether it was made on a GPU."""
+        return "cuda" in self.versions
+
+    @property
+    def wall(self) -> float:
+        """Wall time of all runs, in seconds."""
+        return sum(run["seconds"] for run in self.runs)
+
+    def ago(self, today: date | None = None) -> str:
+        """How long ago the last run was, in words; `today`: in UTC, from the clock unless `SOURCE_DATE_EPOCH` is set.
+
+        >>> record = Record("comparison", "small", "a CPU", {}, "", "", recorded="2026-11-21")
+        >>> record.ago(date(2026, 11, 21)), record.ago(date(2026, 11, 22)), record.ago(date(2027, 2, 21))
+        ('today', 'yesterday', '3 months ago')
+        """
+        now = float(os.environ.get("SOURCE_DATE_EPOCH", time.time()))
+        days = ((today or datetime.fromtimestamp(now, UTC).date()) - date.fromisoformat(self.recorded)).days
+        if days < 2:
+            return "yesterday" if days == 1 else "today"
+        if days < 60:
+            return f"{days} days ago"
+        return f"{days // 30} months ago" if days < 730 else f"{days // 365} years ago"
+
+    @property
     def command(self) -> str:
         """What to type to make the record again."""
-        device = "cuda" if "cuda" in self.versions else "cpu"
+        device = "cuda" if self.cuda else "cpu"
         return f"lrcourse records run --only {self.experiment} --size {self.size} --device {device}"
 
     def values(self, name: str, result: str) -> list[float]:
@@ -87,10 +119,9 @@ class Record:
     def provenance(self) -> str:
         """One paragraph for the page: when, on what, from which sources, and how to repeat it."""
         versions = ", ".join(f"{name} {version}" for name, version in self.versions.items())
-        minutes = sum(run["seconds"] for run in self.runs) / 60
         return "\n".join([
             f"{self.experiment}, size {self.size}: recorded on {self.recorded}",
-            f"{len(self.runs)} runs, {len(self.seeds)} seeds, {minutes:.0f} minutes of wall time",
+            f"{len(self.runs)} runs, {len(self.seeds)} seeds, {self.wall / 60:.0f} minutes of wall time",
             f"device: {self.device}",
             f"versions: {versions}",
             f"commit {self.commit}, source {'changed since: STALE' if self.stale else 'unchanged'}",
@@ -128,18 +159,51 @@ def path(root: Path, experiment: str, size: str) -> Path:
 def read(root: Path, experiment: str, size: str) -> Record:
     """The stored record.
 
-    Raises: `RuntimeError` if there is none, with the command that makes it.
+    Raises: `RuntimeError` if there is none, with the command that makes it; `ValueError` if it is not a record.
     """
     stored = path(root, experiment, size)
     if not stored.exists():
         raise RuntimeError(f"no record {stored.name}: make it with lrcourse records run --only {experiment} "
                            f"--size {size} --device cpu")  # fmt: skip
-    return Record(**json.loads(stored.read_text(encoding="utf-8")))
+    return parse(stored)
 
 
 def every(root: Path) -> list[Record]:
-    """All records below the repository `root`."""
-    return [Record(**json.loads(each.read_text(encoding="utf-8"))) for each in sorted((root / FOLDER).glob("*.json"))]
+    """All records below the repository `root`.
+
+    Raises: `ValueError` if a file is not a record.
+    """
+    return [parse(each) for each in sorted((root / FOLDER).glob("*.json"))]
+
+
+def parse(stored: Path) -> Record:
+    """The record in a file.
+
+    Raises: `ValueError` for a file of a later version of this package, or one whose keys or values do not fit.
+    """
+    fix = "run the experiment again: lrcourse records run"
+    try:
+        plain = json.loads(stored.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise bad(stored.name, str(error), "JSON", fix) from None
+    if not isinstance(plain, dict):
+        raise bad(stored.name, plain, "a record", fix)
+    if plain.get("schema", SCHEMA) != SCHEMA:
+        raise bad(f"{stored.name}: schema", plain["schema"], str(SCHEMA), "update lrcourse, or " + fix)
+    plain.setdefault("schema", SCHEMA)
+    if wrong := sorted(plain.keys() ^ {each.name for each in fields(Record)}):
+        raise bad(f"{stored.name}: keys", wrong, "neither unknown nor missing", fix)
+    for run in plain["runs"]:
+        _check_run(stored.name, run, fix)
+    return Record(**plain)
+
+
+def _check_run(name: str, run: Any, fix: str) -> None:
+    if not isinstance(run, dict) or not RUN.keys() <= run.keys() <= {*RUN, "processor"}:
+        raise bad(f"{name}: a run", run, f"an object with the keys {', '.join(RUN)}", fix)
+    for key, kind in RUN.items():
+        if not isinstance(run[key], (int, float) if kind is float else kind):
+            raise bad(f"{name}: a run's {key}", run[key], f"of type {kind.__name__}", fix)
 
 
 def marked_stale(root: Path) -> set[str]:
@@ -173,14 +237,20 @@ def run(root: Path, experiment: str, size: str, device: str) -> Iterator[Record]
     if (record.sources, record.device, record.versions) != (fresh.sources, fresh.device, fresh.versions):
         record = fresh
     for name, seed in record.missing:
-        started = time.perf_counter()
+        started, processor = time.perf_counter(), _processor_seconds()
         results = chosen.run(name, seed, size, device)
         seconds = round(time.perf_counter() - started, 2)
+        processor = round(_processor_seconds() - processor, 2)
         plain = {key: _plain(value) for key, value in results.items()}
-        record.runs.append({"name": name, "seed": seed, "seconds": seconds, "results": plain})
+        record.runs.append({"name": name, "seed": seed, "seconds": seconds, "processor": processor, "results": plain})
         record.recorded = f"{datetime.now(UTC):%Y-%m-%d}"
         _write(root, record)
         yield record
+
+
+def _processor_seconds() -> float:
+    """The time of all processors that this process and its finished children have used."""
+    return sum(os.times()[:4])
 
 
 def _plain(value: Any) -> Any:
