@@ -9,7 +9,9 @@ os.environ.update(ENVIRONMENT)  # before any test imports torch or starts a kern
 
 collect_ignore = ["book/_ext", "nbgrader_config.py"]
 WITHOUT_BROWSER = (
-    [] if shutil.which("chromium") or os.environ.get("CI") else ["tests/test_pages.py", "tests/test_jupyterlab.py"]
+    []
+    if shutil.which("chromium") or os.environ.get("CI")
+    else [f"tests/test_{part}.py" for part in ("explorers", "jupyterlab", "pages")]
 )
 WITHOUT_SANDBOX = (
     [] if shutil.which("bwrap") or os.environ.get("CI")

@@ -2,92 +2,18 @@
 
 import functools
 import re
-import shutil
 from pathlib import Path
 from urllib.parse import unquote, urldefrag, urlparse
 
 import pytest
-from axe_playwright_python.sync_playwright import Axe
 from fontTools.ttLib import TTFont
-from playwright.sync_api import sync_playwright
 
-from lrcourse.book import BUILT
+from lrcourse.book import OUTPUT
 
 ROOT = Path(__file__).parents[1]
-HTML = ROOT / "_build" / "html"
-FIX = "the book is not built as it stands: run `lrcourse book` (or `make book`) first"
-SOURCES = [
-    ROOT / "_config.yml",
-    ROOT / "_toc.yml",
-    *(ROOT / "book").glob("*.*"),
-    *(ROOT / "book" / "_static").iterdir(),
-]
+HTML = ROOT / OUTPUT / "html"
 PAGES = sorted(path.relative_to(HTML).as_posix() for path in HTML.glob("book/*.html")) or ["not built"]
 CHAPTERS = [page for page in PAGES if re.match(r"book/\d\d-", page)]
-FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update",
-         "--disable-sync", "--no-first-run"]  # fmt: skip
-# Everything that WCAG 2.2 AA asks for, and one rule that axe calls experimental: speech control needs it.
-AXE = {
-    "runOnly": {"type": "tag", "values": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]},
-    "rules": {"label-content-name-mismatch": {"enabled": True}},
-    "resultTypes": ["violations"],
-    "preload": False,  # axe would fetch the style sheets, which file:// forbids
-}
-
-
-@pytest.fixture(scope="session")
-def book():
-    """The folder of the built pages, which must be newer than their sources."""
-    assert (HTML / "index.html").exists() and (ROOT / BUILT).exists(), FIX
-    built = (ROOT / BUILT).stat().st_mtime
-    newer = [path.name for path in SOURCES if path.stat().st_mtime > built]
-    assert not newer, f"{FIX}; changed since: {newer}"
-    return HTML
-
-
-@pytest.fixture(scope="session")
-def chromium():
-    path = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=path, args=FLAGS)
-        yield browser
-        browser.close()
-
-
-@pytest.fixture
-def open_page(book, chromium):
-    """Opens a page and, when the test is over, fails it for script errors and for requests that leave the machine."""
-    problems, contexts = [], []
-
-    def opened(name, width=1280, scheme="light", scripts=True):
-        size = {"width": width, "height": 900}
-        contexts.append(chromium.new_context(viewport=size, color_scheme=scheme, java_script_enabled=scripts))
-
-        loaded = set()
-
-        def local_only(route):
-            loaded.add(route.request.url.partition("?")[0])
-            if urlparse(route.request.url).scheme in ("file", "data", "blob"):
-                return route.continue_()
-            problems.append(f"{name} asks for {route.request.url}")
-            route.abort()
-
-        contexts[-1].route("**/*", local_only)
-        page = contexts[-1].new_page()
-        page.on(
-            "console", lambda message: problems.append(f"{name}: {message.text}") if message.type == "error" else None
-        )
-        page.on("pageerror", lambda error: problems.append(f"{name}: {error}"))
-        if scripts:
-            page.on("requestfailed", lambda request: problems.append(f"{name} cannot load {request.url}"))
-        page.goto((book / name).as_uri())
-        page.loaded = loaded
-        return page
-
-    yield opened
-    for context in contexts:
-        context.close()
-    assert not problems, problems
 
 
 @functools.cache
@@ -95,22 +21,8 @@ def html(path):
     return path.read_text(encoding="utf-8")
 
 
-def violations(page):
-    # Thousands of code tokens share a dozen looks: one token of each look is enough to judge its contrast.
-    page.evaluate("""() => {
-        const looks = new Set();
-        for (const token of document.querySelectorAll("pre span[class]")) {
-            const look = token.className + getComputedStyle(token.closest("pre")).backgroundColor;
-            if (looks.has(look)) token.replaceWith(...token.childNodes);
-            looks.add(look);
-        }
-    }""")
-    found = Axe().run(page, options=AXE).response["violations"]
-    return [f"{each['id']}: {node['html'][:160]}" for each in found for node in each["nodes"]]
-
-
 @pytest.mark.parametrize("name", PAGES)
-def test_page_is_right_on_a_wide_screen_and_in_the_light(open_page, book, name):
+def test_page_is_right_on_a_wide_screen_and_in_the_light(open_page, book, name, violations):
     page = open_page(name)
     assert page.locator("article h1").is_visible()
     assert not page.locator("header.bd-header").is_visible(), "the theme's second, empty bar is back"
@@ -124,7 +36,7 @@ def test_page_is_right_on_a_wide_screen_and_in_the_light(open_page, book, name):
 
 
 @pytest.mark.parametrize("name", PAGES)
-def test_page_is_right_on_a_phone_and_in_the_dark(open_page, name):
+def test_page_is_right_on_a_phone_and_in_the_dark(open_page, name, violations):
     page = open_page(name, width=390, scheme="dark")
     assert page.locator("html").get_attribute("data-theme") == "dark"
     assert overflow(page) == 0
@@ -197,7 +109,7 @@ def test_each_quiz_explains_every_answer(open_page, name):
             assert choice.locator("details p").is_visible()
 
 
-def test_a_quiz_works_by_keyboard(open_page):
+def test_a_quiz_works_by_keyboard(open_page, violations):
     quiz = open_page(CHAPTERS[0]).locator("fieldset.quiz:has(input[type=radio])").first
     quiz.locator("input").first.focus()
     quiz.page.keyboard.press("Space")
@@ -215,7 +127,7 @@ def test_a_quiz_can_be_read_without_scripts(open_page):
     assert quiz.locator("details p").first.is_visible()
 
 
-def test_search_finds_a_word_from_the_file_system(open_page):
+def test_search_finds_a_word_from_the_file_system(open_page, violations):
     page = open_page("search.html")
     page.goto(f"{page.url}?q=triangular")
     page.wait_for_selector("#search-results li a")

@@ -1,0 +1,106 @@
+"""The built pages in a browser, for the tests that look at them."""
+
+import shutil
+from pathlib import Path
+from urllib.parse import urlparse
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import sync_playwright
+
+from lrcourse.book import BUILT, OUTPUT
+
+ROOT = Path(__file__).parents[1]
+HTML = ROOT / OUTPUT / "html"
+FIX = "the book is not built as it stands: run `lrcourse book` (or `make book`) first"
+SOURCES = [
+    ROOT / "_config.yml",
+    ROOT / "_toc.yml",
+    *(ROOT / "book").glob("*.*"),
+    *(ROOT / "book" / "_static").iterdir(),
+]
+FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update",
+         "--disable-sync", "--no-first-run"]  # fmt: skip
+# Everything that WCAG 2.2 AA asks for, and one rule that axe calls experimental: speech control needs it.
+AXE = {
+    "runOnly": {"type": "tag", "values": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]},
+    "rules": {"label-content-name-mismatch": {"enabled": True}},
+    "resultTypes": ["violations"],
+    "preload": False,  # axe would fetch the style sheets, which file:// forbids
+}
+
+
+@pytest.fixture(scope="session")
+def book():
+    """The folder of the built pages, which must be newer than their sources."""
+    assert (HTML / "index.html").exists() and (ROOT / BUILT).exists(), FIX
+    built = (ROOT / BUILT).stat().st_mtime
+    newer = [path.name for path in SOURCES if path.stat().st_mtime > built]
+    assert not newer, f"{FIX}; changed since: {newer}"
+    return HTML
+
+
+@pytest.fixture(scope="session")
+def chromium():
+    path = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=path, args=FLAGS)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def open_page(book, chromium):
+    """Opens a page and, when the test is over, fails it for script errors and for requests that leave the machine."""
+    problems, contexts = [], []
+
+    def opened(name, width=1280, scheme="light", scripts=True, **options):
+        size = {"width": width, "height": 900}
+        options |= {"viewport": size, "color_scheme": scheme, "java_script_enabled": scripts}
+        contexts.append(chromium.new_context(**options))
+
+        loaded = set()
+
+        def local_only(route):
+            loaded.add(route.request.url.partition("?")[0])
+            if urlparse(route.request.url).scheme in ("file", "data", "blob"):
+                return route.continue_()
+            problems.append(f"{name} asks for {route.request.url}")
+            route.abort()
+
+        contexts[-1].route("**/*", local_only)
+        page = contexts[-1].new_page()
+        page.on(
+            "console", lambda message: problems.append(f"{name}: {message.text}") if message.type == "error" else None
+        )
+        page.on("pageerror", lambda error: problems.append(f"{name}: {error}"))
+        if scripts:
+            page.on("requestfailed", lambda request: problems.append(f"{name} cannot load {request.url}"))
+        page.goto((book / name).as_uri())
+        page.loaded = loaded
+        return page
+
+    yield opened
+    for context in contexts:
+        context.close()
+    assert not problems, problems
+
+
+@pytest.fixture
+def violations():
+    """What axe finds wrong with a page: a function of the page."""
+
+    def found(page):
+        # Thousands of code tokens share a dozen looks: one token of each look is enough to judge its contrast.
+        page.evaluate("""() => {
+            const looks = new Set();
+            for (const token of document.querySelectorAll("pre span[class]")) {
+                const look = token.className + getComputedStyle(token.closest("pre")).backgroundColor;
+                if (looks.has(look)) token.replaceWith(...token.childNodes);
+                looks.add(look);
+            }
+        }""")
+        nodes = Axe().run(page, options=AXE).response["violations"]
+        return [f"{each['id']}: {node['html'][:160]}" for each in nodes for node in each["nodes"]]
+
+    return found
