@@ -131,20 +131,30 @@ class Record:
 
 
 def sources_hash(sources: Sequence[str]) -> str:
-    """A hash of the code in the named files of the package, without its comments and docstrings.
+    """A hash of the code in the named files, as seen from the package, without its comments and docstrings.
+
+    Of a notebook, the code cells count.
 
     >>> len(sources_hash(["intervals.py"]))
     64
     """
     digest = hashlib.sha256()
     for name in sources:
-        tree = ast.parse((PACKAGE / name).read_text(encoding="utf-8"))
+        tree = ast.parse(_code(PACKAGE / name))
         for node in ast.walk(tree):
             body = getattr(node, "body", None)
             if isinstance(body, list) and body and isinstance(body[0], ast.Expr) and _is_text(body[0].value):
                 del body[0]
         digest.update(f"{name}\0{ast.dump(tree)}\0".encode())
     return digest.hexdigest()
+
+
+def _code(path: Path) -> str:
+    text = path.read_text(encoding="utf-8")
+    if path.suffix != ".ipynb":
+        return text
+    cells = [cell for cell in json.loads(text)["cells"] if cell["cell_type"] == "code"]
+    return "\n".join("".join(cell["source"]) for cell in cells)
 
 
 def _is_text(node: ast.expr) -> bool:
