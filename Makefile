@@ -8,10 +8,10 @@ BIN := .venv/bin
 SETUP := .venv/.installed
 PORT ?= 8000
 
-.PHONY: help setup book serve test lint figures labs notebooks bench clean
+.PHONY: help setup book site-zip pdf serve test lint figures labs notebooks bench clean
 
 help:  ## explain each target
-	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  make \1\t\2/' | expand -t 20
+	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 20
 
 setup: $(SETUP)  ## create .venv and install the package with the pinned versions
 
@@ -23,6 +23,12 @@ $(SETUP): pyproject.toml constraints.txt
 
 book: $(SETUP)  ## execute what changed and build the book into _build/html
 	$(BIN)/lrcourse book
+
+site-zip: $(SETUP)  ## build the book and pack its pages into one file that is read offline
+	$(BIN)/lrcourse book --zip
+
+pdf: $(SETUP)  ## build the book and print it as one PDF (needs Chromium)
+	$(BIN)/lrcourse book --pdf
 
 serve: book  ## build the book and serve it on http://127.0.0.1:8000 (PORT=…)
 	$(BIN)/python -m http.server --bind 127.0.0.1 --directory _build/html $(PORT)

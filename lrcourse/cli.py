@@ -93,7 +93,18 @@ def _doctor(options: argparse.Namespace) -> int:
 def _book(options: argparse.Namespace) -> int:
     from . import book
 
-    book.build(_repository())
+    root = _repository()
+    book.build(root)
+    site = root / book.OUTPUT / "html"
+    if options.zip:
+        from . import offline
+
+        print(offline.pack(site, root / offline.ZIP))
+    if options.pdf:
+        from . import pdf
+
+        pages = [page.with_suffix(".html").as_posix() for page in book.pages_in_toc(root)]
+        print(pdf.print_book(site, pages, root / pdf.PDF, title="Learning Rates"))
     return 0
 
 

@@ -1,0 +1,127 @@
+"""The book as one PDF: the built pages, one after another in one document, printed by Chromium.
+
+One document rather than one per page, so that links between chapters and the outline are Chromium's own work.
+"""
+
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+from urllib.parse import urldefrag
+
+from .book import OUTPUT
+
+PDF = OUTPUT / "learning-rates.pdf"
+# Code that the pages fold away, how a figure is drawn, is not printed; folded answers and solutions are.
+NOT_PRINTED = ".headerlink, .copybtn, script, details.hide, .sd-tab-set > input, .explorer-live"
+STYLE = """
+html { font-size: 10pt; }
+figcaption, figcaption * { color: inherit !important; }
+.print-page { break-before: page; }
+article { max-width: none; }
+h1, h2, h3, h4 { break-after: avoid; }
+figure, table, .admonition, .sd-tab-content, .katex-display { break-inside: avoid; }
+pre, pre span { white-space: pre-wrap !important; overflow-wrap: anywhere; }
+.sd-tab-set, .sd-tab-content { display: block !important; }
+.sd-tab-set > label { display: block; border: none !important; font-weight: 600; color: inherit !important; }
+.print-contents li { list-style: none; margin: 0.3em 0; }
+img { max-width: 100% !important; height: auto !important; }
+"""
+FOOTER = """<div style="width: 100%; font: 8px sans-serif; text-align: center; color: #555">
+<span class="pageNumber"></span> / <span class="totalPages"></span></div>"""
+
+
+def print_book(site: Path, pages: Sequence[str], target: Path, title: str) -> Path:
+    """Print `pages`, paths such as "book/intro.html" below the built `site`, to the file `target`.
+
+    Raises: `RuntimeError` if there is no Chromium, or no built page.
+    """
+    browser = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+    if browser is None:
+        raise RuntimeError("no Chromium to print with: install it with `sudo apt-get install chromium`")
+    missing = [page for page in pages if not (site / page).exists()]
+    if missing:
+        raise RuntimeError(f"not built: {', '.join(missing)}: run `lrcourse book` first")
+    whole = site / "print.html"
+    whole.write_text(join(site, pages, title), encoding="utf-8")
+    try:
+        _print(browser, whole, target)
+    finally:
+        whole.unlink()
+    return target
+
+
+def join(site: Path, pages: Sequence[str], title: str) -> str:
+    """One HTML document of the pages' articles, below the folder `site`; their links lead to one another."""
+    from bs4 import BeautifulSoup
+
+    soups = {page: BeautifulSoup((site / page).read_text(encoding="utf-8"), "html.parser") for page in pages}
+    articles, contents = [], []
+    for page, soup in soups.items():
+        article = soup.select_one("article.bd-article")
+        assert article is not None, f"{page} has no article"
+        _own(article, page, soups.keys())
+        heading = article.select_one("h1")
+        contents.append(f'<li><a href="#{_name(page)}">{heading.get_text() if heading else page}</a></li>')
+        articles.append(f'<section class="print-page" id="{_name(page)}">{article}</section>')
+    first = next(iter(soups.values()))
+    styles = "".join(f'<link rel="stylesheet" href="{str(link["href"]).replace("../", "", 1)}">'
+                     for link in first.select('link[rel="stylesheet"]'))  # fmt: skip
+    return f"""<!doctype html><html lang="en" data-theme="light" data-mode="light"><head><meta charset="utf-8">
+<title>{title}</title>{styles}<style>{STYLE}</style></head><body><main>
+<section><h1>{title}</h1><h2>Contents</h2><ol class="print-contents">{"".join(contents)}</ol></section>
+{"".join(articles)}</main>
+<script src="katex/katex.min.js"></script><script src="_static/math.js"></script></body></html>"""
+
+
+def _name(page: str) -> str:
+    return page.removesuffix(".html").replace("/", "--")
+
+
+def _own(article, page: str, pages) -> None:  # type: ignore[no-untyped-def]
+    """Give the article's anchors names of their own, and let its links and pictures find their targets."""
+    folder = Path(page).parent
+    for node in article.select(NOT_PRINTED):
+        node.decompose()
+    for node in article.select("[id]"):
+        node["id"] = f"{_name(page)}--{node['id']}"
+    for details in article.select("details"):
+        details["open"] = ""
+    for image in article.select("img"):
+        image.attrs.pop("loading", None)
+        image["src"] = _from(folder, image["src"])
+    for link in article.select("a[href]"):
+        address, fragment = urldefrag(link["href"])
+        if "://" in address or address.startswith("mailto:"):
+            continue
+        target = _from(folder, address) if address else page
+        if target in pages:
+            link["href"] = f"#{_name(target)}" + (f"--{fragment}" if fragment else "")
+        else:
+            link.unwrap()  # a download or a page that is not printed
+
+
+def _from(folder: Path, address: str) -> str:
+    """An address relative to `folder`, relative to the site."""
+    parts = list(folder.parts)
+    for part in address.split("/"):
+        if part == "..":
+            parts.pop()
+        elif part != ".":
+            parts.append(part)
+    return "/".join(parts)
+
+
+def _print(browser: str, whole: Path, target: Path) -> None:
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        chromium = playwright.chromium.launch(executable_path=browser, args=["--no-sandbox", "--disable-gpu"])
+        page = chromium.new_page(color_scheme="light")
+        page.set_default_timeout(300_000)
+        page.goto(whole.resolve().as_uri())
+        page.wait_for_function("document.readyState === 'complete'")
+        page.evaluate("document.fonts.ready.then(() => null)")
+        page.pdf(path=target, format="A4", outline=True, tagged=True, display_header_footer=True,
+                 header_template="<span></span>", footer_template=FOOTER,
+                 margin={"top": "16mm", "bottom": "16mm", "left": "16mm", "right": "16mm"})  # fmt: skip
+        chromium.close()

@@ -1,0 +1,104 @@
+"""What the published site has besides pages: one file to keep, one PDF, notebooks that install, and the rest."""
+
+import json
+import re
+import zipfile
+from pathlib import Path
+from xml.etree import ElementTree
+
+import pytest
+import yaml
+
+from lrcourse import offline, pdf
+from lrcourse.book import pages_in_toc
+
+ROOT = Path(__file__).parents[1]
+CONFIG = yaml.safe_load((ROOT / "_config.yml").read_text(encoding="utf-8"))
+SITE, REPOSITORY = CONFIG["html"]["baseurl"], CONFIG["repository"]["url"]
+
+
+def test_the_packed_site_opens_and_searches_from_the_disk(book, chromium, tmp_path):
+    first, second = (offline.pack(book, tmp_path / name).read_bytes() for name in ("one.zip", "two.zip"))
+    assert first == second
+    zipfile.ZipFile(tmp_path / "one.zip").extractall(tmp_path)
+    page = chromium.new_context(offline=True).new_page()
+    page.goto((tmp_path / offline.FOLDER / "index.html").as_uri())
+    page.wait_for_url("**/book/intro.html")
+    page.goto((tmp_path / offline.FOLDER / "search.html").as_uri() + "?q=OneCycle")
+    page.wait_for_selector("#search-results li a")
+    assert "OneCycle" in page.locator("#search-results li a").first.text_content()
+    page.context.close()
+
+
+def test_nothing_is_packed_where_nothing_is_built(tmp_path):
+    with pytest.raises(RuntimeError, match="no book is built"):
+        offline.pack(tmp_path, tmp_path / "site.zip")
+
+
+@pytest.mark.parametrize(
+    ("query", "page"),
+    [("OneCycle", "api"), ("WSD", "api"), ("InverseSqrt", "api"), ("η", "notation"), ("μ", "notation"),
+     ("lambda", "notation"), ("effective rate", "glossary"), ("warm restarts", "10-warm-restarts"),
+     ("ReduceLROnPlateau", "03-decay"), ("lr_find", "09-range-test")],
+)  # fmt: skip
+def test_search_finds(book, chromium, query, page):
+    tab = chromium.new_page()
+    tab.goto((book / "search.html").as_uri() + f"?q={query}")
+    tab.wait_for_selector("#search-results li a")
+    found = tab.locator("#search-results li a").evaluate_all("(all) => all.slice(0, 8).map((a) => a.href)")
+    tab.close()
+    assert any(f"/{page}.html" in address for address in found), found
+
+
+def test_two_pages_as_one_pdf_with_links_between_them(book, tmp_path):
+    pages = ["book/glossary.html", "book/notation.html"]
+    whole = pdf.join(book, pages, "Two pages")
+    ids = set(re.findall(r' id="([^"]+)"', whole))
+    inner = re.findall(r'href="#([^"]+)"', whole)
+    assert {"book--glossary", "book--notation"} <= set(inner)
+    assert set(inner) <= ids, "a link leads nowhere"
+    file = pdf.print_book(book, pages, tmp_path / "two.pdf", "Two pages")
+    data = file.read_bytes()
+    assert data.startswith(b"%PDF") and b"/Outlines" in data and b"/Link" in data
+    assert not (book / "print.html").exists()
+
+
+def test_a_pdf_of_pages_that_are_not_built_names_them(tmp_path):
+    with pytest.raises(RuntimeError, match=r"not built: book/none\.html"):
+        pdf.print_book(tmp_path, ["book/none.html"], tmp_path / "none.pdf", "None")
+
+
+@pytest.mark.parametrize("name", ["07-cyclical", "14-comparison"])
+def test_a_downloaded_notebook_installs_the_course_with_its_pins(book, name):
+    cells = json.loads((book / "_sources" / "book" / f"{name}.ipynb").read_text(encoding="utf-8"))["cells"]
+    source = "".join(cells[0]["source"])
+    assert "--constraint https://raw.githubusercontent.com/lrcourse/lrcourse/main/constraints.txt" in source
+    assert f"git+{REPOSITORY}" in source
+    page = (book / "book" / f"{name}.html").read_text(encoding="utf-8")
+    launched = f"colab.research.google.com/github/lrcourse/lrcourse/blob/gh-pages/_sources/book/{name}.ipynb"
+    assert launched in page and "mybinder.org" in page
+    assert f"{REPOSITORY}/edit/main/book/{name}.ipynb" in page
+
+
+def test_every_page_has_a_card_and_stands_in_the_site_map(book):
+    tree = ElementTree.parse(book / "sitemap.xml")
+    listed = {entry.text for entry in tree.iter("{http://www.sitemaps.org/schemas/sitemap/0.9}loc")}
+    for page in pages_in_toc(ROOT):
+        address = f"{SITE}/{page.with_suffix('.html').as_posix()}"
+        assert address in listed
+        text = (book / page.with_suffix(".html")).read_text(encoding="utf-8")
+        assert f'property="og:url" content="{address}"' in text
+        assert f'property="og:image" content="{SITE}/_static/card.png"' in text
+    assert (book / "_static" / "card.png").exists()
+
+
+def test_a_wrong_address_leads_back(book):
+    text = (book / "404.html").read_text(encoding="utf-8")
+    for target in re.findall(r'href="([^"]+)"', text):
+        assert target.startswith(f"{SITE}/") and (book / target.removeprefix(f"{SITE}/")).exists(), target
+
+
+def test_the_citation_is_that_of_the_citation_file(book):
+    cite = yaml.safe_load((ROOT / "CITATION.cff").read_text(encoding="utf-8"))
+    text = (book / "book" / "run.html").read_text(encoding="utf-8")
+    assert cite["title"] in text and f"version {cite['version']}" in text and cite["url"] in text
