@@ -17,6 +17,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from ..torch.training import _tensor
+from .graphs import Recorder, Replayed, cuda_graph
 from .outcome import Outcome
 from .plan import BETA2, EPS, Plan
 
@@ -108,9 +109,9 @@ def run(plan: Plan, compiled: bool) -> Outcome:
 
 
 class Training:
-    """The stacked members between two steps."""
+    """The stacked members between two steps. `record` replays the step instead of calling it, as is done on a GPU."""
 
-    def __init__(self, plan: Plan, compiled: bool) -> None:
+    def __init__(self, plan: Plan, compiled: bool, record: Recorder | None = None) -> None:
         if compiled:  # a program fits one number of members: round it up to one of a few
             extra = padded(len(plan.settings)) - len(plan.settings)
             plan = replace(plan, settings=[*plan.settings, *[plan.settings[-1]] * extra])
@@ -135,6 +136,10 @@ class Training:
         self.rows = _rows(plan, lr, momentum, self.like)
         self.batches = _batches(plan, self.like, self.program.tiny)
         self.call = _compiled(self.program) if compiled else self.program.step
+        if record is None and self.like.is_cuda:
+            record = cuda_graph
+        if record is not None:
+            self.call = Replayed(self.call, record)
 
     @torch.no_grad()
     def train(self, steps: int) -> list[Tensor]:
@@ -163,7 +168,7 @@ class Training:
         losses, accuracies = [], []
         together = max(1, CACHED // (len(inputs) * max(weight.shape[1] for weight in weights)))
         for each in zip(*(weight.split(together) for weight in weights)):
-            outputs = _forward(self.program.layers, each, _features_first(inputs, len(each[0])))
+            outputs = _forward(self.program.layers, each, _features_first(inputs))
             losses.append(_LOSSES[self.program.loss](outputs, targets).mean(1))
             right = (outputs.argmax(1) == targets).double().mean(1) if self.plan.loss == "cross_entropy" else None
             accuracies.append(torch.full_like(losses[-1], float("nan")) if right is None else right)
@@ -207,15 +212,16 @@ def _many_programs() -> Iterator[None]:
         yield
 
 
-# Each member's weights (K, out, in) meet its inputs (K, in, B): with the batch last, members that share their
-# inputs also share the layout that the multiplication wants, and the bias is added along a row.
+# Each member's weights (K, out, in) meet its inputs (K, in, B), or the inputs (in, B) that all members share: these
+# need one product instead of K small ones. With the batch last the bias is added along a row.
 def _forward(layers: Sequence[Any], weights: Tensors, x: Tensor) -> Tensor:
     remaining = iter(weights)
     for layer in layers:
         if callable(layer):
             x = layer(x)
         else:
-            x = torch.bmm(next(remaining), x)
+            weight = next(remaining)
+            x = torch.bmm(weight, x) if x.dim() == 3 else (weight.flatten(0, 1) @ x).unflatten(0, weight.shape[:2])
             x = x + next(remaining)[:, :, None] if layer[2] else x
     return x
 
@@ -313,7 +319,7 @@ def _batches(plan: Plan, like: Tensor, tiny: bool) -> Iterator[tuple[Any, Tensor
     def shaped(x: Tensor, y: Tensor) -> tuple[Any, Tensor]:
         if tiny:
             return [each.contiguous() for each in x.unbind(-1)], y.to(x.dtype)  # classes as floats: one vector type
-        return _features_first(x, len(plan.settings)), y
+        return _features_first(x), y
 
     if plan.batch_size is None:
         yield from itertools.repeat((*shaped(x, y), like.new_full((len(x),), 1 / len(x))))
@@ -331,9 +337,9 @@ def _batches(plan: Plan, like: Tensor, tiny: bool) -> Iterator[tuple[Any, Tensor
             yield *shaped(x[chosen], y[chosen]), share
 
 
-def _features_first(x: Tensor, members: int) -> Tensor:
-    """The inputs (B, in) or (K, B, in) as (K, in, B)."""
-    return x.transpose(-1, -2).expand(members, -1, -1)
+def _features_first(x: Tensor) -> Tensor:
+    """The inputs (B, in) as (in, B), with the axis of the members before it if there is one."""
+    return x.transpose(-1, -2)
 
 
 def _targets(plan: Plan, y: np.ndarray, like: Tensor) -> Tensor:
