@@ -1,11 +1,16 @@
 """Say what this machine has, what it lacks, and what that means."""
 
+import os
 import platform
 import shutil
+import subprocess
 import sys
 from dataclasses import dataclass
 from importlib import metadata
 from importlib.util import find_spec
+from typing import Any
+
+from .wheelhouse import GIVEN, INSTALL, WANTED
 
 
 @dataclass(frozen=True)
@@ -28,7 +33,7 @@ PROGRAMS = {"chromium": "the tests that open pages in a browser", "bwrap": "the 
 
 
 def examine(gpu: bool = False) -> list[Finding]:
-    """Look at Python, the packages, the programs and, with `gpu`, at the accelerator.
+    """Look at Python, the packages and the programs; with `gpu`, at what experiments and labs need on a GPU.
 
     >>> examine()[0].what
     'Python'
@@ -36,6 +41,11 @@ def examine(gpu: bool = False) -> list[Finding]:
     version = platform.python_version()
     supported = (3, 11) <= sys.version_info[:2] < (3, 13)
     findings = [Finding("Python", version, supported, True, "" if supported else "use Python 3.11 or 3.12")]
+    if gpu:
+        carried = f"make wheelhouse, carry the folder here, and {INSTALL}"
+        findings += [_needed(name, f"pip install {name} -c constraints.txt") for name in GIVEN]
+        findings += [_needed(name, carried) for name in WANTED]
+        return [*findings, _backend(), *_accelerators()]
     for name, use in PACKAGES.items():
         findings.append(_package(name, use))
     for name, use in PROGRAMS.items():
@@ -44,7 +54,7 @@ def examine(gpu: bool = False) -> list[Finding]:
             Finding(name, path or "missing", path is not None, advice="" if path else f"{use} will not run")
         )
     if find_spec("torch"):
-        findings.append(_accelerator(needed=gpu))
+        findings.append(_accelerator())
     return findings
 
 
@@ -57,16 +67,69 @@ def _package(name: str, use: str) -> Finding:
         )
 
 
-def _accelerator(needed: bool) -> Finding:
+def _needed(name: str, advice: str) -> Finding:
+    try:
+        return Finding(name, metadata.version(name), True)
+    except metadata.PackageNotFoundError:
+        return Finding(name, "missing", False, True, advice)
+
+
+def _backend() -> Finding:
+    """What Keras would compute with, by the rule of this course: TensorFlow where it is, elsewhere PyTorch if asked."""
+    chosen = os.environ.get("KERAS_BACKEND", "tensorflow")
+    ok = find_spec(chosen) is not None
+    advice = "" if ok else "KERAS_BACKEND=torch in the environment lets Keras compute with PyTorch"
+    return Finding("Keras backend", chosen if ok else f"{chosen}, missing", ok, not ok, advice)
+
+
+def _accelerator() -> Finding:
     import torch
 
     if torch.cuda.is_available():
-        free, total = (size / 2**30 for size in torch.cuda.mem_get_info())
-        return Finding("GPU", f"{torch.cuda.get_device_name()}, {free:.0f} of {total:.0f} GiB free", True)
+        return Finding("GPU", f"{torch.cuda.get_device_name()}, {_memory(torch)}", True)
     if torch.backends.mps.is_available():
         return Finding("GPU", "Apple MPS", True)
-    advice = "install a PyTorch build for your GPU's driver" if needed else "the CPU path of every lab works without"
-    return Finding("GPU", "none", not needed, needed, advice)
+    return Finding("GPU", "none", True, advice="the CPU path of every lab works without")
+
+
+def _accelerators() -> list[Finding]:
+    """The driver as the system sees it, then the GPU as PyTorch does."""
+    driver = _driver()
+    found = [
+        Finding("driver", driver or "none", bool(driver), not driver, "" if driver else "install the GPU's driver")
+    ]
+    if not find_spec("torch"):
+        return found
+    import torch
+
+    if not torch.cuda.is_available():
+        built = f"PyTorch was built for CUDA {torch.version.cuda}" if torch.version.cuda else "this PyTorch is for CPUs"
+        advice = f"{built}: install a build that fits your GPU's driver"
+        return [*found, Finding("GPU", "none that PyTorch can use", False, True, advice)]
+    major, minor = torch.cuda.get_device_capability()
+    bf16 = torch.cuda.is_bf16_supported(including_emulation=False)
+    return [
+        *found,
+        Finding("GPU", torch.cuda.get_device_name(), True),
+        Finding("CUDA", f"{torch.version.cuda}, capability {major}.{minor}", True),
+        Finding(
+            "bf16", "in hardware" if bf16 else "emulated", bf16, advice="" if bf16 else "the full size will be slow"
+        ),
+        Finding("memory", _memory(torch), True),
+    ]
+
+
+def _memory(torch: Any) -> str:
+    free, total = (size / 2**30 for size in torch.cuda.mem_get_info())
+    return f"{free:.0f} of {total:.0f} GiB free"
+
+
+def _driver() -> str:
+    query = ["nvidia-smi", "--query-gpu=driver_version", "--format=csv,noheader"]
+    try:
+        return subprocess.run(query, capture_output=True, text=True, check=True).stdout.partition("\n")[0]
+    except (OSError, subprocess.CalledProcessError):
+        return ""
 
 
 def report(findings: list[Finding]) -> str:

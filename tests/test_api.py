@@ -15,7 +15,9 @@ sys.path.insert(0, str(ROOT / "book" / "_ext"))
 from api import public  # noqa: E402
 
 MODULES = re.findall(r"\{api\} ([\w.]+)", (ROOT / "book" / "api.md").read_text(encoding="utf-8"))
-TOOLS = {"book", "cli", "doctor", "experiments", "figures", "labs", "notebooks", "records", "selfcheck"}  # commands
+TOOLS = {  # commands
+    "book", "cli", "doctor", "experiments", "figures", "labs", "notebooks", "records", "selfcheck", "wheelhouse",
+}  # fmt: skip
 
 
 @pytest.mark.parametrize("name", MODULES)
