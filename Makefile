@@ -8,7 +8,7 @@ BIN := .venv/bin
 SETUP := .venv/.installed
 PORT ?= 8000
 
-.PHONY: help setup book site-zip pdf serve test lint figures labs notebooks bench clean
+.PHONY: help setup book site-zip pdf serve test lint figures labs notebooks wheelhouse bench clean
 
 help:  ## explain each target
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 20
@@ -51,6 +51,9 @@ figures: $(SETUP)  ## draw every figure of the book into figures/ (ARGS="--forma
 
 notebooks: $(SETUP)  ## run the notebooks of book/ and solutions/ again and store their outputs
 	$(BIN)/lrcourse notebooks run
+
+wheelhouse: $(SETUP)  ## collect the wheels that a GPU machine without a network lacks
+	$(BIN)/lrcourse wheelhouse
 
 bench: $(SETUP)  ## measure speed, as ratios within one run
 	$(BIN)/python benchmarks/schedules.py

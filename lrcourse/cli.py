@@ -24,7 +24,7 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
 
     doctor = commands.add_parser("doctor", help="say what this machine has and lacks")
-    doctor.add_argument("--gpu", action="store_true", help="a missing GPU is a problem")
+    doctor.add_argument("--gpu", action="store_true", help="what experiments and labs need on a GPU")
     doctor.set_defaults(run=_doctor)
 
     book = commands.add_parser("book", help="execute what changed and build the book")
@@ -72,6 +72,10 @@ def _parser() -> argparse.ArgumentParser:
     records.add_argument("--device", choices=["cpu", "cuda"], default="cpu")
     records.add_argument("--size", default="small", help="full, small (default) or another that the experiment has")
     records.set_defaults(run=_records)
+
+    wheels = commands.add_parser("wheelhouse", help="collect wheels for a GPU machine without a network")
+    wheels.add_argument("--folder", type=Path, default=Path("wheelhouse"), help="default: wheelhouse")
+    wheels.set_defaults(run=_wheelhouse)
 
     sweep = commands.add_parser("sweep", help="train every setting of a grid, many at once")
     sweep.add_argument("config", type=Path, help="TOML file: data, model, grid, steps")
@@ -228,6 +232,15 @@ def _records(options: argparse.Namespace) -> int:
         return int(bool(found))
     for each in stored:
         print(each.provenance() if options.action == "show" else f"{each.experiment}-{each.size}: {each.recorded}")
+    return 0
+
+
+def _wheelhouse(options: argparse.Namespace) -> int:
+    from . import wheelhouse
+
+    wheels = wheelhouse.collect(_repository() / "constraints.txt", options.folder)
+    size = sum(wheel.stat().st_size for wheel in wheels) / 1e6
+    print(f"{len(wheels)} wheels, {size:.0f} MB, in {options.folder}; on the other machine: {wheelhouse.INSTALL}")
     return 0
 
 
