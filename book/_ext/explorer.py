@@ -79,11 +79,21 @@ def write_records(app: Sphinx, env: BuildEnvironment) -> None:
             file = Path(app.outdir) / "_static" / "explorers" / "records" / f"{experiment}.js"
             file.parent.mkdir(parents=True, exist_ok=True)
             plain = json.dumps(json.loads(record.read_text(encoding="utf-8")), separators=(",", ":"))
-            file.write_text(f"((window.lrcourse ??= {{}}).records ??= {{}}).{experiment} = {plain};\n", encoding="utf-8")
+            script = f"((window.lrcourse ??= {{}}).records ??= {{}}).{experiment} = {plain};\n"
+            file.write_text(script, encoding="utf-8")
+
+
+def slim(app: Sphinx, exception: Exception | None) -> None:
+    """Indentation and comments of the scripts stay in the repository."""
+    for script in (Path(app.outdir) / "_static" / "explorers").glob("*.js"):
+        lines = [line.strip() for line in script.read_text(encoding="utf-8").splitlines()]
+        kept = [line for line in lines if line and not line.startswith("//")]
+        script.write_text("\n".join(kept) + "\n", encoding="utf-8")
 
 
 def setup(app: Sphinx) -> dict[str, bool]:
     app.add_directive("explorer", Explorer)
     app.connect("env-updated", write_records)
     app.connect("html-page-context", load)
+    app.connect("build-finished", slim)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

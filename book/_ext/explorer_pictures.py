@@ -60,11 +60,13 @@ def trainability(record: dict[str, Any]) -> Figure:
         codes = np.frombuffer(zlib.decompress(base64.b64decode(tile["codes"])), "<u2").reshape(n, n).astype(float)
         loss = np.where(codes < DIVERGED, codes / 1000 - 12, np.nan)
         ax.patch.set(hatch="xx", edgecolor="#BBBBBB")
-        ax.imshow(np.where(10**loss < tile["first loss"], loss, np.nan), origin="lower", aspect="auto", extent=extent(tile))
+        trained = np.where(10**loss < tile["first loss"], loss, np.nan)
+        ax.imshow(trained, origin="lower", aspect="auto", extent=extent(tile))
         ax.set(xlabel="log10 learning rate")
         ax.grid(False)
     left, right, down, up = extent(inner)
-    axes[0].add_patch(Rectangle((left, down), right - left, up - down, fill=False, edgecolor=plots.COLORS[1], linewidth=2))
+    look = {"fill": False, "edgecolor": plots.COLORS[1], "linewidth": 2}
+    axes[0].add_patch(Rectangle((left, down), right - left, up - down, **look))
     axes[0].set_ylabel("momentum")
     return figure
 
@@ -81,4 +83,9 @@ def styled(draw: Callable[..., Figure]) -> Callable[..., Figure]:
     return drawn
 
 
-PICTURES = {"schedule": styled(schedules), "descent": styled(descent), "range-test": styled(range_tests), "trainability": styled(trainability)}  # fmt: skip
+PICTURES = {
+    "schedule": styled(schedules),
+    "descent": styled(descent),
+    "range-test": styled(range_tests),
+    "trainability": styled(trainability),
+}
