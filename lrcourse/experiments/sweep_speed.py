@@ -95,9 +95,9 @@ def cases() -> dict[str, Case]:
     """The models that are measured, by name."""
     return {
         "2-3-2": Case(LogicNet, moons(), steps=1000),
-        "2-64-64-2": Case(lambda: MLP([2, 64, 64, 2]), moons(), steps=200),
+        "2-64-64-2": Case(lambda: MLP([2, 64, 64, 2]), moons(), steps=100),
         "digits 64-128-10": Case(lambda: MLP([64, 128, 10]), digits(), steps=200, batch_size=64),
-        "small CNN": Case(_cnn, glyphs(500, size=28, n_test=100), steps=20, batch_size=64),
+        "small CNN": Case(_cnn, glyphs(500, size=28, n_test=100), steps=10, batch_size=64),
     }
 
 
