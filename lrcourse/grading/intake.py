@@ -15,11 +15,12 @@ import shutil
 import stat
 import zipfile
 import zlib
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import partial
+from io import BufferedReader
 from pathlib import Path, PurePosixPath
-from typing import Any, BinaryIO
+from typing import Any
 
 import nbformat
 
@@ -27,14 +28,15 @@ from ..schedules.checks import bad
 from .lab import Lab
 
 # Sizes in bytes. A lab's notebook with its pictures has some 100 kB.
-NOTEBOOK, FILE, TOTAL, RECEIPT = 20 << 20, 100 << 20, 200 << 20, 64 << 10
-FILES, CELLS = 1000, 1000
+NOTEBOOK, ARCHIVE, FILE, TOTAL, RECEIPT = 20 << 20, 50 << 20, 100 << 20, 200 << 20, 64 << 10
+FILES, CELLS, REMARKS = 1000, 1000, 20
 RATIO = 200  # how much larger than its archive a file may become, from a megabyte on
 
 IGNORED = re.compile(r"(^|/)(\..*|__MACOSX|Thumbs\.db|desktop\.ini)(/|$)")
 ZIP = b"PK\x03\x04"
 BOMS = [(codecs.BOM_UTF8, "utf-8-sig"), (codecs.BOM_UTF32_LE, "utf-32"), (codecs.BOM_UTF32_BE, "utf-32"),
         (codecs.BOM_UTF16_LE, "utf-16"), (codecs.BOM_UTF16_BE, "utf-16")]  # fmt: skip
+DAMAGE = (OSError, zipfile.BadZipFile, zlib.error, EOFError, RuntimeError, ValueError)  # what opening one raises
 ENDINGS = (".zip", ".ipynb", ".tar", ".tgz", ".gz", ".7z", ".rar")
 
 
@@ -71,7 +73,8 @@ class HandIn:
     """What was found in an entry.
 
     `files`: the SHA-256 of every file, by its path; `digest`: of all of them together. `cells`: the notebook's, None
-    if there is none to be had. `notes`: harmless oddities; `doubts`: what a person must look at.
+    if there is none to be had. `notes`: harmless oddities; `doubts`: what a person must look at. `timestamp`: when it
+    was handed in, if nbgrader's exchange says so.
     """
 
     student: str
@@ -80,6 +83,7 @@ class HandIn:
     cells: list[Cell] | None = None
     notes: list[str] = field(default_factory=list)
     doubts: list[str] = field(default_factory=list)
+    timestamp: str = ""
     other_lab: bool = False
 
     @property
@@ -90,11 +94,12 @@ class HandIn:
 # ---- who handed in ----
 
 
-def find(folder: Path, lab: Lab, roster: Path | None = None) -> list[Entry]:
+def find(folder: Path, lab: Lab, others: Sequence[Lab] = (), roster: Path | None = None) -> list[Entry]:
     """One entry per student, in order: those found in `folder`, and those of the roster who handed in nothing.
 
     `folder` holds a folder, a zip or a notebook per student, named after the student; the lab's name before or after
-    the student's is ignored, and so are the marks that nbgrader's exchange and Moodle add. `roster`: a CSV file, whose
+    the student's is ignored, and so are the marks that nbgrader's exchange and Moodle add. Of a student's folder that
+    has a folder per lab, as nbgrader's `submitted/STUDENT/LAB`, only this lab's counts. `roster`: a CSV file, whose
     first column holds the students' names as grades are to be stored; the other columns hold further names (an
     account, an address) under which they may hand in.
 
@@ -107,7 +112,9 @@ def find(folder: Path, lab: Lab, roster: Path | None = None) -> list[Entry]:
     for path in sorted(folder.iterdir()):
         if not IGNORED.search(path.name) and not (roster and roster.exists() and path.samefile(roster)):
             name = student_of(path.name, lab.name)
-            paths.setdefault(known.get(name.lower(), name), []).append(path)
+            found = paths.setdefault(known.get(name.lower(), name), [])
+            if not any((path / other.name).is_dir() for other in others) or (path / lab.name).is_dir():
+                found.append(path)
     strangers = paths.keys() - set(known.values()) if roster else set()
     return [
         Entry(student, tuple(found), _doubts(student, lab, student in strangers))
@@ -141,7 +148,7 @@ def student_of(name: str, lab: str) -> str:
     name = re.sub(r"_assignsubmission_.*$", "", name)
     name = re.sub(r" ?\(\d+\)$", "", name).strip()
     name = re.sub(rf"^{re.escape(lab)}[-_ .]+|[-_ .]+{re.escape(lab)}$", "", name)
-    return re.sub(r"[^\w.@ -]|^[. -]+", "_", name).strip() or "_"
+    return re.sub(r"[^\w.@ -]|^[.@ -]+", "_", name).strip() or "_"
 
 
 def _roster(path: Path) -> dict[str, str]:
@@ -166,23 +173,27 @@ def read(entry: Entry, lab: Lab, others: Sequence[Lab] = (), keep: Path | None =
 
     Originals lie in `keep`/DIGEST, named as they were handed in. Never raises for what a student handed in.
     """
-    found = HandIn(entry.student, doubts=list(entry.doubts))
-    plain = list(_plain_files(entry, found))
+    found = HandIn(entry.student)
+    plain = list(_plain_files(entry, lab, found))
     found.files = {_shown(name): _sha256(path, found) for name, path in plain}
     if keep is not None and plain:
         _keep(plain, keep / found.digest[:16], found)
-    candidates = list(_notebooks(plain, found))
+    names = {entry.student.lower(), *(student_of(path.name, lab.name).lower() for path in entry.paths)}
+    candidates = list(_notebooks(plain, names, found))
     try:
         found.notebook, found.cells = _choose(candidates, lab, others, found)
     except Unreadable as error:
         found.doubts.append(str(error))
+    for remarks in (found.notes, found.doubts):
+        remarks[REMARKS:] = [f"… and {len(remarks) - REMARKS} more"] * (len(remarks) > REMARKS)
     return found
 
 
-def _plain_files(entry: Entry, found: HandIn) -> Iterator[tuple[str, Path]]:
+def _plain_files(entry: Entry, lab: Lab, found: HandIn) -> Iterator[tuple[str, Path]]:
     count = 0
     for top in entry.paths:
-        for path in _walk(top):
+        of_lab = top / lab.name
+        for path in _walk(of_lab if not top.is_symlink() and of_lab.is_dir() else top):
             name = str(path.relative_to(top.parent))
             try:
                 kind = path.lstat().st_mode
@@ -231,7 +242,7 @@ def _keep(files: Sequence[tuple[str, Path]], folder: Path, found: HandIn) -> Non
             found.doubts.append(f"{_shown(name)} has more than {FILE >> 20} MB and was not copied")
             continue
         target.parent.mkdir(parents=True, exist_ok=True)
-        unfinished = target.with_name(target.name[:100] + ".part")
+        unfinished = folder / ".part"
         shutil.copyfile(path, unfinished, follow_symlinks=False)
         unfinished.replace(target)
 
@@ -247,12 +258,15 @@ def _contents(files: Sequence[tuple[str, Path]], found: HandIn) -> Iterator[Cont
         try:
             with _open(path) as file:
                 start = file.read(4)
+            size = path.stat().st_size
             if start == ZIP or (path.suffix.lower() == ".zip" and start[:1] != b"{"):
+                if size > ARCHIVE:  # its table of contents alone could fill the memory
+                    raise ValueError(f"an archive of more than {ARCHIVE >> 20} MB is not opened")
                 with zipfile.ZipFile(path) as archive:
                     yield from _members(name, archive, found)
             else:
-                yield name, path.stat().st_size, path.read_bytes
-        except (OSError, zipfile.BadZipFile, NotImplementedError, ValueError) as error:
+                yield name, size, path.read_bytes
+        except DAMAGE as error:
             found.doubts.append(f"{_shown(name)} cannot be read: {error}")
 
 
@@ -286,49 +300,47 @@ def _unpacked(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> bytes:
     return data
 
 
-def _notebooks(files: Sequence[tuple[str, Path]], found: HandIn) -> Iterator[tuple[str, bytes]]:
+def _notebooks(files: Sequence[tuple[str, Path]], names: Collection[str], found: HandIn) -> Iterator[tuple[str, bytes]]:
     receipts: list[bytes] = []
     digests = set()
+    total = 0
     for name, size, load in _contents(files, found):
         path = PurePosixPath(name)
         try:
             if path.name == "receipt.json" and size < RECEIPT:
                 receipts.append(load())
-            elif path.name == "timestamp.txt":
-                pass
+            elif path.name == "timestamp.txt" and size < RECEIPT:
+                found.timestamp = load().decode(errors="replace").strip()
             elif path.suffix.lower() not in (".ipynb", ".zip"):
                 found.notes.append(f"{_shown(name)} is not used")
             elif size > NOTEBOOK:
                 found.doubts.append(f"{_shown(name)} has more than {NOTEBOOK >> 20} MB: not opened")
+            elif (total := total + size) > TOTAL:
+                found.doubts.append(f"{_shown(name)} and what comes after it: more than {TOTAL >> 20} MB, not opened")
+                break
             elif (data := load())[:4] == ZIP:
                 found.doubts.append(f"{_shown(name)} is an archive in an archive: not opened")
             else:
                 digests.add(hashlib.sha256(data).hexdigest())
                 yield _shown(name), data
-        except (
-            OSError,
-            zipfile.BadZipFile,
-            zlib.error,
-            EOFError,
-            RuntimeError,
-            NotImplementedError,
-            ValueError,
-        ) as error:
+        except DAMAGE as error:
             found.doubts.append(f"{_shown(name)} cannot be read: {error}")
     for receipt in receipts:
-        found.doubts += _receipt_doubts(receipt, digests, found.student)
+        found.doubts += _receipt_doubts(receipt, digests, names)
 
 
-def _receipt_doubts(text: bytes, digests: set[str], student: str) -> Iterator[str]:
+def _receipt_doubts(text: bytes, digests: set[str], names: Collection[str]) -> Iterator[str]:
     try:
         receipt = json.loads(text)
-        whose, digest = receipt.get("student", student), receipt.get("sha256")
-    except (ValueError, AttributeError, RecursionError):
+        whose, digest = receipt["student"], receipt["sha256"]
+        if not isinstance(whose, str) or not isinstance(digest, str):
+            raise TypeError("no receipt of ours")
+    except (ValueError, KeyError, TypeError, RecursionError):
         yield "its receipt cannot be read"
         return
-    if whose != student:
-        yield f"its receipt is made out to {_shown(str(whose)[:100])}"
-    if digest is not None and digest not in digests:
+    if whose.lower() not in names:
+        yield f"its receipt is made out to {_shown(whose)[:100]}"
+    if digest not in digests:
         yield "its receipt is of another notebook: it was changed after it was packed"
 
 
@@ -345,7 +357,7 @@ def _choose(
         try:
             cells = cells_of(data, found.notes)
             if cells not in read.values():
-                read[name] = cells
+                read[name if name not in read else f"{name} (again)"] = cells
         except Unreadable as error:
             faults.append(f"{name}: {error}")
     if not read:
@@ -389,7 +401,7 @@ def cells_of(data: bytes, notes: list[str]) -> list[Cell]:
     if not isinstance(notebook, dict):
         raise Unreadable("no notebook: it has no cells")
     if notebook.get("nbformat") in (1, 2, 3) or "worksheets" in notebook:
-        notes.append(f"written in the old notebook format {notebook.get('nbformat')}")
+        notes.append("written in an old notebook format")
         try:
             notebook = nbformat.convert(nbformat.from_dict(notebook), 4)
         except Exception as error:  # the converter trusts its input
@@ -408,17 +420,16 @@ def cells_of(data: bytes, notes: list[str]) -> list[Cell]:
 def _cell(cell: Any) -> Cell | None:
     if not isinstance(cell, dict) or cell.get("cell_type") not in ("code", "markdown", "raw"):
         return None
-    source, metadata = cell.get("source"), cell.get("metadata")
+    source, metadata, name = cell.get("source"), cell.get("metadata"), cell.get("id")
     if isinstance(source, list) and all(isinstance(line, str) for line in source):
         source = "".join(source)
     if not isinstance(source, str):
         return None
-    marks = metadata.get("nbgrader") if isinstance(metadata, dict) else None
-    given = cell.get("id")
-    source = source.replace("\r\n", "\n").encode(errors="replace").decode()  # half a surrogate pair cannot be stored
-    return Cell(
-        cell["cell_type"], source, given if isinstance(given, str) else "", marks if isinstance(marks, dict) else {}
-    )
+    nbgrader = metadata.get("nbgrader") if isinstance(metadata, dict) else None
+    marks = nbgrader if isinstance(nbgrader, dict) else {}
+    text = source.replace("\r\n", "\n").encode(errors="replace").decode()  # half a surrogate pair cannot be stored
+    plain = {mark: value for mark, value in marks.items() if isinstance(value, str | int | float)}
+    return Cell(cell["cell_type"], text, name if isinstance(name, str) else "", plain)
 
 
 def _text(data: bytes, notes: list[str]) -> str:
@@ -437,11 +448,11 @@ def _text(data: bytes, notes: list[str]) -> str:
         return data.decode("windows-1252", errors="replace")
 
 
-def _open(path: Path) -> BinaryIO:
+def _open(path: Path) -> BufferedReader:
     """A plain file for reading; a link fails, and a pipe does not wait for a writer."""
     return open(os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK), "rb")
 
 
 def _shown(name: str) -> str:
-    """A file's name as text that can be printed and stored, whatever its bytes are."""
-    return "".join(c if c.isprintable() else "?" for c in os.fsencode(name).decode(errors="replace"))[:200]
+    """A file's name as text that can be printed and stored, whatever its bytes are; other names give other texts."""
+    return "".join(c if c.isprintable() and c != "\\" else c.encode("unicode_escape").decode() for c in name)

@@ -49,11 +49,7 @@ class Rebuilt:
 
 
 def rebuild(cells: Sequence[Cell], lab: Lab) -> Rebuilt:
-    """Put a student's `cells` where they belong in `lab`: by grade_id, then by cell id, then by what they say.
-
-    >>> from lrcourse.grading.lab import Lab
-    >>> lab = Lab(Path("solutions/01-decay/01-decay.ipynb"))  # doctest: +SKIP
-    """
+    """Put a student's `cells` where they belong in `lab`: by grade_id, then by cell id, then by what they say."""
     return _Rebuilder(cells, lab).rebuilt()
 
 
@@ -62,11 +58,27 @@ def published(rebuilt: Rebuilt, lab: Lab) -> NotebookNode:
     handed_out = {cell.id: cell for cell in lab.released.cells}
     notebook = copy.deepcopy(rebuilt.notebook)
     for cell in notebook.cells:
-        if cell.id in handed_out:
-            cell.metadata = copy.deepcopy(handed_out[cell.id].metadata)
-            if not marked(cell, "solution"):
-                cell.source = handed_out[cell.id].source
+        ours = handed_out.get(cell.id)
+        if ours:
+            cell.metadata = copy.deepcopy(ours.metadata)
+        if ours and not marked(cell, "solution"):
+            cell.source = ours.source
+        elif cell.cell_type != "code":
+            cell.cell_type, cell.source = "markdown", harmless(cell.source)
     return notebook
+
+
+def harmless(text: str) -> str:
+    """Markdown of a student's without HTML, links, pictures and the commands of MathJax that act like them.
+
+    >>> harmless("rate <b onclick='x()'>: $\\href{javascript:x()}{a < b}$, [see](javascript:x()), `1 < 2`")
+    "rate &lt;b onclick='x()'>: $href{javascript:x()}{a < b}$, [see]\\\\(javascript:x()), `1 < 2`"
+    """
+    text = re.sub(r"<(?=[A-Za-z/!?])", "&lt;", text)
+    text = re.sub(r"\](?=\s*[(:\[])", r"]\\", text)
+    return re.sub(
+        r"\\(?=(?:href|url|style|class|cssId|data|require|unicode|includegraphics|def|let|newcommand)\b)", "", text
+    )
 
 
 class _Rebuilder:
@@ -98,10 +110,11 @@ class _Rebuilder:
                 answers[_grade_id(slot)] = "" if _bare(given) == _bare(slot.source) else given
             elif slot.cell_type == "code" and mine:
                 extras.setdefault(k - marked(slot, "grade"), []).extend(self.additions(slot, mine))
-        after = -1
+        front = next(k for k, slot in enumerate(self.slots) if marked(slot, "solution")) - 1  # behind our set-up
+        after = front
         for cell, place in zip(self.cells, places, strict=True):
             if place is not None:
-                after = place
+                after = max(front, place)
             elif cell.source.strip():
                 extras.setdefault(after, []).append(cell)
         notebook.cells = list(_assembled(notebook.cells, extras))
@@ -112,23 +125,24 @@ class _Rebuilder:
     def place(self, cell: Cell) -> int | None:
         """The index of our cell that `cell` is, or None if it is one of the student's own."""
         if not cell.source.strip():
-            claim = self.claim(cell)
-            return claim
+            return self.claim(cell)
         if (k := self.texts.get(_bare(cell.source))) is not None:
             return k
         fits = {k: self.fit(cell, k) for k in range(len(self.slots))}
         claim = self.claim(cell)
         best = max(fits, key=lambda k: (fits[k], k == claim))
-        if claim is not None and (fits[claim] >= ALIKE or fits[best] < ALIKE):
-            if marked(self.slots[claim], "solution") or fits[claim] >= ALIKE:
-                return claim
+        if claim is not None and (fits[claim] >= ALIKE or (fits[best] < ALIKE and self.fillable(claim))):
+            return claim
         if fits[best] < ALIKE:
             return None
-        close = [k for k in fits if k != best and fits[k] > fits[best] - 0.1 and marked(self.slots[k], "solution")]
-        if close and marked(self.slots[best], "solution"):
+        close = [k for k in fits if k != best and fits[k] > fits[best] - 0.1 and self.fillable(k)]
+        if close and self.fillable(best):
             names = ", ".join(self.slots[k].id for k in sorted([best, *close]))
             self.doubts.append(f"a cell could be the answer of any of {names}: {_shown(cell.source)}")
         return best
+
+    def fillable(self, k: int) -> bool:
+        return marked(self.slots[k], "solution")
 
     def claim(self, cell: Cell) -> int | None:
         return self.grade_ids.get(cell.grade_id, self.ids.get(cell.id))
@@ -150,9 +164,9 @@ class _Rebuilder:
     def continuations(self, places: list[int | None]) -> None:
         """A cell that starts indented is the rest of the answer before it."""
         for j, (before, here) in enumerate(zip(places, places[1:]), start=1):
-            if here is None and before is not None and marked(self.slots[before], "solution"):
-                if self.cells[j].kind == "code" and self.cells[j].source[:1].isspace():
-                    places[j] = before
+            indented = self.cells[j].kind == "code" and self.cells[j].source[:1].isspace()
+            if indented and here is None and before is not None and self.fillable(before):
+                places[j] = before
 
     def written_by_position(self, places: list[int | None]) -> None:
         """A written answer without marks is the one text that stands where it should."""
