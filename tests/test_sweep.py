@@ -30,6 +30,10 @@ def line():
     return torch.nn.Linear(1, 1).double()
 
 
+def deep_line():
+    return MLP([1, 50, 1]).double()
+
+
 def plain(model_fn, data, setting, optimizer="sgd", loss="cross_entropy", batch_size=None, nesterov=False, steps=STEPS):
     """One member by hand: `torch.optim`, a real scheduler, nothing of the package but `ScheduleLR`."""
     torch.manual_seed(setting.seed)
@@ -145,20 +149,21 @@ def test_schedulers_of_torch_are_stepped(engine, optimizer):
     assert difference(net, DATA, settings, engine, optimizer=optimizer) < 1e-10
 
 
+@pytest.mark.parametrize("model_fn", [line, deep_line])
 @pytest.mark.parametrize("engine", ["loop", "stacked", "compiled"])
-def test_a_member_that_explodes_leaves_the_others_alone(engine):
-    calm = grid(lr=[0.01, 0.05, 0.1, 0.2, 0.3])
+def test_a_member_that_explodes_leaves_the_others_alone(engine, model_fn):
+    calm = grid(lr=[0.01, 0.02, 0.03, 0.04, 0.05])
     wild = [*calm[:2], replace(calm[2], lr=1e6), *calm[3:]]
     steps = 60
     results = [
-        sweep(line, LINE, settings=each, steps=steps, loss="mse", engine=engine, progress=False)
+        sweep(model_fn, LINE, settings=each, steps=steps, loss="mse", engine=engine, progress=False)
         for each in (calm, wild)
     ]
     others = [0, 1, 3, 4]
     np.testing.assert_array_equal(results[0].curves[others], results[1].curves[others])
     np.testing.assert_array_equal(results[0].train_loss[others], results[1].train_loss[others])
     assert results[0].diverged.tolist() == [-1] * 5
-    losses, _ = plain(line, LINE, wild[2], loss="mse", steps=steps)
+    losses, _ = plain(model_fn, LINE, wild[2], loss="mse", steps=steps)
     assert results[1].diverged.tolist() == [-1, -1, int(np.argmin(np.isfinite(losses))), -1, -1]
     assert results[1].frame()["diverged"].notna().tolist() == [False, False, True, False, False]
 
