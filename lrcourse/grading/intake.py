@@ -173,7 +173,7 @@ def read(entry: Entry, lab: Lab, others: Sequence[Lab] = (), keep: Path | None =
 
     Originals lie in `keep`/DIGEST, named as they were handed in. Never raises for what a student handed in.
     """
-    found = HandIn(entry.student)
+    found = HandIn(entry.student, doubts=list(entry.doubts))
     plain = list(_plain_files(entry, lab, found))
     found.files = {_shown(name): _sha256(path, found) for name, path in plain}
     if keep is not None and plain:
@@ -370,11 +370,10 @@ def _choose(
     if len(best) > 1:
         rest = ", ".join(name for name in best if name != chosen)
         found.doubts.append(f"several notebooks of this lab, all different: {chosen} was graded, not {rest}")
-    if not of_lab[chosen]:
-        for other in others:
-            if len(_grade_ids(read[chosen]) & other.answer_ids) > 1:
-                found.doubts.append(f"{chosen} is of another lab, {other.name}")
-                found.other_lab = True
+    for other in others:  # labs share some names of tasks
+        if len(_grade_ids(read[chosen]) & other.answer_ids) > of_lab[chosen]:
+            found.doubts.append(f"{chosen} is of another lab, {other.name}")
+            found.other_lab = True
     return chosen, read[chosen]
 
 

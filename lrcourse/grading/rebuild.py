@@ -69,10 +69,10 @@ def published(rebuilt: Rebuilt, lab: Lab) -> NotebookNode:
 
 
 def harmless(text: str) -> str:
-    """Markdown of a student's without HTML, links, pictures and the commands of MathJax that act like them.
+    r"""Markdown of a student's without HTML, links, pictures and the commands of MathJax that act like them.
 
-    >>> harmless("rate <b onclick='x()'>: $\\href{javascript:x()}{a < b}$, [see](javascript:x()), `1 < 2`")
-    "rate &lt;b onclick='x()'>: $href{javascript:x()}{a < b}$, [see]\\\\(javascript:x()), `1 < 2`"
+    >>> print(harmless(r"<b onclick='x()'>: $\href{javascript:x()}{a < b}$, [see](javascript:x()), `1 < 2`"))
+    &lt;b onclick='x()'>: $href{javascript:x()}{a < b}$, [see]\(javascript:x()), `1 < 2`
     """
     text = re.sub(r"<(?=[A-Za-z/!?])", "&lt;", text)
     text = re.sub(r"\](?=\s*[(:\[])", r"]\\", text)
@@ -131,7 +131,7 @@ class _Rebuilder:
         fits = {k: self.fit(cell, k) for k in range(len(self.slots))}
         claim = self.claim(cell)
         best = max(fits, key=lambda k: (fits[k], k == claim))
-        if claim is not None and (fits[claim] >= ALIKE or (fits[best] < ALIKE and self.fillable(claim))):
+        if claim is not None and (fits[claim] >= ALIKE or fits[best] < ALIKE):
             return claim
         if fits[best] < ALIKE:
             return None
@@ -151,10 +151,9 @@ class _Rebuilder:
         """How much `cell` is our cell `k`, from 0 to 1: an answer by what it defines, others by their text."""
         slot = self.slots[k]
         if not marked(slot, "solution"):
-            same_kind = cell.kind == slot.cell_type
-            likeness = _kept(slot.source, cell.source)
+            likeness = _kept(slot.source, cell.source) if cell.kind == slot.cell_type else 0.0
             own = _kept(cell.source, slot.source)  # an answer that quotes our text is more than our text
-            return likeness if same_kind and min(likeness, own) >= ALIKE else 0.0
+            return likeness if likeness >= ALIKE and (own >= ALIKE or self.claim(cell) == k) else 0.0
         if slot.cell_type != "code" or cell.kind != "code":
             return 0.0
         names = _defined(slot.source)
