@@ -16,7 +16,7 @@ from lrcourse.torch import LogicNet
 
 DATA = moons(n=20, n_test=10)
 
-SCRIPT = """
+FEW = """
 import sys
 import numpy as np
 from lrcourse.data import moons
@@ -31,31 +31,52 @@ result = sweep(lambda: LogicNet().double(), moons(n=20, n_test=10), settings=set
 np.save(f"{folder}/result.npy", np.column_stack([result.curves, result.train_loss]))
 """
 
+MAP = """
+import sys
+import numpy as np
+from lrcourse.data import moons
+from lrcourse.sweep import grid, sweep
+from lrcourse.torch import LogicNet
 
-def script(folder, engine, steps, jobs=1):
-    arguments = [sys.executable, "-c", SCRIPT, str(folder), engine, str(steps), str(jobs)]
-    return subprocess.Popen(arguments, start_new_session=True)
+ten = moons(10, noise=0.2, seed=0)
+settings = grid(momentum=np.linspace(0, 0.98, 256), lr=np.geomspace(0.3, 3, 256))
+folder, engine, steps = sys.argv[1], sys.argv[2], int(sys.argv[3])
+result = sweep(lambda: LogicNet().double(), (ten.x_train, np.eye(2)[ten.y_train]), loss="mse", settings=settings,
+               steps=steps, engine=engine, folder=folder, progress=False)
+values, *_ = result.heatmap("lr", "momentum")
+assert values.shape == (256, 256)
+np.save(f"{folder}/result.npy", np.column_stack([values, result.diverged.reshape(256, 256)]))
+"""
 
 
-def finish(folder, engine, steps, jobs=1):
-    assert script(folder, engine, steps, jobs).wait() == 0
+def start(code, folder, *arguments):
+    command = [sys.executable, "-c", code, str(folder), *map(str, arguments)]
+    return subprocess.Popen(command, start_new_session=True)
+
+
+def finish(code, folder, *arguments):
+    assert start(code, folder, *arguments).wait() == 0
     return np.load(folder / "result.npy")
 
 
-@pytest.mark.parametrize("engine, steps, jobs", [("stacked", 300, 1), ("loop", 60, 2)])
-def test_killed_in_the_middle_it_continues_and_gives_the_same(tmp_path, engine, steps, jobs):
+@pytest.mark.parametrize("code, chunks, arguments", [
+    (FEW, 12, ("stacked", 300, 1)), (FEW, 12, ("loop", 60, 2)), (MAP, 16, ("stacked", 20)),
+], ids=["few", "processes", "map of 256 x 256"])  # fmt: skip
+def test_killed_in_the_middle_it_continues_and_gives_the_same(tmp_path, code, chunks, arguments):
     killed, whole = tmp_path / "killed", tmp_path / "whole"
-    process = script(killed, engine, steps, jobs)
+    process, uninterrupted = start(code, killed, *arguments), start(code, whole, *arguments)
     while len(list(killed.glob("chunk-*.npz"))) < 3:
         assert process.poll() is None, "it finished before it could be killed"
         time.sleep(0.01)
     os.killpg(process.pid, signal.SIGKILL)
     assert process.wait() == -signal.SIGKILL
     done = {path: path.stat().st_mtime_ns for path in killed.glob("chunk-*.npz")}
-    assert 3 <= len(done) < 12 and not (killed / "result.npy").exists()
-    continued = finish(killed, engine, steps, jobs)
-    assert all(path.stat().st_mtime_ns == written for path, written in done.items())
-    np.testing.assert_array_equal(continued, finish(whole, engine, steps))
+    assert 3 <= len(done) < chunks and not (killed / "result.npy").exists()
+    continued = finish(code, killed, *arguments)
+    assert len(list(killed.glob("chunk-*.npz"))) == chunks
+    assert all(path.stat().st_mtime_ns == written for path, written in done.items()), "trained a second time"
+    assert uninterrupted.wait() == 0
+    np.testing.assert_array_equal(continued, np.load(whole / "result.npy"))
 
 
 def run(folder, **changes):
