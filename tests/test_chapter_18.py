@@ -114,6 +114,21 @@ def test_the_prices_of_halving(chapter):
     assert chapter["cost"](81, [10, 30, 90, 270, 810]) == 2970
 
 
+def test_what_is_said_of_the_recorded_times_follows_from_them(glued):
+    cost = {name.removeprefix("scale-speed-"): numbers[0] for name, numbers in glued.items() if "-speed-" in name}
+    assert cost["tiny-compiled"] < 1 < cost["tiny-vmap"]
+    assert cost["digits-compiled"] <= 5
+    for name in ("wide", "digits"):  # little between them
+        assert 0.75 < cost[f"{name}-compiled"] / cost[f"{name}-vmap"] < 1.33
+    assert 0 < cost["even"] < cost["rows"] == 9
+    assert cost["loop"] > 0.95
+
+
+def test_the_recorded_edge_is_rougher_than_a_straight_one(glued):
+    assert glued["scale-deep-times"][0] > 100
+    assert glued["scale-deep-edge"][0] > 10 * glued["scale-deep-straight"][0]
+
+
 def test_the_verdicts_follow_from_the_numbers(glued):
     assert glued["scale-dimension-bowl"] == [1.0] and 1.2 < glued["scale-dimension-network"][0] < 2
     assert glued["scale-share-network"][0] > glued["scale-share-bowl"][0]
