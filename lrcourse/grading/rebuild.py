@@ -53,34 +53,6 @@ def rebuild(cells: Sequence[Cell], lab: Lab) -> Rebuilt:
     return _Rebuilder(cells, lab).rebuilt()
 
 
-def published(rebuilt: Rebuilt, lab: Lab) -> NotebookNode:
-    """The same notebook with our cells as they were handed out: it may be shown, for it holds no hidden test."""
-    handed_out = {cell.id: cell for cell in lab.released.cells}
-    notebook = copy.deepcopy(rebuilt.notebook)
-    for cell in notebook.cells:
-        ours = handed_out.get(cell.id)
-        if ours:
-            cell.metadata = copy.deepcopy(ours.metadata)
-        if ours and not marked(cell, "solution"):
-            cell.source = ours.source
-        elif cell.cell_type != "code":
-            cell.cell_type, cell.source = "markdown", harmless(cell.source)
-    return notebook
-
-
-def harmless(text: str) -> str:
-    r"""Markdown of a student's without HTML, links, pictures and the commands of MathJax that act like them.
-
-    >>> print(harmless(r"<b onclick='x()'>: $\href{javascript:x()}{a < b}$, [see](javascript:x()), `1 < 2`"))
-    &lt;b onclick='x()'>: $href{javascript:x()}{a < b}$, [see]\(javascript:x()), `1 < 2`
-    """
-    text = re.sub(r"<(?=[A-Za-z/!?])", "&lt;", text)
-    text = re.sub(r"\](?=\s*[(:\[])", r"]\\", text)
-    return re.sub(
-        r"\\(?=(?:href|url|style|class|cssId|data|require|unicode|includegraphics|def|let|newcommand)\b)", "", text
-    )
-
-
 class _Rebuilder:
     def __init__(self, cells: Sequence[Cell], lab: Lab) -> None:
         self.cells, self.lab, self.slots = cells, lab, lab.released.cells

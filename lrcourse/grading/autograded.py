@@ -1,0 +1,58 @@
+"""The graded notebook that nbgrader's formgrader shows: what a student wrote, and what the checks said.
+
+nbgrader can turn it into a page for students too. So it holds no hidden test, and of the checks' faults only those
+that a student may read; the record has the others.
+"""
+
+import re
+from collections.abc import Sequence
+
+import nbformat
+from nbformat import NotebookNode
+from nbformat.v4 import new_output
+
+from .lab import Lab, marked
+from .outcome import TaskScore, TaskStatus
+from .rebuild import Rebuilt
+
+# Commands of MathJax that link, load, style or define others.
+COMMANDS = re.compile(
+    r"\\(?=(?:href|url|style|class|cssId|data|require|unicode|includegraphics|def|let|(?:re)?new\w+)\b)"
+)
+
+
+def text(rebuilt: Rebuilt, lab: Lab, tasks: Sequence[TaskScore]) -> str:
+    """The notebook's file, without outputs of the student's and without anything that a browser would run."""
+    handed_out = {cell.id: cell for cell in lab.released.cells}
+    said = {task.grade_id: report(task) for task in tasks if task.status is not TaskStatus.MANUAL}
+    notebook: NotebookNode = nbformat.from_dict(rebuilt.notebook)
+    for cell in notebook.cells:
+        if ours := handed_out.get(cell.id):
+            cell.metadata = nbformat.from_dict(ours.metadata)
+        if ours and not marked(cell, "solution"):
+            cell.source = ours.source
+        elif cell.cell_type != "code":  # nbconvert shows a raw cell as HTML
+            cell.cell_type, cell.source = "markdown", harmless(cell.source)
+        if cell.cell_type == "code":
+            result = said.get(cell.metadata.get("nbgrader", {}).get("grade_id"))
+            cell.outputs = [new_output("stream", name="stdout", text=result)] if result else []
+            cell.execution_count = None
+    return nbformat.writes(notebook) + "\n"
+
+
+def harmless(markdown: str) -> str:
+    r"""A student's Markdown without HTML, links, pictures, and the commands of MathJax that act like them.
+
+    >>> print(harmless(r"<b onclick='x()'>: $\href{javascript:x()}{a < b}$, [see](javascript:x()), `1 < 2`"))
+    &lt;b onclick='x()'>: $href{javascript:x()}{a < b}$, [see]\(javascript:x()), `1 < 2`
+    """
+    markdown = re.sub(r"<(?=[A-Za-z/!?])", "&lt;", markdown)
+    return COMMANDS.sub("", re.sub(r"\](?=\s*[(:\[])", r"]\\", markdown))
+
+
+def report(task: TaskScore) -> str:
+    """What the checks said about a task, as a student may read it."""
+    lines = [f"{task.name}: {task.points:g} of {task.max_points:g} points ({task.status})"]
+    lines += [f"  {task.reason}"] * bool(task.reason)
+    lines += [f"  right  {part.name}" if part.right else f"  WRONG  {part.name}: {part.fault}" for part in task.parts]
+    return "\n".join(lines) + "\n"

@@ -1,0 +1,126 @@
+"""nbgrader's gradebook: scores go in, and manual grades and comments come out."""
+
+import os
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import nbformat
+
+from .lab import Lab
+
+SQLITE = "sqlite:///"
+
+
+@dataclass(frozen=True)
+class Entry:
+    """What the gradebook holds of one graded cell. `score` is None as long as nobody has graded it."""
+
+    score: float | None
+    waiting: bool
+    comment: str = ""
+
+
+class Book:
+    """The gradebook at any URL of SQLAlchemy, with one lab in it."""
+
+    def __init__(self, gradebook: Any, lab: Lab) -> None:
+        self.gradebook, self.lab = gradebook, lab
+
+    def student(self, student: str) -> None:
+        """Make a student known, who may have handed in nothing."""
+        self.gradebook.update_or_create_student(student)
+
+    def save(
+        self, student: str, points: Mapping[str, float | None], unanswered: set[str], changed: bool, timestamp: str = ""
+    ) -> None:
+        """Store a student's points; None where a person must grade.
+
+        A manual grade stays and counts. If the submission has `changed` since it was given, its cell asks for a
+        person again. `unanswered`: the grade_ids of the cells that are as they were handed out.
+        """
+        self.student(student)
+        options = {"timestamp": timestamp} if timestamp else {}
+        submission = self.gradebook.update_or_create_submission(self.lab.name, student, **options)
+        (notebook,) = [each for each in submission.notebooks if each.name == self.lab.name]
+        for grade in notebook.grades:
+            grade.auto_score = points.get(grade.name)
+            if grade.manual_score is None:
+                grade.needs_manual_grade = grade.auto_score is None
+            elif changed:
+                grade.needs_manual_grade = True
+        for comment in notebook.comments:
+            comment.auto_comment = "No response." if comment.name in unanswered else None
+        self.gradebook.db.commit()
+
+    def grades(self, student: str) -> dict[str, Entry]:
+        """A student's grades by grade_id, as far as they count now."""
+        notebook = self.gradebook.find_submission_notebook(self.lab.name, self.lab.name, student)
+        comments = {comment.name: comment.comment or "" for comment in notebook.comments}
+        found = {}
+        for grade in notebook.grades:
+            given = grade.auto_score if grade.manual_score is None else grade.manual_score
+            score = None if given is None else given + (grade.extra_credit or 0)
+            found[grade.name] = Entry(score, bool(grade.needs_manual_grade), comments.get(grade.name, ""))
+        return found
+
+    def seconds_late(self, student: str) -> float:
+        """How late a submission came, if the gradebook knows both when it was due and when it came."""
+        return float(self.gradebook.find_submission(self.lab.name, student).total_seconds_late)
+
+
+@contextmanager
+def opened(url: str, lab: Lab) -> Iterator[Book]:
+    """The gradebook at `url`, created if need be, knowing the cells of `lab` as after `generate_assignment`.
+
+    Raises: `RuntimeError` if it holds submissions of a lab with other cells.
+    """
+    from nbgrader.api import Gradebook
+
+    # nbgrader calls `alembic` by its name, which need not be on the path when `lrcourse` is.
+    os.environ["PATH"] = os.pathsep.join([os.path.dirname(sys.executable), os.environ.get("PATH", "")])
+    if url.startswith(SQLITE):
+        _create(url.removeprefix(SQLITE))
+    with Gradebook(url, "lrcourse") as gradebook:
+        _announce(gradebook, url, lab)
+        yield Book(gradebook, lab)
+
+
+def _create(name: str) -> None:
+    """A new SQLite file with all of nbgrader's tables, or none at all: a killed grader leaves no half of one."""
+    from nbgrader.api import Gradebook
+
+    path = Path(name)
+    if name in ("", ":memory:") or path.exists():
+        return
+    path.parent.mkdir(parents=True, exist_ok=True)
+    unfinished = path.with_name(f".{path.name}.part")
+    unfinished.unlink(missing_ok=True)
+    with Gradebook(f"{SQLITE}{unfinished}", "lrcourse"):
+        pass
+    unfinished.replace(path)
+
+
+def _announce(gradebook: Any, url: str, lab: Lab) -> None:
+    """Store the lab's cells by the steps of `nbgrader generate_assignment`, unless they are there."""
+    from nbgrader import preprocessors as nbgrader
+    from nbgrader.api import MissingEntry
+
+    try:
+        known = {cell.name: cell.max_score for cell in gradebook.find_notebook(lab.name, lab.name).grade_cells}
+    except MissingEntry:
+        known = None
+    if known == lab.points:
+        return
+    gradebook.update_or_create_assignment(lab.name)
+    notebook, resources = (
+        nbformat.from_dict(lab.source),
+        {"nbgrader": {"notebook": lab.name, "assignment": lab.name, "db_url": url}},
+    )
+    steps = [nbgrader.LockCells, nbgrader.ClearSolutions, nbgrader.ClearOutput, nbgrader.ComputeChecksums]
+    for step in (*steps, nbgrader.SaveCells):
+        notebook, resources = step().preprocess(notebook, resources)
+    gradebook.db.expire_all()

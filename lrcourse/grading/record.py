@@ -1,0 +1,90 @@
+"""What is kept of one student: the status, every point with its reason, and how to come to the same again."""
+
+import hashlib
+import json
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from .files import write
+from .outcome import Judgement, Part, Status, TaskScore, TaskStatus
+
+
+@dataclass
+class Record:
+    """One student's result. It holds no time and no place, so that two gradings give the same bytes.
+
+    `files`: the SHA-256 of what was handed in; `timestamp`: when, if nbgrader's exchange says so; `answers`: the
+    student's text for every cell to fill in, "" where there is none. `judgement` is None where nothing could be judged. `notes`: oddities that were set right; `doubts`:
+    what a person must look at; `twins`: students with the same answers. `key`: a hash of all that the result depends
+    on. `made_with`: the lab's hash, the sandbox, the limits and the versions of packages.
+    """
+
+    student: str
+    lab: str
+    key: str = ""
+    handed_in: bool = False
+    timestamp: str = ""
+    files: dict[str, str] = field(default_factory=dict)
+    notebook: str = ""
+    readable: bool = False
+    answers: dict[str, str] = field(default_factory=dict)
+    fingerprint: str = ""
+    judgement: Judgement | None = None
+    notes: list[str] = field(default_factory=list)
+    doubts: list[str] = field(default_factory=list)
+    twins: list[str] = field(default_factory=list)
+    made_with: dict[str, Any] = field(default_factory=dict)
+    reproduce: str = ""
+
+    @property
+    def status(self) -> Status:
+        if not self.handed_in:
+            return Status.MISSING
+        if not self.readable:
+            return Status.UNREADABLE
+        return Status.NEEDS_REVIEW if self.flags else Status.GRADED
+
+    @property
+    def flags(self) -> list[str]:
+        """What a person must look at."""
+        return self.doubts + [f"the same answers as {', '.join(self.twins)}"] * bool(self.twins)
+
+    @property
+    def points(self) -> float | None:
+        """The points of the checks, None where nothing was judged: that is not a 0."""
+        return None if self.judgement is None else self.judgement.points
+
+    def write(self, path: Path) -> None:
+        """Write it as JSON; a reader finds all of it or what was there before."""
+        fields = {"student": self.student, "lab": self.lab, "status": self.status, "points": self.points}
+        write(path, json.dumps(fields | asdict(self), indent=1, ensure_ascii=False) + "\n")
+
+
+def read(path: Path) -> Record | None:
+    """The record in a file; None if there is none, or another version of this package wrote it."""
+    try:
+        fields = json.loads(path.read_text(encoding="utf-8"))
+        del fields["status"], fields["points"]
+        if judgement := fields["judgement"]:
+            tasks = [_task(each) for each in judgement["tasks"]]
+            fields["judgement"] = Judgement(**judgement | {"tasks": tasks})
+        return Record(**fields)
+    except (OSError, ValueError, TypeError, KeyError):
+        return None
+
+
+def file_name(student: str) -> str:
+    """A name for a student's files that every file system takes.
+
+    >>> file_name("ada"), len(file_name(250 * "a"))
+    ('ada', 73)
+    """
+    if len(student.encode()) <= 200:
+        return student
+    return f"{student[:40]}-{hashlib.sha256(student.encode()).hexdigest()[:32]}"
+
+
+def _task(fields: dict[str, Any]) -> TaskScore:
+    parts = [Part(**part) for part in fields["parts"]]
+    return TaskScore(**fields | {"parts": parts, "status": TaskStatus(fields["status"])})
