@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from lrcourse.grading.feedback import page
+from lrcourse.grading.gradebook import Entry
 from lrcourse.grading.lab import Lab
 from lrcourse.grading.outcome import Judgement, Part, TaskScore, TaskStatus
 from lrcourse.grading.record import Record
@@ -56,8 +57,10 @@ def test_every_status_says_what_it_means(options, says):
 
 
 def test_points_that_a_person_gave_count():
-    html = page(record([], status=TaskStatus.MANUAL), LAB, {"check-by-hand": 1.5})
+    graded = {"check-by-hand": Entry(1.5, manual=True), "by-hand": Entry(comment="see <chapter> 3")}
+    html = page(record([], status=TaskStatus.MANUAL, answer="x"), LAB, graded)
     assert "1.5 of 2 points, given by your instructor" in html and "so far" not in html
+    assert "see &lt;chapter&gt; 3" in html
 
 
 def test_nothing_of_a_submission_runs(chromium, tmp_path):

@@ -6,9 +6,10 @@ from pathlib import Path
 
 import pytest
 
+from lrcourse.grading import autograded
 from lrcourse.grading.intake import Cell
 from lrcourse.grading.lab import Lab, marked
-from lrcourse.grading.rebuild import published, rebuild
+from lrcourse.grading.rebuild import rebuild
 
 ROOT = Path(__file__).parents[1]
 LAB = Lab(ROOT / "solutions" / "01-decay" / "01-decay.ipynb")
@@ -125,7 +126,7 @@ def test_a_notebook_of_something_else_is_doubted():
 def test_what_is_published_holds_no_hidden_test():
     rebuilt = rebuild(SOLVED, LAB)
     before = copy.deepcopy(rebuilt.notebook)
-    text = str(published(rebuilt, LAB))
+    text = autograded.text(rebuilt, LAB, [])
     assert "HIDDEN" in str(before) and "HIDDEN" not in text
     assert rebuilt.notebook == before
 

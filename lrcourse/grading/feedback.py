@@ -7,6 +7,7 @@ from collections.abc import Mapping
 
 from jinja2 import Environment, StrictUndefined
 
+from .gradebook import Entry
 from .lab import Lab, marked
 from .outcome import Status, TaskScore, TaskStatus
 from .record import Record
@@ -57,6 +58,10 @@ pre { overflow-x: auto; padding: 0.75rem; border: 1px solid; border-radius: 4px;
 </ul>
 {% endif %}
 {% for answer in task.answers %}
+{% if answer.comment %}
+<p>Your instructor writes:</p>
+<pre tabindex="0">{{ answer.comment }}</pre>
+{% endif %}
 <details><summary>Your answer</summary>
 <pre tabindex="0">{{ answer.source }}</pre>
 {% if answer.text %}
@@ -72,15 +77,16 @@ pre { overflow-x: auto; padding: 0.75rem; border: 1px solid; border-radius: 4px;
 """)
 
 
-def page(record: Record, lab: Lab, given: Mapping[str, float] | None = None) -> str:
-    """A student's page as HTML. `given`: the points that a person gave, by grade_id.
+def page(record: Record, lab: Lab, graded: Mapping[str, Entry] | None = None) -> str:
+    """A student's page as HTML. `graded`: what the gradebook holds, with what persons gave and wrote.
 
     Of a task it shows what a student may read: `Part.detail`, events and what was found in others' hand-ins stay out.
     """
     scores = record.judgement.tasks if record.judgement else []
-    given = given or {}
+    graded = graded or {}
+    given = {name: entry.score for name, entry in graded.items() if entry.manual and entry.score is not None}
     tasks = [{"name": score.name, "parts": score.parts, "points": _points(score, given.get(score.grade_id)),
-              "answers": _answers(record, lab, score.grade_id)} for score in scores]  # fmt: skip
+              "answers": _answers(record, lab, score.grade_id, graded)} for score in scores]  # fmt: skip
     total = sum(given.get(score.grade_id, score.points) for score in scores)
     waiting = any(score.status is TaskStatus.MANUAL and score.grade_id not in given for score in scores)
     of = f"{total:g} of {sum(score.max_points for score in scores):g} points{' so far' * waiting}" if scores else ""
@@ -103,14 +109,15 @@ def _points(score: TaskScore, given: float | None) -> str:
     return points + f" ({score.reason})" * bool(score.reason)
 
 
-def _answers(record: Record, lab: Lab, check: str) -> list[dict[str, str]]:
+def _answers(record: Record, lab: Lab, check: str, graded: Mapping[str, Entry]) -> list[dict[str, str]]:
     """The answers that a check looks at: those between it and the check before it."""
     texts = record.judgement.texts if record.judgement else {}
     found: list[dict[str, str]] = []
     for cell in lab.released.cells:
         grade_id = cell.metadata.get("nbgrader", {}).get("grade_id", "")
         if marked(cell, "solution") and (source := record.answers.get(grade_id)):
-            found.append({"source": source, "text": texts.get(cell.id, "")})
+            comment = graded[grade_id].comment if grade_id in graded else ""
+            found.append({"source": source, "text": texts.get(cell.id, ""), "comment": comment})
         if marked(cell, "grade"):
             if grade_id == check:
                 return found

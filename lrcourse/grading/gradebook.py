@@ -17,10 +17,14 @@ SQLITE = "sqlite:///"
 
 @dataclass(frozen=True)
 class Entry:
-    """What the gradebook holds of one graded cell. `score` is None as long as nobody has graded it."""
+    """What the gradebook holds of one cell. `score` is None as long as nobody has graded it.
 
-    score: float | None
-    waiting: bool
+    `manual`: whether a person gave it; `waiting`: whether a person is to look at it; `comment`: what one wrote.
+    """
+
+    score: float | None = None
+    manual: bool = False
+    waiting: bool = False
     comment: str = ""
 
 
@@ -44,7 +48,8 @@ class Book:
         """
         self.student(student)
         options = {"timestamp": timestamp} if timestamp else {}
-        submission = self.gradebook.update_or_create_submission(self.lab.name, student, **options)
+        with self.gradebook.db.no_autoflush:  # nbgrader builds a submission piece by piece
+            submission = self.gradebook.update_or_create_submission(self.lab.name, student, **options)
         (notebook,) = [each for each in submission.notebooks if each.name == self.lab.name]
         for grade in notebook.grades:
             grade.auto_score = points.get(grade.name)
@@ -57,14 +62,16 @@ class Book:
         self.gradebook.db.commit()
 
     def grades(self, student: str) -> dict[str, Entry]:
-        """A student's grades by grade_id, as far as they count now."""
+        """What counts now of a student's graded cells, and the comments on answers, by grade_id."""
         notebook = self.gradebook.find_submission_notebook(self.lab.name, self.lab.name, student)
-        comments = {comment.name: comment.comment or "" for comment in notebook.comments}
-        found = {}
+        comments = {comment.name: comment.comment for comment in notebook.comments if comment.comment}
+        found = {name: Entry(comment=text) for name, text in comments.items()}
         for grade in notebook.grades:
             given = grade.auto_score if grade.manual_score is None else grade.manual_score
-            score = None if given is None else given + (grade.extra_credit or 0)
-            found[grade.name] = Entry(score, bool(grade.needs_manual_grade), comments.get(grade.name, ""))
+            found[grade.name] = Entry(
+                None if given is None else given + (grade.extra_credit or 0), grade.manual_score is not None,
+                bool(grade.needs_manual_grade), comments.get(grade.name, ""),
+            )  # fmt: skip
         return found
 
     def seconds_late(self, student: str) -> float:

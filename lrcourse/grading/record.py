@@ -15,9 +15,9 @@ class Record:
     """One student's result. It holds no time and no place, so that two gradings give the same bytes.
 
     `files`: the SHA-256 of what was handed in; `timestamp`: when, if nbgrader's exchange says so; `answers`: the
-    student's text for every cell to fill in, "" where there is none. `judgement` is None where nothing could be judged. `notes`: oddities that were set right; `doubts`:
-    what a person must look at; `twins`: students with the same answers. `key`: a hash of all that the result depends
-    on. `made_with`: the lab's hash, the sandbox, the limits and the versions of packages.
+    student's text for every cell to fill in, "" where there is none. `judgement` is None where nothing could be judged.
+    `notes`: oddities that were set right; `doubts`: what a person must look at; `twins`: students with the same
+    answers. `key`: a hash of all that the result depends on. `made_with`: the lab's hash, the sandbox, the limits and the versions of packages.
     """
 
     student: str
@@ -54,6 +54,18 @@ class Record:
     def points(self) -> float | None:
         """The points of the checks, None where nothing was judged: that is not a 0."""
         return None if self.judgement is None else self.judgement.points
+
+    @property
+    def outlook(self) -> str:
+        """What grading would do with it."""
+        if self.judgement:
+            return f"was graded: {self.points:g} points"
+        if not self.readable or not self.answers:
+            return "; ".join([self.status, *self.doubts])
+        given = sum(bool(text) for text in self.answers.values())
+        return "; ".join(
+            [f"grade {self.notebook}, {given} of {len(self.answers)} cells answered", *self.notes, *self.doubts]
+        )
 
     def write(self, path: Path) -> None:
         """Write it as JSON; a reader finds all of it or what was there before."""

@@ -15,7 +15,7 @@ from nbformat import NotebookNode
 
 from ..determinism import ENVIRONMENT
 from ..labs.submit import PACKAGES
-from . import autograded, gradebook, intake, lab, pool, preflight, record
+from . import autograded, feedback, gradebook, intake, lab, pool, preflight, record
 from .files import write
 from .lab import Lab
 from .limits import Limits
@@ -25,6 +25,16 @@ from .record import Record, file_name
 from .sandbox import Sandbox
 from .sandbox import find as find_sandbox
 
+CONFIGURATION = '''\
+"""Written by `lrcourse grade`: start nbgrader, or JupyterLab for formgrader, in this folder."""
+
+c = get_config()  # noqa: F821  (nbgrader defines it)
+
+c.CourseDirectory.course_id = "lrcourse"
+c.CourseDirectory.source_directory = {root!r} + "/solutions"
+c.CourseDirectory.release_directory = {root!r} + "/labs"
+c.HTMLExporter.sanitize_html = True
+'''
 Points = dict[str, gradebook.Entry]
 
 
@@ -45,6 +55,15 @@ class Folder:
     def autograded(self, student: str) -> Path:
         return self.output / "autograded" / student / self.lab / f"{self.lab}.ipynb"
 
+    def configure(self, root: Path) -> None:
+        """Make it a folder that nbgrader can be started in."""
+        path = self.output / "nbgrader_config.py"
+        if not path.exists():
+            write(path, CONFIGURATION.format(root=str(root.absolute())))
+
+    def feedback(self, student: str) -> Path:
+        return self.output / "feedback" / student / self.lab / f"{self.lab}.html"
+
 
 def grade(root: Path, lab_name: str, submissions: Path, output: Path, jobs: int = -1, cluster: str | None = None,
           database: str | None = None, roster: Path | None = None, sandbox: Sandbox | None = None,
@@ -64,6 +83,7 @@ def grade(root: Path, lab_name: str, submissions: Path, output: Path, jobs: int 
     made_with = {"lab": the_lab.digest, "lrcourse": package_digest(), "versions": _versions(),
                  "sandbox": sandbox.name, "limits": asdict(limits)}  # fmt: skip
     folder = Folder(output.absolute(), the_lab.name)
+    folder.configure(root)
 
     def judge_all(notebooks: Any) -> Any:
         return pool.judged(list(notebooks), notebooks.__getitem__, sandbox, limits, jobs, cluster)
@@ -72,15 +92,28 @@ def grade(root: Path, lab_name: str, submissions: Path, output: Path, jobs: int 
     records = _Class(the_lab, others, entries, folder, made_with).graded(sandbox, limits, jobs, cluster)
     _name_twins(records, folder)
     points = _store(database or f"sqlite:///{folder.output / 'gradebook.db'}", the_lab, records, folder)
+    for each in records:
+        if each.handed_in:
+            write(folder.feedback(each.student), feedback.page(each, the_lab, points.get(each.student)))
     write(folder.own / "grades.csv", _table(the_lab, records, points))
     return records
 
 
-def plan(root: Path, lab_name: str, submissions: Path, roster: Path | None = None) -> list[Record]:
-    """What `grade` would find, unjudged; nothing is run and nothing is written."""
+def plan(
+    root: Path, lab_name: str, submissions: Path, roster: Path | None = None, output: Path | None = None
+) -> list[Record]:
+    """What `grade` would find; what has been graded in `output` as it stands has its judgement.
+
+    Nothing is run and nothing is written.
+    """
     the_lab, others = lab.find(root, lab_name)
     entries = intake.find(submissions, the_lab, others, roster)
-    return [_taken_in(entry, the_lab, others)[0] for entry in entries]
+    found = [_taken_in(entry, the_lab, others)[0] for entry in entries]
+    if output is None:
+        return found
+    folder = Folder(output, the_lab.name)
+    kept = {each.student: record.read(folder.record(each.student)) for each in found}
+    return [before if (before := kept[each.student]) and before.files == each.files else each for each in found]
 
 
 def package_digest() -> str:
