@@ -91,7 +91,9 @@ def _parser() -> argparse.ArgumentParser:
     grade.add_argument("--roster", type=Path, help="CSV file with a student per row: who hands in nothing is named")
     grade.add_argument("--jobs", type=int, default=-1, help="students at a time (default: one per core)")
     grade.add_argument("--cluster", metavar="ADDRESS", help="judge on the Dask cluster at tcp://host:port")
-    grade.add_argument("--output", type=Path, default=Path("grading"), help="default: grading/; go on there if it exists")
+    grade.add_argument(
+        "--output", type=Path, default=Path("grading"), help="default: grading/; go on there if it exists"
+    )
     grade.add_argument("--db", metavar="URL", help="gradebook (default: sqlite, gradebook.db in the output folder)")
     grade.add_argument("--dry-run", action="store_true", help="say what would be done and stop")
     grade.add_argument("--unsafe-no-sandbox", action="store_true", help="let submissions do whatever you can do here")

@@ -15,9 +15,10 @@ class Record:
     """One student's result. It holds no time and no place, so that two gradings give the same bytes.
 
     `files`: the SHA-256 of what was handed in; `timestamp`: when, if nbgrader's exchange says so; `answers`: the
-    student's text for every cell to fill in, "" where there is none. `judgement` is None where nothing could be judged.
-    `notes`: oddities that were set right; `doubts`: what a person must look at; `twins`: students with the same
-    answers. `key`: a hash of all that the result depends on. `made_with`: the lab's hash, the sandbox, the limits and the versions of packages.
+    student's text for every cell to fill in, "" where there is none. `judgement` is None where nothing could be
+    judged. `notes`: oddities that were set right; `doubts`: what a person must look at; `twins`: students with the
+    same answers. `key`: a hash of all that the result depends on. `made_with`: the lab's hash, the sandbox, the limits
+    and the versions of packages.
     """
 
     student: str
