@@ -6,7 +6,7 @@ import io
 import json
 import os
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -19,7 +19,7 @@ from . import autograded, feedback, gradebook, intake, lab, pool, preflight, rec
 from .files import write
 from .lab import Lab
 from .limits import Limits
-from .outcome import Judgement, TaskStatus
+from .outcome import Judgement, TaskScore, TaskStatus
 from .rebuild import Rebuilt, rebuild
 from .record import Record, file_name
 from .sandbox import Sandbox
@@ -186,13 +186,19 @@ class _Class:
             result.key = ""
             result.doubts = [*result.doubts, f"the grader failed: {judgement.strip()}"]
         else:
-            result.judgement = judgement
-            write(self.folder.autograded(student), autograded.text(rebuilt, self.lab, judgement.tasks))
+            tasks = [_unwritten(task) if result.answers.get(task.grade_id) == "" else task for task in judgement.tasks]
+            result.judgement = replace(judgement, tasks=tasks)
+            write(self.folder.autograded(student), autograded.text(rebuilt, self.lab, tasks))
         self.keep(result)
 
     def keep(self, result: Record) -> None:
         result.write(self.folder.record(result.student))
         self.done[result.student] = result
+
+
+def _unwritten(task: TaskScore) -> TaskScore:
+    """A task in which there is nothing for a person to grade."""
+    return replace(task, status=TaskStatus.NOT_SOLVED) if task.status is TaskStatus.MANUAL else task
 
 
 def _name_twins(records: Sequence[Record], folder: Folder) -> None:

@@ -1,0 +1,452 @@
+"""A whole grading, from what was handed in to grades, records, feedback and nbgrader's own tools, in the real sandbox.
+
+The lab is a small one with a task that a person grades; the attacks of test_grading_adversaries are sent through lab 1.
+"""
+
+import csv
+import hashlib
+import importlib.util
+import os
+import random
+import re
+import secrets
+import shutil
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+import zipfile
+from dataclasses import replace
+from pathlib import Path
+
+import nbformat
+import pytest
+from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
+
+from lrcourse import cli
+from lrcourse.grading import pool, run
+from lrcourse.grading.bubblewrap import Bubblewrap
+from lrcourse.grading.limits import Limits
+from lrcourse.grading.preflight import BrokenLab
+from lrcourse.labs import build
+
+ROOT = Path(__file__).parents[1]
+LIMITS = Limits(cell_seconds=20, call_seconds=5, total_seconds=60)
+SECRET = "a hidden test of the lab"
+PAYLOAD = """<script>document.title = "run"</script><img src=https://evil.example/b onerror="document.title = 'run'">
+<iframe srcdoc="<script>top.document.title = 'run'</script>"></iframe><svg onload="document.title = 'run'"></svg>
+[x](javascript:document.title='run') ![x](https://evil.example/f) <a href="javascript:document.title='run'">x</a>
+$\\href{javascript:document.title='run'}{x}$"""
+DOUBLE = "def double(x):\n    return 2 * x"
+SPY = (
+    DOUBLE
+    + """
+import glob, os
+found = [p for p in PATHS for p in [p, *glob.glob(p + "/**", recursive=True)] if os.path.exists(p)]
+print("readable:", found)
+"""
+)
+
+
+def marks(grade_id, points=None, **given):
+    plain = {"grade": False, "solution": False, "locked": False, "task": False, "schema_version": 3}
+    return {"nbgrader": plain | given | {"grade_id": grade_id} | ({"points": points} if points else {})}
+
+
+def check(name, points, body):
+    source = f'{name} = Task("{name}", points={points})\n{body}\n{name}.report()'
+    return new_code_cell(source, id=f"check-{name}", metadata=marks(f"check-{name}", points, grade=True, locked=True))
+
+
+def answer(name, source):
+    cell = new_code_cell(source, id=name, metadata=marks(name, solution=True))
+    return cell
+
+
+def hidden(text):
+    return f"### BEGIN HIDDEN TESTS\n# {SECRET}\n{text}\n### END HIDDEN TESTS"
+
+
+def solved(name, argument, line):
+    return f"def {name}({argument}):\n    ### BEGIN SOLUTION\n    {line}\n    ### END SOLUTION"
+
+
+@pytest.fixture(scope="session")
+def course(tmp_path_factory):
+    """A repository with one small lab: two tasks that are checked, and one that a person grades."""
+    root = tmp_path_factory.mktemp("course")
+    written = marks("words", 3, grade=True, solution=True)
+    cells = [
+        new_markdown_cell("# A small lab", id="title"),
+        new_code_cell("from lrcourse.selfcheck import Task", id="setup", metadata=marks("setup", locked=True)),
+        answer("double", solved("double", "x", "return 2 * x")),
+        check("twice", 2, 'twice.check("one", lambda: double(1), 2, hint="Twice.")\n'
+              + hidden('twice.check("one", lambda: double(41), 82)')),
+        answer("sum", solved("total", "xs", "return sum(xs)")),
+        check("whole", 4, 'whole.check("empty", lambda: total([]), 0)\nwhole.check("two", lambda: total([1, 2]), 3)\n'
+              + hidden('whole.check("two", lambda: total([43, 2]), 45)')),
+        new_markdown_cell("### BEGIN SOLUTION\nBecause.\n### END SOLUTION", id="words", metadata=written),
+    ]  # fmt: skip
+    path = root / "solutions" / "01-small" / "01-small.ipynb"
+    path.parent.mkdir(parents=True)
+    metadata = {"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"},
+                "language_info": {"name": "python"}}  # fmt: skip
+    nbformat.write(new_notebook(cells=cells, metadata=metadata), path)
+    path.parent.with_suffix(".toml").write_text(
+        f"[otherwise]\ndouble = '''{DOUBLE.replace('2 * x', 'x + x')}'''\n"
+        "sum = '''def total(xs):\n    return sum(xs, 0)'''\n"
+        "[[wrong]]\nname = 'by heart'\ncell = 'double'\nsource = '''def double(x):\n    return 2'''\n"
+        "check = 'check-twice'\nkeeps = 0\n"
+    )
+    build(root)
+    return root
+
+
+def lab(course):
+    return nbformat.read(course / "labs" / "01-small" / "01-small.ipynb", as_version=4)
+
+
+def filled(course, double=DOUBLE, total="def total(xs):\n    return sum(xs)", words="Because it is."):
+    notebook = lab(course)
+    for cell in notebook.cells:
+        cell.source = {"double": double, "sum": total, "words": words}.get(cell.id) or cell.source
+    return notebook
+
+
+def hand_in(folder, **notebooks):
+    folder.mkdir(exist_ok=True, parents=True)
+    for student, notebook in notebooks.items():
+        (folder / f"{student}.ipynb").write_text(nbformat.writes(notebook))
+
+
+def grade(course, submissions, output, **options):
+    options = {"jobs": 1, "sandbox": Bubblewrap(), "limits": LIMITS} | options
+    return {each.student: each for each in run.grade(course, "1", submissions, output, **options)}
+
+
+def table(output):
+    return {row["student"]: row for row in csv.DictReader((output / "01-small" / "grades.csv").open())}
+
+
+def hashes(folder):
+    return {str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest()
+            for path in sorted(folder.rglob("*")) if path.is_file() and path.name != "gradebook.db"}  # fmt: skip
+
+
+@pytest.fixture(scope="session")
+def handed_in(course, tmp_path_factory):
+    """A class of one of each kind."""
+    folder = tmp_path_factory.mktemp("in")
+    spy = SPY.replace("PATHS", repr([str(course), str(folder), "/work", "/root", "/home", "/etc/passwd"]))
+    hostile = filled(course, DOUBLE + f"\nprint('''{PAYLOAD}''')", words=PAYLOAD)
+    hostile.cells += [new_markdown_cell(PAYLOAD), nbformat.v4.new_raw_cell(PAYLOAD)]
+    hostile.cells[2].outputs = [
+        nbformat.v4.new_output("display_data", {"text/html": PAYLOAD, "image/svg+xml": PAYLOAD})
+    ]
+    hostile.cells[0].attachments = {"x.svg": {"image/svg+xml": PAYLOAD}}
+    hostile.metadata["title"] = PAYLOAD
+    hand_in(
+        folder, right=filled(course), blank=lab(course), wrong=filled(course, "def double(x):\n    return 2"),
+        dies=filled(course, "import os\ndef double(x):\n    os._exit(0)"), spy=filled(course, spy), hostile=hostile,
+        hangs=filled(course, "def double(x):\n    while True: pass"),
+        twin_a=filled(course, DOUBLE + "  # same"), twin_b=filled(course, DOUBLE + "  # same"),
+        stranger=filled(course, DOUBLE + " + 0"),
+    )  # fmt: skip
+    (folder / "empty.ipynb").write_bytes(b"")
+    (folder / "link.ipynb").symlink_to("/etc/passwd")
+    with zipfile.ZipFile(folder / "01-small-packed.zip", "w") as archive:
+        archive.writestr("01-small.ipynb", nbformat.writes(filled(course, DOUBLE + "  # packed")))
+    roster = tmp_path_factory.mktemp("roster") / "roster.csv"
+    names = [path.stem for path in folder.iterdir() if path.stem not in ("stranger", "01-small-packed")]
+    roster.write_text("\n".join(["student", *names, "packed", "absent"]))
+    return folder, roster
+
+
+@pytest.fixture(scope="session")
+def graded(course, handed_in, tmp_path_factory):
+    output = tmp_path_factory.mktemp("out")
+    return output, grade(course, handed_in[0], output, roster=handed_in[1], jobs=2)
+
+
+@pytest.mark.parametrize(("student", "status", "score", "flags"), [
+    ("right", "graded", "6", ""), ("packed", "graded", "6", ""), ("blank", "graded", "0", ""),
+    ("wrong", "graded", "4", ""), ("dies", "graded", "4", "check-twice: crashed"),
+    ("hangs", "graded", "4", "check-twice: timed out"), ("spy", "graded", "6", ""), ("hostile", "graded", "6", ""),
+    ("twin_a", "needs review", "6", "the same answers as twin_b"),
+    ("twin_b", "needs review", "6", "the same answers as twin_a"),
+    ("stranger", "needs review", "6", "not on the roster"),
+    ("empty", "unreadable", "", "the file is empty"), ("link", "unreadable", "", "link"), ("absent", "missing", "", ""),
+])  # fmt: skip
+def test_everyone_has_one_status_and_the_right_score(graded, student, status, score, flags):
+    row = table(graded[0])[student]
+    assert (row["status"], row["score"]) == (status, score)
+    assert flags in row["flags"] if flags else not row["flags"]
+    assert row["waiting_for_a_person"] == ("words" if score not in ("", "0") else "")
+
+
+def test_nothing_of_the_course_can_be_read_from_inside(graded):
+    assert graded[1]["spy"].judgement.texts["double"] == "readable: []"
+
+
+def test_an_original_is_kept_and_gives_the_same_again(course, graded, tmp_path):
+    output, records = graded
+    original = output / records["wrong"].reproduce.split()[2]
+    grade(course, original, tmp_path / "again")
+    again, first = (folder / "01-small" / "records" / "wrong.json" for folder in (tmp_path / "again", output))
+    assert again.read_bytes() == first.read_bytes()
+
+
+def test_two_gradings_are_the_same_bytes(course, handed_in, graded, tmp_path):
+    grade(course, handed_in[0], tmp_path, roster=handed_in[1])
+    assert hashes(tmp_path) == hashes(graded[0])
+
+
+def test_graded_again_nothing_runs_and_nothing_changes(course, handed_in, graded, monkeypatch):
+    before = hashes(graded[0])
+    monkeypatch.setattr(pool, "_judge", None)
+    grade(course, handed_in[0], graded[0], roster=handed_in[1], jobs=1)
+    assert hashes(graded[0]) == before
+
+
+def by_a_person(output, student, points):
+    from nbgrader.api import Gradebook
+
+    with Gradebook(f"sqlite:///{output / 'gradebook.db'}", "lrcourse") as book:
+        given = book.find_grade("words", "01-small", "01-small", student)
+        given.manual_score, given.needs_manual_grade = points, False
+        book.find_comment("words", "01-small", "01-small", student).comment = "Say <why>."
+        book.db.commit()
+
+
+def test_a_manual_grade_stays_and_waits_again_for_new_answers(course, tmp_path):
+    hand_in(tmp_path / "in", ada=filled(course))
+    grade(course, tmp_path / "in", tmp_path)
+    by_a_person(tmp_path, "ada", 2.5)
+    grade(course, tmp_path / "in", tmp_path)
+    row = table(tmp_path)["ada"]
+    assert (row["score"], row["words"], row["waiting_for_a_person"]) == ("8.5", "2.5", "")
+    page = (tmp_path / "feedback" / "ada" / "01-small" / "01-small.html").read_text()
+    assert "2.5 of 3 points, given by your instructor" in page and "Say &lt;why&gt;." in page
+    hand_in(tmp_path / "in", ada=filled(course, words="Because it must be."))
+    grade(course, tmp_path / "in", tmp_path)
+    row = table(tmp_path)["ada"]
+    assert (row["score"], row["words"], row["waiting_for_a_person"]) == ("8.5", "2.5", "words")
+
+
+GRADE = """
+import os, signal, sys, time
+from pathlib import Path
+import nbgrader.api, nbgrader.preprocessors, joblib
+from lrcourse.grading import run
+from lrcourse.grading.bubblewrap import Bubblewrap
+from lrcourse.grading.limits import Limits
+course, submissions, output = map(Path, sys.argv[1:4])
+for line in sys.stdin:
+    child = os.fork()
+    if not child:
+        os.setsid()
+        run.grade(course, "1", submissions, output, jobs=1, sandbox=Bubblewrap(),
+                  limits=Limits(cell_seconds=20, call_seconds=5, total_seconds=60))
+        os._exit(0)
+    time.sleep(float(line))
+    ended, _ = os.waitpid(child, os.WNOHANG)
+    if not ended:
+        os.kill(child, signal.SIGKILL)
+        os.waitpid(child, 0)
+    print("finished" if ended else "killed", flush=True)
+"""
+
+
+def test_killed_twenty_times_it_comes_to_the_same(course, tmp_path):
+    answers = {
+        f"student{i}": filled(course, DOUBLE + f"  # {i}" if i % 2 else "def double(x):\n    return x")
+        for i in range(6)
+    }
+    hand_in(tmp_path / "in", **answers)
+    grade(course, tmp_path / "in", tmp_path / "whole")
+    started = time.monotonic()
+    grade(course, tmp_path / "in", tmp_path / "out")
+    seconds = time.monotonic() - started
+    by_a_person(tmp_path / "out", "student1", 1.5)
+    by_a_person(tmp_path / "whole", "student1", 1.5)
+    records = tmp_path / "out" / "01-small" / "records"
+    chance = random.Random(7)
+    killer = subprocess.Popen([sys.executable, "-c", GRADE, course, tmp_path / "in", tmp_path / "out"], text=True,
+                              stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)  # fmt: skip
+    ends = []
+    for i in range(20):
+        for path in chance.sample(sorted(records.glob("*.json")), k=min(3, len(list(records.glob("*.json"))))):
+            path.unlink()  # so that there is always something left to do
+        if i % 5 == 0:
+            (tmp_path / "out" / "01-small" / "preflight.json").unlink(missing_ok=True)
+        killer.stdin.write(f"{chance.uniform(0, seconds)}\n")
+        killer.stdin.flush()
+        ends.append(killer.stdout.readline().strip())
+    killer.stdin.close()
+    killer.wait(60)
+    assert ends.count("killed") >= 10, ends
+    for output in (tmp_path / "out", tmp_path / "whole"):
+        grade(course, tmp_path / "in", output)
+    assert table(tmp_path / "out")["student1"]["words"] == "1.5"
+    left = {name: digest for name, digest in hashes(tmp_path / "out").items() if not name.endswith(".part")}
+    assert left == hashes(tmp_path / "whole")
+
+
+def test_a_submission_that_kills_its_judge_leaves_the_others_alone(course):
+    class Deadly:
+        def __reduce__(self):
+            return os._exit, (1,)
+
+    source = nbformat.read(course / "solutions" / "01-small" / "01-small.ipynb", as_version=4)
+    notebooks = {"a": source, "deadly": Deadly(), "b": source, "broken": "no notebook"}
+    results = dict(pool.judged(list(notebooks), notebooks.__getitem__, Bubblewrap(), LIMITS, jobs=2))
+    assert results["a"].points == results["b"].points == 6
+    assert results["deadly"] == "the process that judged it died"
+    assert "AttributeError" in results["broken"]
+
+
+def test_a_broken_lab_stops_the_grading(course, tmp_path):
+    shutil.copytree(course, tmp_path / "course")
+    path = tmp_path / "course" / "solutions" / "01-small" / "01-small.ipynb"
+    path.write_text(path.read_text().replace("double(41), 82", "double(41), 83"))
+    hand_in(tmp_path / "in", ada=filled(course))
+    with pytest.raises(BrokenLab, match="the solution: check-twice gets 0, it should get 2"):
+        grade(tmp_path / "course", tmp_path / "in", tmp_path / "out")
+    assert not (tmp_path / "out" / "01-small" / "records").exists()
+
+
+def test_without_a_sandbox_nothing_is_graded(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(ROOT)
+    monkeypatch.setattr(Bubblewrap, "available", lambda self: "bwrap is not installed")
+    (tmp_path / "in").mkdir()
+    assert cli.main(["grade", str(tmp_path / "in"), "--lab", "1", "--output", str(tmp_path / "out")]) == 1
+    assert "bubblewrap: bwrap is not installed" in (said := capsys.readouterr().err)
+    assert "apt-get install bubblewrap" in said and not (tmp_path / "out").exists()
+
+
+def test_a_dry_run_says_what_would_be_done_and_writes_nothing(course, handed_in, tmp_path, monkeypatch, capsys):
+    (course / "_toc.yml").touch()
+    monkeypatch.chdir(course)
+    arguments = ["--lab", "1", "--roster", str(handed_in[1]), "--output", str(tmp_path / "out"), "--dry-run"]
+    assert cli.main(["grade", str(handed_in[0]), *arguments]) == 0
+    said = capsys.readouterr().out
+    assert "right: grade right.ipynb, 3 of 3 cells answered" in said
+    assert "empty: unreadable; empty.ipynb: the file is empty" in said and "absent: missing" in said
+    assert not (tmp_path / "out").exists()
+
+
+# ---- nbgrader's own tools on what was written ----
+
+
+@pytest.fixture(scope="session")
+def environment(tmp_path_factory):
+    own = {name: str(tmp_path_factory.mktemp("jupyter") / name.lower())
+           for name in ("JUPYTER_CONFIG_DIR", "JUPYTER_DATA_DIR", "JUPYTER_RUNTIME_DIR")}  # fmt: skip
+    return os.environ | own | {"PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"}
+
+
+def test_nbgrader_exports_the_scores(graded, environment):
+    command = [sys.executable, "-m", "nbgrader", "export"]
+    subprocess.run(command, cwd=graded[0], env=environment, check=True, capture_output=True)
+    rows = {row["student_id"]: row for row in csv.DictReader((graded[0] / "grades.csv").open())}
+    (graded[0] / "grades.csv").unlink()
+    assert {name: float(rows[name]["score"]) for name in ("right", "wrong", "dies")} == {
+        "right": 6,
+        "wrong": 4,
+        "dies": 4,
+    }
+
+
+@pytest.fixture
+def formgrader(graded, environment):
+    """The address of a Jupyter server with formgrader, in the folder that was graded into."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    token = secrets.token_hex(16)
+    command = [sys.executable, "-m", "jupyterlab", "--no-browser", "--allow-root", "--ip=127.0.0.1", f"--port={port}",
+               "--ServerApp.port_retries=0", f"--IdentityProvider.token={token}", "--LabApp.news_url="]  # fmt: skip
+    process = subprocess.Popen(command, cwd=graded[0], env=environment, stdout=subprocess.DEVNULL,
+                               stderr=subprocess.DEVNULL)  # fmt: skip
+    try:
+        for _ in range(240):
+            try:
+                urllib.request.urlopen(f"http://127.0.0.1:{port}/api?token={token}")
+                break
+            except (urllib.error.URLError, ConnectionError):
+                assert process.poll() is None
+                time.sleep(0.25)
+        yield f"http://127.0.0.1:{port}", token
+    finally:
+        process.terminate()
+        process.wait(30)
+
+
+def quiet(tab, act):
+    """What a page asks for of other hosts while `act` opens it, CDNs of nbgrader's own pages left out."""
+    asked = []
+    tab.on("request", lambda request: asked.append(request.url))
+    act()
+    tab.wait_for_timeout(1000)
+    return [url for url in asked if "evil" in url]
+
+
+def test_formgrader_and_nbgraders_feedback_run_nothing_and_hide_the_hidden(graded, formgrader, environment, chromium):
+    from nbgrader.api import Gradebook
+
+    with Gradebook(f"sqlite:///{graded[0] / 'gradebook.db'}", "lrcourse") as book:
+        submission = book.find_submission_notebook("01-small", "01-small", "hostile").id
+    address, token = formgrader
+    tab = chromium.new_page()
+    tab.goto(f"{address}/api?token={token}")
+    opened = f"{address}/formgrader/submissions/{submission}/"
+    assert quiet(tab, lambda: tab.goto(opened, wait_until="load")) == []
+    assert tab.locator("input.score").count() == 3
+    assert tab.title() != "run" and "evil.example" in tab.content()
+    assert SECRET not in tab.content() and "41" not in tab.locator("#notebook").inner_text()
+    assert tab.locator("#notebook").locator("script, iframe, [onload], [onerror], a[href^='javascript']").count() == 0
+    tab.close()
+    command = [sys.executable, "-m", "nbgrader", "generate_feedback", "01-small", "--force", "--student=hostile",
+               "--CourseDirectory.feedback_directory=theirs"]  # fmt: skip
+    subprocess.run(command, cwd=graded[0], env=environment, check=True, capture_output=True)
+    page = graded[0] / "theirs" / "hostile" / "01-small" / "01-small.html"
+    tab = chromium.new_page()
+    assert quiet(tab, lambda: tab.goto(page.as_uri())) == []
+    assert tab.title() != "run" and SECRET not in page.read_text()
+    tab.close()
+    shutil.rmtree(graded[0] / "theirs")
+
+
+# ---- every attack in one grading ----
+
+
+def attacks():
+    spec = importlib.util.spec_from_file_location("attacks", Path(__file__).with_name("test_grading_adversaries.py"))
+    module = importlib.util.module_from_spec(spec)
+    sys.modules["attacks"] = module
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_all_attacks_in_one_grading_get_what_they_deserve(tmp_path):
+    """Those whose limits are the usual ones; each is graded beside all the others."""
+    module = attacks()
+    short = replace(module.SHORT, cell_seconds=10, call_seconds=10)
+    chosen = {re.sub(r"\W", "-", name): attack for name, attack in module.ATTACKS.items()
+              if attack.limits in (module.LIMITS, module.SHORT)}  # fmt: skip
+    released = nbformat.read(ROOT / "labs" / "01-decay" / "01-decay.ipynb", as_version=4)
+    for name, attack in chosen.items():
+        ours = module.filled(attack, 1)
+        theirs = nbformat.from_dict(released)
+        for cell, full in zip(theirs.cells, ours.cells, strict=True):
+            if cell.metadata.get("nbgrader", {}).get("solution"):
+                cell.source = full.source
+        hand_in(tmp_path / "in", **{name: theirs})
+    (tmp_path / "out" / "01-decay").mkdir(parents=True)
+    records = run.grade(ROOT, "1", tmp_path / "in", tmp_path / "out", jobs=2, limits=short, sandbox=Bubblewrap())
+    wrong = {each.student: (each.points, chosen[each.student].points, each.judgement and each.judgement.events)
+             for each in records if each.points != chosen[each.student].points}  # fmt: skip
+    assert not wrong
+    assert all(each.judgement and each.readable for each in records) and len(records) == len(chosen)
