@@ -11,11 +11,11 @@ collect_ignore = ["book/_ext", "nbgrader_config.py"]
 WITHOUT_BROWSER = (
     []
     if shutil.which("chromium") or os.environ.get("CI")
-    else [f"tests/test_{part}.py" for part in ("explorers", "grading_feedback", "jupyterlab", "pages", "site")]
+    else [f"tests/test_{part}.py" for part in ("explorers", "grading_feedback", "grading_run", "jupyterlab", "pages", "site")]
 )
 WITHOUT_SANDBOX = (
     [] if shutil.which("bwrap") or os.environ.get("CI")
-    else [f"tests/test_grading_{part}.py" for part in ("sandbox", "judge", "adversaries")]
+    else [f"tests/test_grading_{part}.py" for part in ("sandbox", "judge", "adversaries", "run")]
 )  # fmt: skip
 collect_ignore += WITHOUT_BROWSER + WITHOUT_SANDBOX
 

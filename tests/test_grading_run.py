@@ -44,7 +44,7 @@ SPY = (
     DOUBLE
     + """
 import glob, os
-found = [p for p in PATHS for p in [p, *glob.glob(p + "/**", recursive=True)] if os.path.exists(p)]
+found = [p for p in PATHS for p in [p, *glob.glob(p + "/**", recursive=True)] if os.path.isfile(p)]
 print("readable:", found)
 """
 )
@@ -139,7 +139,8 @@ def hashes(folder):
 def handed_in(course, tmp_path_factory):
     """A class of one of each kind."""
     folder = tmp_path_factory.mktemp("in")
-    spy = SPY.replace("PATHS", repr([str(course), str(folder), "/work", "/root", "/home", "/etc/passwd"]))
+    ours = [ROOT / name for name in ("solutions", "labs", "tests", ".git", "lrcourse/grading")]
+    spy = SPY.replace("PATHS", repr([str(path) for path in (course.parent, *ours, "/etc/passwd")]))
     hostile = filled(course, DOUBLE + f"\nprint('''{PAYLOAD}''')", words=PAYLOAD)
     hostile.cells += [new_markdown_cell(PAYLOAD), nbformat.v4.new_raw_cell(PAYLOAD)]
     hostile.cells[2].outputs = [
@@ -216,7 +217,7 @@ def by_a_person(output, student, points):
     with Gradebook(f"sqlite:///{output / 'gradebook.db'}", "lrcourse") as book:
         given = book.find_grade("words", "01-small", "01-small", student)
         given.manual_score, given.needs_manual_grade = points, False
-        book.find_comment("words", "01-small", "01-small", student).comment = "Say <why>."
+        book.find_comment("words", "01-small", "01-small", student).manual_comment = "Say <why>."
         book.db.commit()
 
 
@@ -262,7 +263,7 @@ for line in sys.stdin:
 def test_killed_twenty_times_it_comes_to_the_same(course, tmp_path):
     answers = {
         f"student{i}": filled(course, DOUBLE + f"  # {i}" if i % 2 else "def double(x):\n    return x")
-        for i in range(6)
+        for i in range(4)
     }
     hand_in(tmp_path / "in", **answers)
     grade(course, tmp_path / "in", tmp_path / "whole")
@@ -279,7 +280,7 @@ def test_killed_twenty_times_it_comes_to_the_same(course, tmp_path):
     for i in range(20):
         for path in chance.sample(sorted(records.glob("*.json")), k=min(3, len(list(records.glob("*.json"))))):
             path.unlink()  # so that there is always something left to do
-        if i % 5 == 0:
+        if i % 10 == 0:
             (tmp_path / "out" / "01-small" / "preflight.json").unlink(missing_ok=True)
         killer.stdin.write(f"{chance.uniform(0, seconds)}\n")
         killer.stdin.flush()
@@ -405,8 +406,11 @@ def test_formgrader_and_nbgraders_feedback_run_nothing_and_hide_the_hidden(grade
     assert quiet(tab, lambda: tab.goto(opened, wait_until="load")) == []
     assert tab.locator("input.score").count() == 3
     assert tab.title() != "run" and "evil.example" in tab.content()
-    assert SECRET not in tab.content() and "41" not in tab.locator("#notebook").inner_text()
-    assert tab.locator("#notebook").locator("script, iframe, [onload], [onerror], a[href^='javascript']").count() == 0
+    assert SECRET not in tab.content() and "41" not in tab.locator("#notebook").first.inner_text()
+    assert (
+        tab.locator("#notebook").first.locator("script, iframe, [onload], [onerror], a[href^='javascript']").count()
+        == 0
+    )
     tab.close()
     command = [sys.executable, "-m", "nbgrader", "generate_feedback", "01-small", "--force", "--student=hostile",
                "--CourseDirectory.feedback_directory=theirs"]  # fmt: skip
