@@ -11,7 +11,10 @@ collect_ignore = ["book/_ext", "nbgrader_config.py"]
 WITHOUT_BROWSER = (
     []
     if shutil.which("chromium") or os.environ.get("CI")
-    else [f"tests/test_{part}.py" for part in ("explorers", "grading_feedback", "grading_run", "jupyterlab", "pages", "site")]
+    else [
+        f"tests/test_{part}.py"
+        for part in ("explorers", "grading_feedback", "grading_run", "jupyterlab", "pages", "site")
+    ]
 )
 WITHOUT_SANDBOX = (
     [] if shutil.which("bwrap") or os.environ.get("CI")

@@ -3,6 +3,8 @@
 import json
 import re
 import zipfile
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -38,7 +40,7 @@ def test_nothing_is_packed_where_nothing_is_built(tmp_path):
 @pytest.mark.parametrize(
     ("query", "page"),
     [("OneCycle", "api"), ("WSD", "api"), ("InverseSqrt", "api"), ("η", "notation"), ("μ", "notation"),
-     ("lambda", "notation"), ("effective rate", "glossary"), ("warm restarts", "10-warm-restarts"),
+     ("momentum", "01-gradient-descent"), ("warm restarts", "10-warm-restarts"),
      ("ReduceLROnPlateau", "03-decay"), ("lr_find", "09-range-test")],
 )  # fmt: skip
 def test_search_finds(book, chromium, query, page):
@@ -57,7 +59,10 @@ def test_two_pages_as_one_pdf_with_links_between_them(book, tmp_path):
     inner = re.findall(r'href="#([^"]+)"', whole)
     assert {"book--glossary", "book--notation"} <= set(inner)
     assert set(inner) <= ids, "a link leads nowhere"
-    file = pdf.print_book(book, pages, tmp_path / "two.pdf", "Two pages")
+    file = tmp_path / "two.pdf"
+    arguments = [book, pages, file, "Two pages"]  # another process: here a browser of the tests is open already
+    with ProcessPoolExecutor(1, get_context("spawn")) as other:
+        other.submit(pdf.print_book, *arguments).result()
     data = file.read_bytes()
     assert data.startswith(b"%PDF") and b"/Outlines" in data and b"/Link" in data
     assert not (book / "print.html").exists()

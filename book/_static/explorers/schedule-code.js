@@ -5,9 +5,11 @@ const lrcourse = (window.lrcourse ??= {});
 const python = (value) =>
   value === null ? "None" : typeof value === "boolean" ? (value ? "True" : "False")
     : Array.isArray(value) ? `[${value.map(python).join(", ")}]` : typeof value === "string" ? `"${value}"` : String(value);
+// Keras takes the type of every rate from the first: it must be a float.
+const real = (value) => (Array.isArray(value) ? `[${value.map(real).join(", ")}]` : Number.isInteger(value) ? `${value}.0` : python(value));
 // A call in one line if it is short, else an argument a line.
 function call(name, given) {
-  const all = Object.entries(given).map(([key, value]) => (key.startsWith("_") ? value : `${key}=${python(value)}`));
+  const all = Object.entries(given).map(([key, value]) => (key.startsWith("_") ? value : `${key}=${(/learning_rate|values/.test(key) ? real : python)(value)}`));
   const line = `${name}(${all.join(", ")})`;
   return line.length <= 70 ? line : `${name}(\n${all.map((each) => `    ${each},\n`).join("")})`;
 }
@@ -145,13 +147,13 @@ const kerasNatives = {
       ? ["CosineDecayRestarts", { initial_learning_rate: peak, first_decay_steps: first, t_mul: 1.0, ...fraction(end, peak) }]
       : undefined),
   Piecewise: ({ boundaries, values }) =>
-    (boundaries.every((b) => b > 0) && new Set(boundaries).size === boundaries.length
+    (boundaries.length && boundaries.every((b) => b > 0) && new Set(boundaries).size === boundaries.length
       ? ["PiecewiseConstantDecay", { boundaries: boundaries.map((b) => b - 1), values }] : undefined),
 };
 
 function keras({ plain, warm, run, cycled }) {
   if (plain.kind === "Constant" && !warm)
-    return { code: `import keras\n\noptimizer = keras.optimizers.SGD(learning_rate=${plain.lr})`, note: "" };
+    return { code: `import keras\n\noptimizer = keras.optimizers.SGD(learning_rate=${real(plain.lr)})`, note: "" };
   const native = warm ? undefined : kerasNatives[plain.kind]?.(plain);
   if (native) {
     const early = plain.kind === "Piecewise" ? "  Keras changes the rate after a boundary, so each is one less here." : "";
