@@ -23,6 +23,7 @@ from pathlib import Path
 
 import nbformat
 import pytest
+from distributed import LocalCluster
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
 from lrcourse import cli
@@ -306,6 +307,19 @@ def test_a_submission_that_kills_its_judge_leaves_the_others_alone(course):
     assert results["a"].points == results["b"].points == 6
     assert results["deadly"] == "the process that judged it died"
     assert "AttributeError" in results["broken"]
+
+
+def test_on_a_cluster_it_comes_to_the_same(course, handed_in, graded, tmp_path):
+    with LocalCluster(n_workers=0, processes=False, protocol="tcp", dashboard_address=None) as scheduler:
+        address = scheduler.scheduler_address
+        command = [sys.executable, "-m", "distributed.cli.dask_worker", address, "--no-nanny", "--nthreads", "2"]
+        worker = subprocess.Popen([*command, "--no-dashboard"], stderr=subprocess.DEVNULL)
+        try:
+            grade(course, handed_in[0], tmp_path, roster=handed_in[1], cluster=address)
+        finally:
+            worker.kill()
+            worker.wait()
+    assert hashes(tmp_path) == hashes(graded[0])
 
 
 def test_a_broken_lab_stops_the_grading(course, tmp_path):

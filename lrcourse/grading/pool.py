@@ -1,5 +1,6 @@
 """Many notebooks judged at a time, in processes of this machine or on a cluster."""
 
+import threading
 import traceback
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import nullcontext
@@ -11,6 +12,9 @@ from .judge import judge
 from .limits import Limits
 from .outcome import Judgement
 from .sandbox import NoSandbox, Sandbox
+
+
+_ALONE = threading.Lock()
 
 
 def judged(
@@ -56,7 +60,8 @@ def judged(
 
 def _judge(name: str, notebook: NotebookNode, sandbox: Sandbox, limits: Limits) -> tuple[str, Judgement | str]:
     try:
-        return name, judge(notebook, sandbox, limits)
+        with _ALONE:  # the judge redirects the process's output, and a worker of a cluster may have many threads
+            return name, judge(notebook, sandbox, limits)
     except NoSandbox:
         raise
     except Exception:  # a fault of ours, which must not stop the others
