@@ -4,5 +4,6 @@ document.addEventListener("DOMContentLoaded", () => {
     const text = formula.textContent.trim();
     const tex = text.replace(/^\\[([]|\\[)\]]$/g, "");
     window.katex?.render(tex, formula, { displayMode: !text.startsWith("\\("), throwOnError: false });
+    for (const wide of formula.querySelectorAll(".katex-display")) wide.tabIndex = 0; // it scrolls, also by keyboard
   }
 });
