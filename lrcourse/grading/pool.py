@@ -13,7 +13,6 @@ from .limits import Limits
 from .outcome import Judgement
 from .sandbox import NoSandbox, Sandbox
 
-
 _ALONE = threading.Lock()
 
 
