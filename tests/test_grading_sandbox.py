@@ -152,13 +152,13 @@ def test_the_process_has_no_privileges_and_sees_little():
     session.close()
 
 
-@pytest.mark.skipif(os.getuid() != 0, reason="root alone must give up being root")
-def test_root_grades_as_nobody():
+def test_root_grades_as_nobody_and_others_as_themselves():
+    user = os.getuid() or bubblewrap.NOBODY
     session = Session(Bubblewrap(), SETUP, LIMITS, 60)
     commands = list(Path("/proc").glob("[0-9]*/cmdline"))
     owners = {path.stat().st_uid for path in commands if b"lrcourse.grading.warm" in path.read_bytes()}
-    assert owners - {0} == {bubblewrap.NOBODY}
-    assert session.run("open('/proc/self/uid_map').read().split()[1]").text.strip() == f"'{bubblewrap.NOBODY}'"
+    assert owners - {0} == {user}
+    assert session.run("open('/proc/self/uid_map').read().split()[1]").text.strip() == f"'{user}'"
     session.close()
 
 
