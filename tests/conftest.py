@@ -68,6 +68,10 @@ def open_page(book, chromium):
             problems.append(f"{name} asks for {route.request.url}")
             route.abort()
 
+        def failed(request):
+            if request.failure != "net::ERR_ABORTED":  # that is a page left before all of it was there
+                problems.append(f"{name} cannot load {request.url}: {request.failure}")
+
         contexts[-1].route("**/*", local_only)
         page = contexts[-1].new_page()
         page.on(
@@ -75,7 +79,7 @@ def open_page(book, chromium):
         )
         page.on("pageerror", lambda error: problems.append(f"{name}: {error}"))
         if scripts:
-            page.on("requestfailed", lambda request: problems.append(f"{name} cannot load {request.url}"))
+            page.on("requestfailed", failed)
         page.goto((book / name).as_uri())
         page.loaded = loaded
         return page

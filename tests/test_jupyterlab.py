@@ -13,11 +13,10 @@ import urllib.request
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import expect, sync_playwright
+from playwright.sync_api import expect
 
 ROOT = Path(__file__).parents[1]
 LAB = ROOT / "labs" / "01-decay" / "01-decay.ipynb"
-FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--no-first-run"]
 WAIT = 60_000  # milliseconds, for a machine that is busy with other tests
 TASK = "1. Decay by hand"
 ANSWER = """def lr_by_hand(n, lr0=0.01, gamma=0.99, every=50):
@@ -63,16 +62,13 @@ def _wait(process: subprocess.Popen, address: str, log: str) -> None:
 
 
 @pytest.fixture
-def page(tmp_path):
-    path = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+def page(tmp_path, chromium):
     expect.set_options(timeout=WAIT)
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=path, args=FLAGS)
-        page = browser.new_page(viewport={"width": 1280, "height": 1000})
-        page.set_default_timeout(WAIT)
-        yield page
-        page.screenshot(path=tmp_path / "last.png")  # what a failed run saw
-        browser.close()
+    page = chromium.new_page(viewport={"width": 1280, "height": 1000})
+    page.set_default_timeout(WAIT)
+    yield page
+    page.screenshot(path=tmp_path / "last.png")  # what a failed run saw
+    page.close()
 
 
 def test_a_student_solves_a_task_of_lab_1_and_validates(server, page):

@@ -32,6 +32,7 @@ def test_page_is_right_on_a_wide_screen_and_in_the_light(open_page, book, name, 
     assert images(page) == []
     assert overflow(page) == 0
     assert cut_lines(page) == []
+    assert "{{ " not in page.locator("article").inner_text(), "MyST left a name in the place of what it stands for"
     assert violations(page) == []
 
 
