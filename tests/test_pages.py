@@ -48,8 +48,10 @@ def test_page_is_right_on_a_phone_and_in_the_dark(open_page, name, violations):
 
 def overflow(page):
     """How many pixels the page is wider than the window, folded content unfolded."""
-    return page.evaluate("""() => {
+    return page.evaluate("""async () => {
         document.querySelectorAll("details").forEach((each) => { each.open = true; });
+        const frame = () => new Promise((done) => requestAnimationFrame(done));
+        await frame(); await frame();  // an explorer draws itself anew in the frame after its box has changed
         return document.documentElement.scrollWidth - document.documentElement.clientWidth;
     }""")
 
