@@ -11,24 +11,34 @@ import yaml
 
 ROOT = Path(__file__).parents[1]
 SYLLABUS = tomllib.loads((ROOT / "tests" / "syllabus.toml").read_text(encoding="utf-8"))
-EVERY = SYLLABUS.pop("every chapter")
+COMMON = {r"\d\d-": SYLLABUS.pop("every chapter"), "lab-": SYLLABUS.pop("every lab")}
 CHAPTERS = [page for page in SYLLABUS if re.match(r"\d\d-", page)]
 ITEMS = [(page, item, places) for page, items in SYLLABUS.items() for item, places in items.items()]
-ITEMS += [(page, item, places) for page in CHAPTERS for item, places in EVERY.items()]
+ITEMS += [
+    (page, item, places)
+    for kind, items in COMMON.items()
+    for page in SYLLABUS
+    if re.match(kind, page)
+    for item, places in items.items()
+]
 
 
 @functools.cache
 def page_of(name: str) -> tuple[str, set[str]]:
-    """The source of a page, and the names of its places: cells, figures and headings."""
+    """The source of a page, and the names of its places: cells, figures and headings.
+
+    A lab's page offers a notebook for download: its cells and its text belong to the page, its headings do not.
+    """
     path = ROOT / "book" / f"{name}.md"
+    page, notebooks = "", [path.with_suffix(".ipynb")]
     if path.exists():
-        text, places = path.read_text(encoding="utf-8"), set()
-    else:
-        cells = json.loads(path.with_suffix(".ipynb").read_text(encoding="utf-8"))["cells"]
-        text = "\n\n".join("".join(cell["source"]) for cell in cells)
-        places = {cell["id"] for cell in cells}
-        places |= {cell["metadata"].get("mystnb", {}).get("figure", {}).get("name") for cell in cells}
-    return text, places | {f"# {heading}" for heading in re.findall(r"(?m)^#+ (.+)$", text)}
+        page = path.read_text(encoding="utf-8")
+        notebooks = [path.parent / link for link in re.findall(r"<(\.\./labs/[^>]+\.ipynb)>", page)]
+    cells = [cell for each in notebooks for cell in json.loads(each.read_text(encoding="utf-8"))["cells"]]
+    text = "\n\n".join([page, *("".join(cell["source"]) for cell in cells)])
+    places = {cell["id"] for cell in cells}
+    places |= {cell["metadata"].get("mystnb", {}).get("figure", {}).get("name") for cell in cells}
+    return text, places | {f"# {heading}" for heading in re.findall(r"(?m)^#+ (.+)$", page or text)}
 
 
 @pytest.mark.parametrize(("page", "item", "places"), ITEMS, ids=[f"{page}: {item}" for page, item, _ in ITEMS])
@@ -41,9 +51,9 @@ def test_the_book_has(page, item, places):
     assert not missing, f"{page} has lost {missing}"
 
 
-def test_the_syllabus_has_every_chapter_and_the_reader_meets_each_page():
+def test_the_syllabus_has_every_chapter_lab_and_page_and_the_reader_meets_each():
     assert [int(page[:2]) for page in CHAPTERS] == list(range(1, 19))
-    assert {path.stem for path in (ROOT / "book").glob("[0-9][0-9]-*.ipynb")} == set(CHAPTERS)
+    assert sorted(int(page[4]) for page in SYLLABUS if page.startswith("lab-")) == list(range(1, 7))
     toc = yaml.safe_load((ROOT / "_toc.yml").read_text(encoding="utf-8"))
     named = {chapter["file"] for part in toc["parts"] for chapter in part["chapters"]}
-    assert {f"book/{page}" for page in SYLLABUS} <= named
+    assert {f"book/{page}" for page in SYLLABUS} == named
