@@ -13,7 +13,7 @@ from .notebooks import NotebookError
 
 OUTPUT = Path("_build")
 CACHE = OUTPUT / ".jupyter_cache"
-TOOLS = {"cli.py", "doctor.py", "grading", "labs", "labs.py", "selfcheck.py"}  # no chapter imports them
+TOOLS = {"cli.py", "doctor.py", "grading", "labs", "offline.py", "pdf.py", "selfcheck.py", "wheelhouse.py"}
 BUILT = OUTPUT / ".built"  # its time is that of the last build without errors, also when no page had changed
 
 
@@ -94,6 +94,7 @@ def sources_hash(root: Path) -> str:
     """A hash of everything that a chapter's outputs depend on besides its own cells."""
     digest = hashlib.sha256()
     package = root / "lrcourse"
+    # No chapter imports the tools.
     sources = [path for path in sorted(package.rglob("*.py")) if path.relative_to(package).parts[0] not in TOOLS]
     for path in [*sources, *sorted((root / "book" / "records").glob("*.json")), root / "constraints.txt"]:
         digest.update(str(path.relative_to(root)).encode() + b"\0" + path.read_bytes())

@@ -3,6 +3,7 @@
 One document rather than one per page, so that links between chapters and the outline are Chromium's own work.
 """
 
+import posixpath
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
@@ -102,13 +103,7 @@ def _own(article, page: str, pages) -> None:  # type: ignore[no-untyped-def]
 
 def _from(folder: Path, address: str) -> str:
     """An address relative to `folder`, relative to the site."""
-    parts = list(folder.parts)
-    for part in address.split("/"):
-        if part == "..":
-            parts.pop()
-        elif part != ".":
-            parts.append(part)
-    return "/".join(parts)
+    return posixpath.normpath(posixpath.join(folder.as_posix(), address))
 
 
 def _print(browser: str, whole: Path, target: Path) -> None:
