@@ -1,7 +1,7 @@
 """Measured numbers are never typed: every decimal in a chapter's prose is glued, a setting of its code, or given.
 
 Two nets: a decimal that no code cell sets must be on the list below; and beside a word for a result even a number that
-happens to be a setting must be. And each line of code fits the page.
+happens to be a setting must be. Captions are prose, too. Pictures are described, and each line of code fits the page.
 """
 
 import json
@@ -33,7 +33,7 @@ GIVEN = {
     "12": ["0.0003", "0.004"],  # a square root; a default of Keras
     # the article's accuracies; rates of arms and defaults, which the package sets
     "14": ["0.61", "0.76", "0.94", "0.001", "0.99", "0.0001"],
-    "15": ["2.13"],  # a version
+    "15": ["2.13", "0.9"],  # a version; the accuracy above which a rate is called good
     "16": ["0.002"],  # an example of a factor
     "17": ["0.00001"],  # the article's list
 }  # fmt: skip
@@ -72,10 +72,16 @@ def cells(page: Path, kind: str) -> list[dict]:
     return [each for each in json.loads(page.read_text(encoding="utf-8"))["cells"] if each["cell_type"] == kind]
 
 
+def picture(cell: dict) -> tuple[str, str]:
+    """The caption and the description of a cell's picture."""
+    page = cell["metadata"].get("mystnb", {})
+    return page.get("figure", {}).get("caption", ""), page.get("image", {}).get("alt", "")
+
+
 def prose(page: Path) -> str:
-    """The Markdown of a notebook; its exercises and its quiz have numbers of their own."""
-    kept = [each for each in cells(page, "markdown") if each["id"] not in ("exercises", "quiz")]
-    return "\n\n".join("".join(each["source"]) for each in kept)
+    """The Markdown and the captions of a notebook; its exercises and its quiz have numbers of their own."""
+    kept = ["".join(each["source"]) for each in cells(page, "markdown") if each["id"] not in ("exercises", "quiz")]
+    return "\n\n".join(kept + [picture(each)[0] for each in cells(page, "code")])
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
@@ -88,6 +94,20 @@ def test_no_result_is_typed(page):
 @pytest.mark.parametrize("page", [page for page in PAGES if page.stem[:2] in GIVEN], ids=lambda page: page.stem)
 def test_no_given_number_has_left_the_page(page):
     assert set(GIVEN[page.stem[:2]]) <= set(re.findall(NUMBER, plain(prose(page))))
+
+
+@pytest.mark.parametrize("page", sorted(BOOK.glob("*.md")), ids=lambda page: page.stem)
+def test_no_result_is_typed_on_a_page_without_code(page):
+    assert beside(page.read_text(encoding="utf-8")) == set()
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+def test_every_picture_has_a_caption_and_a_description_of_its_own(page):
+    drawn = [each for each in cells(page, "code") if any("image/png" in out.get("data", {}) for out in each["outputs"])]
+    assert drawn, "a page without a picture"
+    short = [each["id"] for each in drawn if min(len(words.split()) for words in picture(each)) < 8]
+    assert short == [], "caption or alternative text is missing or says too little"
+    assert [each["id"] for each in drawn if picture(each)[0] == picture(each)[1]] == []
 
 
 def test_a_typed_result_is_found_in_text_and_in_boxes():
