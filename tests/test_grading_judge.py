@@ -124,12 +124,23 @@ def test_written_answers_wait_for_a_person():
     assert (task.grade_id, task.points, task.max_points, task.status) == ("essay", 0, 3, "manual")
 
 
-def test_texts_come_from_a_run_that_saw_no_hidden_input():
-    spy = "seen = []\ndef double_it(x):\n    seen.append(x)\n    return 2 * np.asarray(x)"
+@pytest.mark.parametrize(("vectors", "seen", "points"), [(2, 0, 4), (3, 2, 2)])
+def test_texts_come_from_a_run_that_saw_no_hidden_input(vectors, seen, points):
+    """And no visible one either, if every check was passed: there is nothing to explain."""
+    body = f"    seen.append(x)\n    return 2 * x if np.ndim(x) == 0 else {vectors} * np.asarray(x)"
     judgement = judged(
-        answer("a", spy), check("check", CHECK), answer("b", "print(len(seen), 41 in map(np.max, seen))")
-    )
-    assert judgement.texts == {"b": "2 False"} and judgement.points == 4
+        answer("a", "seen = []\ndef double_it(x):\n" + body), check("check", CHECK),
+        answer("b", "print(len(seen), 41 in map(np.max, seen))"),
+    )  # fmt: skip
+    assert judgement.texts == {"b": f"{seen} False"} and judgement.points == points
+
+
+def test_a_fault_is_explained_with_what_earlier_checks_define():
+    needs = CHECK.replace("Double", "Again").replace("double_it(2), 4", "twice(2), want")
+    defines = CHECK.replace("double.report()", "want = 4\ndouble.report()")
+    judgement = judged(answer("a", RIGHT), check("first", defines), answer("b", "def twice(x): return x"),
+                       check("second", needs))  # fmt: skip
+    assert judgement.tasks[-1].parts[0].fault == "the result is 2, which is too low. Is it 2 x?"
 
 
 def test_locked_cells_of_ours_are_no_answers():

@@ -140,6 +140,16 @@ def test_two_sessions_share_nothing():
     second.close()
 
 
+def test_what_is_not_seeded_is_the_same_in_every_sandbox():
+    drawn = []
+    for _ in range(2):
+        bubblewrap._warm.cache_clear()  # another process to fork from
+        session = Session(Bubblewrap(), SETUP + "\nimport torch", LIMITS, 60)
+        drawn.append(session.run("import random; print(random.random(), np.random.rand(), torch.rand(1))").text)
+        session.close()
+    assert drawn[0] == drawn[1] != ""
+
+
 def test_the_process_has_no_privileges_and_sees_little():
     session = Session(Bubblewrap(), SETUP, Limits(), 60)
     text = session.run("print(open('/proc/self/status').read())\nimport os; print(os.environ)").text

@@ -74,10 +74,6 @@ class Book:
             )  # fmt: skip
         return found
 
-    def seconds_late(self, student: str) -> float:
-        """How late a submission came, if the gradebook knows both when it was due and when it came."""
-        return float(self.gradebook.find_submission(self.lab.name, student).total_seconds_late)
-
 
 @contextmanager
 def opened(url: str, lab: Lab) -> Iterator[Book]:
@@ -93,6 +89,7 @@ def opened(url: str, lab: Lab) -> Iterator[Book]:
         _create(url.removeprefix(SQLITE))
     with Gradebook(url, "lrcourse") as gradebook:
         _announce(gradebook, url, lab)
+        gradebook.db().expire_on_commit = False  # or each of the many commits would have everything read again
         yield Book(gradebook, lab)
 
 

@@ -4,7 +4,7 @@ A check cell is run one statement after the other, in a namespace in which every
 not define is a call into the sandbox. Points and faults are read from the `Task` objects themselves.
 
 What a student is shown never comes from a process that has seen a hidden input. So after the judging there is, where
-something is to be shown, a second run that makes the visible checks alone.
+something is to be shown, a second run that makes visible checks alone, and only those that found a fault.
 """
 
 import ast
@@ -13,7 +13,7 @@ import contextlib
 import io
 import random
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from types import CodeType
 from typing import Any
@@ -46,7 +46,7 @@ def judge(notebook: NotebookNode, sandbox: Sandbox, limits: Limits | None = None
     """
     limits = limits or Limits()
     full = _Run(notebook, sandbox, limits, hidden_too=True).finish()
-    clean = _Run(notebook, sandbox, limits, hidden_too=False).finish() if full.has_something_to_show else full
+    clean = _Run(notebook, sandbox, limits, False, full.failed).finish() if full.has_something_to_show else full
     tasks = [_scored(verdict, clean.verdicts[verdict.grade_id]) for verdict in full.verdicts.values()]
     texts = {cell: _shown(ran) for cell, ran in clean.ran.items() if _shown(ran)}
     return Judgement(tasks, texts, list(dict.fromkeys(full.events)))
@@ -86,19 +86,32 @@ class _JudgedTask(Task):
         if self.faults[part] and not before and _JudgedTask.hidden_now:
             self.hidden.add(part)
 
+    def visibly_wrong(self, part: str) -> bool:
+        """Whether a check that students have found a fault in a part that they tried."""
+        return self.faults[part] not in ("", UNSOLVED) and part not in self.hidden
+
 
 @dataclass
 class _Run:
-    """One pass over a notebook's cells."""
+    """One pass over a notebook's cells.
+
+    `only`: the grade_ids of the checks to make; None for all. `failed`: of those that a check which students have
+    found wrong.
+    """
 
     notebook: NotebookNode
     sandbox: Sandbox
     limits: Limits
     hidden_too: bool
+    only: set[str] | None = None
     verdicts: dict[str, _Verdict] = field(default_factory=dict)
     ran: dict[str, Ran] = field(default_factory=dict)
     events: list[str] = field(default_factory=list)
-    has_something_to_show: bool = False
+    failed: set[str] = field(default_factory=set)
+
+    @property
+    def has_something_to_show(self) -> bool:
+        return bool(self.failed) or any(map(_shown, self.ran.values()))
 
     def finish(self) -> "_Run":
         cells = [cell for cell in self.notebook.cells if cell.cell_type == "code"]
@@ -110,6 +123,7 @@ class _Run:
         self.past: list[NotebookNode] = []  # the student's cells so far that left the session alive
         self.gone: dict[str, Lost] = {}  # names that were to be defined by cells that did not
         self.untried = False  # whether the last of the student's cells is still the stub
+        self.checks = _with_what_they_need(cells, self.only)
         with _quiet():
             self.namespace = self._instructors_namespace(self.setup)
             try:
@@ -153,7 +167,6 @@ class _Run:
         if not ours:
             self.untried = ran.error.startswith("NotImplementedError:")
             self.ran[cell.get("id") or _name(cell)] = ran
-            self.has_something_to_show |= bool(_shown(ran))
 
     def _session(self) -> Session:
         """The session, with every cell so far run in it."""
@@ -180,6 +193,8 @@ class _Run:
         if cell.metadata.nbgrader.solution:  # an answer in code that a person grades
             verdict.status = TaskStatus.MANUAL
             return self._answer(cell)
+        if verdict.grade_id not in self.checks:
+            return
         _JudgedTask.made = []
         value = None
         try:
@@ -202,13 +217,13 @@ class _Run:
             verdict.points = min(max(float(value), 0.0), verdict.max_points)
         if verdict.task and set(verdict.task.faults.values()) == {UNSOLVED}:
             verdict.status = TaskStatus.NOT_SOLVED
-        self.has_something_to_show |= verdict.points < verdict.max_points
+        if verdict.task and not verdict.lost and any(map(verdict.task.visibly_wrong, verdict.task.faults)):
+            self.failed.add(verdict.grade_id)
 
     def _statements(self, source: str) -> Iterator[tuple[CodeType, bool]]:
         """The statements of a check cell, each with whether it is a hidden test; the names of the student are calls."""
         tree = ast.parse(source)
-        read = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)}
-        theirs = read - _stored(tree) - set(self.namespace) - set(vars(builtins))
+        theirs = _names(tree) - _stored(tree) - set(self.namespace) - set(vars(builtins))
         self.namespace |= {name: self._remote(name) for name in theirs}
         hidden = _hidden_lines(source)
         for statement in tree.body:
@@ -234,6 +249,18 @@ class _Run:
         return call
 
 
+def _with_what_they_need(cells: Sequence[NotebookNode], only: set[str] | None) -> set[str]:
+    """The checks in `only`, or all, and those before them that define what they use."""
+    found: set[str] = set()
+    read: set[str] = set()
+    for cell in reversed([cell for cell in cells if _graded(cell) and not cell.metadata.nbgrader.solution]):
+        tree = ast.parse(cell.source)
+        if only is None or _name(cell) in only or _stored(tree) & read:
+            found.add(_name(cell))
+            read |= _names(tree)
+    return found
+
+
 def _scored(verdict: _Verdict, clean: _Verdict) -> TaskScore:
     task = verdict.task
     parts = [_part(name, task, clean) for name in task.faults] if task and not verdict.lost else []
@@ -249,10 +276,10 @@ def _part(name: str, task: _JudgedTask, clean: _Verdict) -> Part:
         return Part(name, right=True)
     if detail == UNSOLVED:
         return Part(name, False, UNSOLVED, UNSOLVED)
-    if name in task.hidden:
-        fault = f"{HIDDEN}. {task.hints.get(name, '')}".removesuffix(". ")
-    else:
+    if task.visibly_wrong(name):
         fault = sanitized(clean.task.faults.get(name, ""), 2000) if clean.task else clean.lost
+    else:
+        fault = f"{HIDDEN}. {task.hints.get(name, '')}".removesuffix(". ")
     return Part(name, False, fault or MOODY, detail)
 
 
@@ -284,6 +311,10 @@ def _shown(ran: Ran) -> str:
 
 def _because(lost: Lost) -> str:
     return f"{'timed out' if lost.timed_out else 'crashed'}: {lost.reason}"
+
+
+def _names(tree: ast.AST) -> set[str]:
+    return {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)}
 
 
 def _stored(tree: ast.AST) -> set[str]:

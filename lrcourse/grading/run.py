@@ -222,8 +222,8 @@ def _store(url: str, the_lab: Lab, records: Sequence[Record], folder: Folder) ->
     stored, points = dict(before), {}
     with gradebook.opened(url, the_lab) as book:
         for each in records:
-            book.student(each.student)
             if each.judgement is None:
+                book.student(each.student)
                 continue
             stored[each.student] = _digest(each.answers)
             changed = before.get(each.student, stored[each.student]) != stored[each.student]
