@@ -1,13 +1,26 @@
-"""Which engine is chosen, from times that are given here instead of measured."""
+"""Which engine is chosen, from times that are given here instead of measured, and what the choice may cost."""
+
+import os
+import time
 
 import pytest
+import torch
 
 from lrcourse.data import moons
-from lrcourse.sweep import engines, grid, sweep
+from lrcourse.sweep import engines, grid, loop, stacked, sweep
 from lrcourse.sweep.plan import Plan
 from lrcourse.torch import LogicNet
 
 MEMBERS, STEPS = 100, 1000
+
+
+def dropout():
+    return torch.nn.Sequential(torch.nn.Linear(2, 4), torch.nn.Dropout(), torch.nn.Linear(4, 2))
+
+
+def planned(members, steps, model_fn=LogicNet, **values):
+    settings = grid(seed=range(members), **values)
+    return Plan(model_fn, moons(n=20), "cross_entropy", "sgd", False, steps, None, settings)
 
 
 @pytest.fixture
@@ -21,13 +34,12 @@ def choose(monkeypatch):
             tried.append(is_compiled)
             return compiled if is_compiled else stacked
 
-        monkeypatch.setattr(engines, "_loop_step", lambda plan: loop)
+        monkeypatch.setattr(engines, "_loop_step", lambda plan, updates: loop)
         monkeypatch.setattr(engines, "_stacked_step", lambda plan, compiled: stacked_step(plan, compiled))
         monkeypatch.setattr(engines, "_compile_time", lambda plan: compilation)
         monkeypatch.setattr(engines, "_remember", lambda plan: None)
         tried = []
-        plan = Plan(LogicNet, moons(n=20), "cross_entropy", "sgd", False, STEPS, None, grid(seed=range(members)))
-        return engines.choose(plan), tried
+        return engines.choose(planned(members, STEPS)), tried
 
     return chosen
 
@@ -70,14 +82,121 @@ def test_a_real_choice_is_the_engine_that_ran():
 
 
 def test_a_program_is_expected_sooner_once_it_was_built(monkeypatch, tmp_path):
-    plan = Plan(LogicNet, moons(n=20), "cross_entropy", "sgd", False, STEPS, None, grid(seed=range(8)))
-    monkeypatch.setattr(engines, "_memory", lambda plan: tmp_path / "cache" / "program")
+    plan = planned(8, STEPS)
+    monkeypatch.setattr(engines, "_memory", lambda plan, size=1: tmp_path / "cache" / "program")
     monkeypatch.setattr(engines, "_BUILT", set())
     assert engines._compile_time(plan) == engines.COMPILE
     engines._remember(plan)
     assert engines._compile_time(plan) == 0
     engines._BUILT.clear()  # as in another process
     assert engines._compile_time(plan) == engines.COMPILE_AGAIN
+
+
+@pytest.fixture
+def timed(monkeypatch):
+    """The updates of one member and the stacked steps that were made, the compiler having nothing to do."""
+    made = {"loop": 0, "stacked": 0}
+    run, train = loop.run, stacked.Training.train
+
+    def looped(plan):
+        made["loop"] += len(plan.settings) * plan.steps
+        return run(plan)
+
+    def stack_trained(training, steps):
+        made["stacked"] += steps
+        return train(training, steps)
+
+    monkeypatch.setattr(loop, "run", looped)
+    monkeypatch.setattr(stacked.Training, "train", stack_trained)
+    monkeypatch.setattr(stacked, "_compiled", lambda program: program.step)
+    monkeypatch.setattr(engines, "_compile_time", lambda plan: 0.0)
+    monkeypatch.setattr(engines, "_remember", lambda plan: None)
+    monkeypatch.setattr(engines, "LITTLE", 1e-12)
+    return made
+
+
+@pytest.mark.parametrize(
+    "members, steps", [(4, 1000), (16, 60), (50, 6), (64, 20), (256, 100), (3, 7), (2, 1), (500, 1)]
+)
+def test_a_choice_costs_a_small_share_of_the_sweep(timed, members, steps):
+    choice = engines.choose(planned(members, steps))
+    assert timed["loop"] <= members * steps / 50
+    assert timed["stacked"] <= 2 * (1 + max(1, steps / 50))  # with the compiler and without: one warms up
+    assert timed["loop"] + timed["stacked"] <= steps
+    assert choice.reason.startswith("expected: ") == (timed["stacked"] > 0)
+
+
+@pytest.mark.parametrize("members, steps, sample", [(2, 20, 0), (4, 20, 0), (10, 20, 4), (64, 20, 6), (64, 1000, 20)])
+def test_where_nothing_is_to_choose_only_the_time_is_estimated(timed, members, steps, sample):
+    def estimated(choice):
+        assert choice.engine == "loop" and timed == {"loop": sample, "stacked": 0}
+        assert (choice.seconds > 0) == (sample > 0)
+        timed["loop"] = 0
+
+    estimated(engines.choose(planned(members, steps, dropout)))
+    estimated(engines.check(planned(members, steps), "loop"))
+
+
+def test_a_single_member_is_not_timed(timed):
+    assert engines.choose(planned(1, 1000)).engine == "loop" and timed == {"loop": 0, "stacked": 0}
+
+
+def test_the_loop_is_timed_from_update_to_update_after_the_first():
+    def model():
+        net = LogicNet()
+        net.register_forward_hook(lambda *_: time.sleep(0.3 if not slept.append(0) and len(slept) < 2 else 0.01))
+        return net
+
+    slept = []
+    assert 0.01 <= engines._loop_step(planned(1, 100, model), 2) < 0.1
+    assert len(slept) == 2 + 2  # and the loss on the training and on the test points
+
+
+def test_a_program_fits_what_it_was_compiled_for(monkeypatch):
+    net = planned(8, STEPS)
+    assert engines._memory(net) == engines._memory(planned(7, 10))  # padded, and any number of steps
+    others = [
+        planned(8, STEPS, lambda: LogicNet().double()), planned(9, STEPS), planned(8, STEPS, weight_decay=[0.1]),
+        planned(8, STEPS, momentum=[0.9]), planned(8, STEPS, lambda: torch.nn.Linear(2, 2)),
+    ]  # fmt: skip
+    assert len({engines._memory(each) for each in [net, *others]}) == 6
+
+
+def test_the_last_part_is_trained_by_the_program_of_the_others(monkeypatch):
+    shapes, kept = set(), set()
+
+    def compiled(program):
+        def step(kept, row, *batch):
+            shapes.add(row.shape)
+            return program.step(kept, row, *batch)
+
+        return step
+
+    monkeypatch.setattr(stacked, "_compiled", compiled)
+    monkeypatch.setattr(engines, "chunk_size", lambda plan, engine: 4)
+    monkeypatch.setattr(engines, "_remember", lambda plan, size: kept.add(engines._memory(plan, size)))
+    settings = grid(lr=[0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0])
+    options = {"settings": settings, "steps": 3, "progress": False}
+    result = sweep(lambda: LogicNet().double(), moons(n=20), engine="compiled", **options)
+    assert shapes == {torch.Size((3, 4))} and len(kept) == 1
+    assert result.curves.shape == (10, 3) and result.verify(10) < 1e-10
+
+
+def test_a_last_missing_part_is_trained_by_as_many_processes_as_the_others(monkeypatch, tmp_path):
+    def net():
+        with (tmp_path / "processes").open("a") as file:
+            file.write(f"{os.getpid()}\n")
+        return LogicNet()
+
+    def trained():
+        sweep(net, moons(n=20), settings=grid(lr=[0.1] * 4), steps=3, engine="loop", folder=tmp_path / "kept", jobs=2,
+              progress=False)  # fmt: skip
+        return (tmp_path / "processes").read_text().split()
+
+    trained()
+    next((tmp_path / "kept").glob("chunk-*2.npz")).unlink()
+    (tmp_path / "processes").unlink()
+    assert set(trained()) - {str(os.getpid())}
 
 
 def test_chunks_shrink_with_the_steps_and_the_width():

@@ -63,8 +63,8 @@ def plan(size: str) -> list[tuple[str, int]]:
 def run(name: str, seed: int, size: str, device: str) -> dict[str, Any]:
     """The test's rates and losses, what the rules read off it, and the test loss after training at each rate."""
     case, data = CASES[name], digits(test_size=0.7)
-    x, y = torch.tensor(data.x_train), torch.tensor(data.y_train)
-    model = case.model(seed)
+    x, y = (torch.tensor(each, device=device) for each in (data.x_train, data.y_train))
+    model = case.model(seed).to(device)
     test = range_test(
         model, case.optimizer(model), F.cross_entropy, batches(x, y, case.batch, seed),
         start=case.start, end=case.end, steps=case.updates, smooth=0.9,
@@ -79,19 +79,20 @@ def run(name: str, seed: int, size: str, device: str) -> dict[str, Any]:
 
 def trained(case: Case, lr: float, seed: int, x: torch.Tensor, y: torch.Tensor, data: Any) -> float:
     """The test loss after as many updates at the constant rate as the range test makes."""
-    model = case.model(seed)
+    model = case.model(seed).to(x.device)
     optimizer = case.optimizer(model, lr)
     for _, (inputs, targets) in zip(range(case.updates), batches(x, y, case.batch, seed), strict=False):
         optimizer.zero_grad()
         F.cross_entropy(model(inputs), targets).backward()
         optimizer.step()
     with torch.no_grad():
-        return F.cross_entropy(model(torch.tensor(data.x_test)), torch.tensor(data.y_test)).item()
+        inputs, targets = (torch.tensor(each, device=x.device) for each in (data.x_test, data.y_test))
+        return F.cross_entropy(model(inputs), targets).item()
 
 
 def batches(x: torch.Tensor, y: torch.Tensor, size: int, seed: int) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
     """Mini-batches without end, shuffled anew each epoch."""
     rng = np.random.default_rng(seed)
     while True:
-        for chosen in torch.tensor(rng.permutation(len(y))).split(size):
+        for chosen in torch.tensor(rng.permutation(len(y)), device=y.device).split(size):
             yield x[chosen], y[chosen]

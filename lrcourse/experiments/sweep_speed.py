@@ -1,11 +1,11 @@
 """What a sweep costs, in plain runs: the time of the whole sweep over that of one run as anyone would write it.
 
-The two alternate, so a busy machine slows both; the compiler is warm before the clock starts.
+The sides alternate, so a busy machine slows all of them; every program is built before the clock starts.
 """
 
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from typing import Any
 
@@ -15,13 +15,17 @@ from torch import nn
 from torch.nn import functional as F
 
 from ..data import Dataset, digits, glyphs, moons
-from ..sweep import grid, sweep
+from ..sweep import grid, loop, stacked, sweep
+from ..sweep.plan import Plan
+from ..sweep.stacked import many_programs
 from ..torch import MLP, LogicNet
 
 SOURCES = ("experiments/sweep_speed.py", "sweep/stacked.py", "sweep/engines.py", "sweep/loop.py", "torch/training.py")
 MEMBERS = (1, 4, 16, 64, 256)
 SIZES = {"small": 3, "full": 7}  # rounds
 ENGINES = ("auto", "compiled", "vmap")
+VMAP_CNN = 64  # members: for more, compiled vmap of convolutions takes minutes
+LOOPED = 4  # members that the loop trains for the clock: for more of them, the time is multiplied
 
 
 @dataclass(frozen=True)
@@ -32,11 +36,15 @@ class Case:
     data: Dataset
     steps: int
     batch_size: int | None = None
+    device: str = "cpu"
+
+    def model(self) -> nn.Module:
+        return self.model_fn().to(self.device)
 
     def plain(self, lr: float = 0.01) -> None:
         """One run as anyone would write it, and what it reached."""
         torch.manual_seed(0)
-        model = self.model_fn()
+        model = self.model()
         optimizer = torch.optim.SGD(model.parameters(), lr=lr, momentum=0.9)
         for x, y in self.batches():
             optimizer.zero_grad()
@@ -44,43 +52,52 @@ class Case:
             optimizer.step()
         data = self.data
         with torch.no_grad():
-            for x, y in map(_tensors, (data.x_train, data.x_test), (data.y_train, data.y_test)):
+            for x, y in map(self.tensors, (data.x_train, data.x_test), (data.y_train, data.y_test)):
                 outputs = model(x)
                 F.cross_entropy(outputs, y).item(), (outputs.argmax(1) == y).double().mean().item()
 
+    def tensors(self, x: np.ndarray, y: np.ndarray) -> tuple[torch.Tensor, torch.Tensor]:
+        return torch.as_tensor(x, dtype=torch.float32, device=self.device), torch.as_tensor(y, device=self.device)
+
     def batches(self) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
         """The batch of every step."""
-        x, y = _tensors(self.data.x_train, self.data.y_train)
+        x, y = self.tensors(self.data.x_train, self.data.y_train)
         left: list[torch.Tensor] = []
         for _ in range(self.steps):
             left = left or list(torch.randperm(len(x)).split(self.batch_size or len(x)))
             chosen = left.pop()
             yield (x[chosen], y[chosen]) if self.batch_size else (x, y)
 
+    def plan(self, members: int) -> Plan:
+        settings = grid(lr=np.geomspace(0.001, 0.1, members), momentum=[0.9])
+        return Plan(self.model, self.data, "cross_entropy", "sgd", False, self.steps, self.batch_size, settings)
+
     def sweep(self, members: int, engine: str) -> None:
         """Train `members` settings."""
         if engine == "vmap":
             return self.vmap(members)
-        settings = grid(lr=np.geomspace(0.001, 0.1, members), momentum=[0.9])
-        sweep(self.model_fn, self.data, settings=settings, steps=self.steps, batch_size=self.batch_size,
-              engine=engine, progress=False)  # fmt: skip
+        sweep(self.model, self.data, settings=self.plan(members).settings, steps=self.steps,
+              batch_size=self.batch_size, engine=engine, progress=False)  # fmt: skip
+
+    def build(self, members: int, engine: str) -> None:
+        """Compile the program of a sweep, also where `auto` may take it: a program fits any number of steps."""
+        if engine == "auto":
+            engine = "loop" if stacked.unsupported(self.plan(1)) else "compiled"
+        replace(self, steps=2).sweep(1 if engine == "loop" else members, engine)
 
     def vmap(self, members: int) -> None:
         """The same with PyTorch's own means, compiled `vmap` over `functional_call`, without schedules and records."""
         torch.manual_seed(0)
-        one = dict(self.model_fn().named_parameters())
+        one = dict(self.model().named_parameters())
         weights = {name: each.detach().expand(members, *each.shape).clone() for name, each in one.items()}
         moved = {name: torch.zeros_like(each) for name, each in weights.items()}
-        lrs = torch.as_tensor(np.geomspace(0.001, 0.1, members), dtype=torch.float32)
+        lrs = torch.as_tensor(np.geomspace(0.001, 0.1, members), dtype=torch.float32, device=self.device)
         step = vmapped(self.model_fn)
-        with torch.no_grad():
+        with torch.no_grad(), many_programs():
             for x, y in self.batches():
                 if len(x) == (self.batch_size or len(x)):  # one shape, one program
                     weights, moved = step(weights, moved, lrs, x, y)
-
-
-def _tensors(x: np.ndarray, y: np.ndarray) -> tuple[torch.Tensor, torch.Tensor]:
-    return torch.as_tensor(x, dtype=torch.float32), torch.as_tensor(y)
+        next(iter(weights.values())).cpu()  # a GPU is waited for
 
 
 def _cnn() -> nn.Module:
@@ -91,14 +108,15 @@ def _cnn() -> nn.Module:
 
 
 @cache
-def cases() -> dict[str, Case]:
+def cases(device: str = "cpu") -> dict[str, Case]:
     """The models that are measured, by name."""
-    return {
+    measured = {
         "2-3-2": Case(LogicNet, moons(), steps=1000),
         "2-64-64-2": Case(lambda: MLP([2, 64, 64, 2]), moons(), steps=100),
         "digits 64-128-10": Case(lambda: MLP([64, 128, 10]), digits(), steps=200, batch_size=64),
-        "small CNN": Case(_cnn, glyphs(500, size=28, n_test=100), steps=10, batch_size=64),
+        "small CNN": Case(_cnn, glyphs(500, size=28, n_test=100), steps=20, batch_size=64),
     }
+    return {name: replace(case, device=device) for name, case in measured.items()}
 
 
 @cache
@@ -122,7 +140,7 @@ def plan(size: str) -> list[tuple[str, int]]:
     rows = [
         f"{case}, {members} settings, {engine}"
         for case in cases() for members in MEMBERS for engine in ENGINES
-        if engine == "auto" or not (case == "small CNN" or members in (1, 4))
+        if not (case == "small CNN" and (engine == "compiled" or (engine == "vmap" and members > VMAP_CNN)))
     ]  # fmt: skip
     return [(row, seed) for row in rows for seed in range(SIZES[size])]
 
@@ -131,19 +149,21 @@ def run(name: str, seed: int, size: str, device: str) -> dict[str, float]:
     """The cost of one sweep in plain runs; how many times faster that is than plain runs one after the other, and
     than this package's own loop, which records every update."""
     case_name, members_name, engine = name.split(", ")
-    case, members = cases()[case_name], int(members_name.split()[0])
-    warm(case_name, members, engine)
+    case, members = cases(device)[case_name], int(members_name.split()[0])
+    warm(case_name, members, engine, device)
+    few = case.plan(members).part(0, LOOPED)
     swept, plain, looped = map(_seconds, (
-        lambda: case.sweep(members, engine), case.plain, lambda: case.sweep(1, "loop"),
+        lambda: case.sweep(members, engine), case.plain, lambda: loop.run(few),
     ))  # fmt: skip
-    return {"cost": swept / plain, "faster": members * plain / swept, "against the loop": members * looped / swept}
+    by_loop = looped * members / len(few.settings)
+    return {"cost": swept / plain, "faster": members * plain / swept, "against the loop": by_loop / swept}
 
 
 @cache
-def warm(case: str, members: int, engine: str) -> None:
-    """Run both sides once in this process, also where a record is continued: the first time compiles."""
-    cases()[case].sweep(members, engine)
-    cases()[case].plain()
+def warm(case: str, members: int, engine: str, device: str) -> None:
+    """Build what is measured once in this process, also where a record is continued."""
+    cases(device)[case].build(members, engine)
+    cases(device)[case].plain()
 
 
 def _seconds(call: Callable[[], object]) -> float:

@@ -53,7 +53,7 @@ def run(name: str, seed: int, size: str, device: str) -> dict[str, Any]:
     """The corners of a tile, its size in pixels, the first loss and the code of every pixel."""
     tile, n = TILES[name], SIZES[size]
     rates, momenta = tile.settings(n)
-    parts = [curves(rates, part, seed) for part in np.array_split(momenta, max(n // 32, 1))]
+    parts = [curves(rates, part, seed, device) for part in np.array_split(momenta, max(n // 32, 1))]
     codes = np.concatenate([encoded(part) for part in parts]).astype("<u2")
     low, high = tile.lr
     down, up = tile.momentum
@@ -63,11 +63,13 @@ def run(name: str, seed: int, size: str, device: str) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def curves(rates: NDArray[np.float64], momenta: NDArray[np.float64], seed: int) -> NDArray[np.float64]:
+def curves(
+    rates: NDArray[np.float64], momenta: NDArray[np.float64], seed: int, device: str = "cpu"
+) -> NDArray[np.float64]:
     """The losses of every setting, momentum by momentum: an array of shape (settings, steps)."""
     ten = moons(10, noise=0.2, seed=0)
     return sweep(
-        lambda: LogicNet().double(), (ten.x_train, np.eye(2)[ten.y_train]), loss="mse",
+        lambda: LogicNet().double().to(device), (ten.x_train, np.eye(2)[ten.y_train]), loss="mse",
         settings=grid(momentum=momenta, lr=rates, seed=[seed]), steps=STEPS, engine="stacked", progress=False,
     ).curves  # fmt: skip
 

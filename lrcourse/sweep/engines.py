@@ -2,12 +2,16 @@
 
 import hashlib
 import math
+import statistics
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import torch
+from torch.optim.optimizer import register_optimizer_step_post_hook
 
 from ..schedules.checks import bad
 from . import loop, stacked
@@ -16,7 +20,9 @@ from .plan import Plan
 
 COMPILE = 25.0  # seconds that the first compilation of a program takes
 COMPILE_AGAIN = 4.0  # and when Inductor finds it on the disk
-SAMPLE = 5  # steps that are timed
+LITTLE = 0.2  # seconds of work for which nothing is stacked
+SAMPLE = 20  # updates of the loop that are timed at most: a fiftieth of the sweep, and a third of one run
+STACKED_SAMPLE = 5  # stacked steps that are timed at most: a fiftieth of the steps
 
 _BUILT: set[Path] = set()  # programs that this process has
 
@@ -30,15 +36,16 @@ class Choice:
     seconds: float
 
 
-def _run_compiled(plan: Plan) -> Outcome:
-    outcome = stacked.run(plan, compiled=True)
-    _remember(plan)
+def _run_compiled(plan: Plan, size: int) -> Outcome:
+    outcome = stacked.run(plan, compiled=True, size=size)
+    _remember(plan, size)
     return outcome
 
 
-ENGINES: dict[str, Callable[[Plan], Outcome]] = {
-    "loop": loop.run,
-    "stacked": lambda plan: stacked.run(plan, compiled=False),
+# What trains a part of a sweep whose parts have `size` members; only the last may be smaller.
+ENGINES: dict[str, Callable[[Plan, int], Outcome]] = {
+    "loop": lambda plan, size: loop.run(plan),
+    "stacked": lambda plan, size: stacked.run(plan, compiled=False),
     "compiled": _run_compiled,
 }
 
@@ -56,28 +63,29 @@ def chunk_size(plan: Plan, engine: str) -> int:
 
 
 def choose(plan: Plan) -> Choice:
-    """Time a few steps of the loop and of the stacked step; compile if that can pay for itself."""
+    """Time a few steps of the loop and of the stacked step; compile if that can pay for itself.
+
+    What is timed is thrown away, so it is a small share of the sweep, and nothing where there is nothing to choose.
+    """
     members, steps = len(plan.settings), plan.steps
     why_not = stacked.unsupported(plan)
     if members == 1:
         return Choice("loop", why_not or "a single member", 0.0)
-    by_loop = members * steps * _loop_step(plan)
+    by_loop = _loop_seconds(plan)
     if why_not:
         return Choice("loop", why_not, by_loop)
-    if by_loop < 0.2:
+    if by_loop < LITTLE:
         return Choice("loop", "too little work to stack", by_loop)
     part = plan.part(0, min(members, chunk_size(plan, "stacked")))
-    by_stack = steps * members / len(part.settings) * _stacked_step(part, compiled=False)
-    rest = min(by_loop, by_stack)
-    times = {"loop": by_loop, "stacked": by_stack}
+    parts = members / len(part.settings)
+    times = {"loop": by_loop, "stacked": steps * parts * _stacked_step(part, compiled=False)}
     note = ""
-    if rest < _compile_time(part):
+    if min(times.values()) < 2 * _compile_time(part):  # it often no more than halves the time
         note = ", too short for the compiler"
     else:
         try:
-            per_step = _stacked_step(part, compiled=True)
+            times["compiled"] = steps * parts * _stacked_step(part, compiled=True)
             _remember(part)
-            times["compiled"] = steps * members / len(part.settings) * per_step
         except Exception as error:  # whatever a compiler, or the lack of one, may raise
             first_line = str(error).partition("\n")[0]
             note = f", no compiler ({type(error).__name__}: {first_line})"
@@ -95,42 +103,52 @@ def check(plan: Plan, engine: str) -> Choice:
         raise bad("engine", engine, f"one of {['auto', *ENGINES]}", "leave it out to have it chosen")
     if engine != "loop" and (why_not := stacked.unsupported(plan)):
         raise bad("engine", engine, "'loop' for this model", why_not)
-    seconds = len(plan.settings) * plan.steps * _loop_step(plan) if engine == "loop" else 0.0
-    return Choice(engine, "asked for", seconds)
+    return Choice(engine, "asked for", _loop_seconds(plan) if engine == "loop" else 0.0)
 
 
-def _loop_step(plan: Plan) -> float:
-    """Seconds per step of one member; the first run only warms up."""
-    short = replace(plan.part(0, 1), steps=4 * SAMPLE)
+def _loop_seconds(plan: Plan) -> float:
+    """The seconds of the whole sweep by the loop, 0 if it is too small for a sample of it to be cheap."""
+    updates = len(plan.settings) * plan.steps
+    sample = min(SAMPLE, plan.steps // 3, updates // 50)
+    return updates * _loop_step(plan, sample) if sample > 1 else 0.0
 
-    def seconds() -> float:
-        started = time.perf_counter()
-        loop.run(short)
-        return time.perf_counter() - started
 
-    seconds()
-    return min(seconds(), seconds()) / short.steps
+def _loop_step(plan: Plan, updates: int) -> float:
+    """Seconds from one update to the next in a run of so many; without the first, which warms up."""
+    at: list[float] = []
+
+    def stamp(*_: Any) -> None:
+        at.append(time.perf_counter())
+
+    hook = register_optimizer_step_post_hook(stamp)
+    try:
+        loop.run(replace(plan.part(0, 1), steps=updates))
+    finally:
+        hook.remove()
+    return statistics.median(after - before for before, after in pairwise(at))
 
 
 def _stacked_step(plan: Plan, compiled: bool) -> float:
-    training = stacked.Training(replace(plan, steps=2 * SAMPLE), compiled)
+    """Seconds of a stacked step, after a first one that warms up or compiles."""
+    training = stacked.Training(replace(plan, steps=STACKED_SAMPLE + 1), compiled)
 
-    def train() -> None:
-        training.train(SAMPLE)[-1].cpu()  # a GPU is asked for a loss, or it would still be at work
+    def seconds() -> float:
+        started = time.perf_counter()
+        training.train(1)[-1].cpu()  # a GPU is asked for a loss, or it would still be at work
+        return time.perf_counter() - started
 
-    train()
-    started = time.perf_counter()
-    train()
-    return (time.perf_counter() - started) / SAMPLE
+    seconds()
+    return statistics.median(seconds() for _ in range(max(1, min(STACKED_SAMPLE, plan.steps // 50))))
 
 
-def _memory(plan: Plan) -> Path:
+def _memory(plan: Plan, size: int = 1) -> Path:
     """Inductor keeps its programs on the disk; an empty file beside them says which sweeps they are for."""
     from torch._inductor.runtime.cache_dir_utils import cache_dir
 
-    settings, batch = plan.settings, plan.batch_size or len(plan.dataset.x_train)
-    key = repr((str(plan.model(0)), plan.loss, plan.optimizer, plan.nesterov, batch,
-                stacked.padded(len(settings)), any(each.weight_decay for each in settings),
+    settings, model, points = plan.settings, plan.model(0), len(plan.dataset.x_train)
+    batch, first = min(plan.batch_size or points, points), next(model.parameters())
+    key = repr((str(model), str(first.dtype), first.device.type, plan.loss, plan.optimizer, plan.nesterov, batch,
+                stacked.padded(max(size, len(settings))), any(each.weight_decay for each in settings),
                 any(plan.momentum(each) != 0 for each in settings), len({each.seed for each in settings}) > 1,
                 torch.get_num_threads(), torch.__version__))  # fmt: skip
     return Path(cache_dir()) / f"lrcourse-{hashlib.sha256(key.encode()).hexdigest()[:16]}"
@@ -143,8 +161,8 @@ def _compile_time(plan: Plan) -> float:
     return COMPILE_AGAIN if memory.exists() else COMPILE
 
 
-def _remember(plan: Plan) -> None:
-    memory = _memory(plan)
+def _remember(plan: Plan, size: int = 1) -> None:
+    memory = _memory(plan, size)
     memory.parent.mkdir(parents=True, exist_ok=True)
     memory.touch()
     _BUILT.add(memory)

@@ -110,7 +110,8 @@ def _train(
     with tqdm(total=members, unit="setting", disable=not progress) as bar:
         bar.update(members - sum(min(size, members - start) for start in missing))
         parts = ((start, plan.part(start, start + size)) for start in missing)
-        for start, outcome in _finished(engine, parts, min(jobs, len(missing)), backend):
+        # As many processes as at the beginning: each has its share of the threads, which decide how sums are rounded.
+        for start, outcome in _finished(engine, parts, size, min(jobs, len(starts)), backend):
             outcomes[start] = outcome
             if folder is not None:
                 folder.save(start, outcome)
@@ -118,18 +119,18 @@ def _train(
     return Outcome.join([outcomes[start] for start in starts])  # type: ignore[misc]
 
 
-def _finished(engine: str, parts: Iterable[tuple[int, Plan]], jobs: int, backend: Any) -> Iterable[Any]:
+def _finished(engine: str, parts: Iterable[tuple[int, Plan]], size: int, jobs: int, backend: Any) -> Iterable[Any]:
     if backend is None and jobs <= 1:
-        return (_chunk(engine, start, plan) for start, plan in parts)
+        return (_chunk(engine, size, start, plan) for start, plan in parts)
     from joblib import Parallel, delayed
 
     pool = Parallel(n_jobs=jobs, backend=backend, batch_size=1, return_as="generator_unordered")
-    return pool(delayed(_chunk)(engine, start, plan) for start, plan in parts)
+    return pool(delayed(_chunk)(engine, size, start, plan) for start, plan in parts)
 
 
-def _chunk(engine: str, start: int, plan: Plan) -> tuple[int, Outcome]:
+def _chunk(engine: str, size: int, start: int, plan: Plan) -> tuple[int, Outcome]:
     with _ALONE:  # the random numbers of PyTorch are the process's, and a worker of a cluster may have many threads
-        return start, engines.ENGINES[engine](plan)
+        return start, engines.ENGINES[engine](plan, size)
 
 
 def _jobs(jobs: int | None, seconds: float) -> int:

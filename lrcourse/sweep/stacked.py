@@ -101,19 +101,23 @@ def is_tiny(plan: Plan) -> bool:
     return sum(each.numel() for each in plan.model(plan.settings[0].seed).parameters()) <= TINY
 
 
-def run(plan: Plan, compiled: bool) -> Outcome:
-    """Train the members of `plan` together. See `unsupported`."""
+def run(plan: Plan, compiled: bool, size: int = 1) -> Outcome:
+    """Train the members of `plan` together. See `unsupported` and, for `size`, `Training`."""
     members = len(plan.settings)
-    training = Training(plan, compiled)
+    training = Training(plan, compiled, size=size)
     return training.outcome(training.train(plan.steps), members)
 
 
 class Training:
-    """The stacked members between two steps. `record` replays the step instead of calling it, as is done on a GPU."""
+    """The stacked members between two steps. `record` replays the step instead of calling it, as is done on a GPU.
 
-    def __init__(self, plan: Plan, compiled: bool, record: Recorder | None = None) -> None:
-        if compiled:  # a program fits one number of members: round it up to one of a few
-            extra = padded(len(plan.settings)) - len(plan.settings)
+    A program fits one number of members, so this is rounded up to one of a few: that of `size` members, if there are
+    fewer, for the last part of a sweep has no program of its own.
+    """
+
+    def __init__(self, plan: Plan, compiled: bool, record: Recorder | None = None, size: int = 1) -> None:
+        if compiled:
+            extra = padded(max(size, len(plan.settings))) - len(plan.settings)
             plan = replace(plan, settings=[*plan.settings, *[plan.settings[-1]] * extra])
         self.plan = plan
         models = {seed: plan.model(seed) for seed in {each.seed for each in plan.settings}}
@@ -145,7 +149,7 @@ class Training:
     def train(self, steps: int) -> list[Tensor]:
         """The members' losses before each of the next steps."""
         losses = []
-        with _many_programs():
+        with many_programs():
             for row, batch in zip(itertools.islice(self.rows, steps), self.batches):
                 losses.append(self.call(self.kept, row, *batch))
         return losses
@@ -206,7 +210,7 @@ def _compiled(program: Program) -> Callable[..., Any]:
 
 
 @contextlib.contextmanager
-def _many_programs() -> Iterator[None]:
+def many_programs() -> Iterator[None]:
     """Every model, optimizer and number of members is a program; by default PyTorch gives up after eight."""
     with torch._dynamo.config.patch(recompile_limit=1_000):
         yield
