@@ -1,6 +1,6 @@
 """What a sweep costs, in plain runs: the time of the whole sweep over that of one run as anyone would write it.
 
-The sides alternate, so a busy machine slows all of them; every program is built before the clock starts.
+The sides take turns, so a busy machine slows all of them; every program is built before the clock starts.
 """
 
 import time
@@ -25,7 +25,7 @@ MEMBERS = (1, 4, 16, 64, 256)
 SIZES = {"small": 3, "full": 7}  # rounds
 ENGINES = ("auto", "compiled", "vmap")
 VMAP_CNN = 64  # members: for more, compiled vmap of convolutions takes minutes
-LOOPED = 4  # members that the loop trains for the clock: for more of them, the time is multiplied
+ENOUGH = 1.0  # seconds that are measured: short runs are repeated, and the fastest of each side counts
 
 
 @dataclass(frozen=True)
@@ -147,16 +147,13 @@ def plan(size: str) -> list[tuple[str, int]]:
 
 def run(name: str, seed: int, size: str, device: str) -> dict[str, float]:
     """The cost of one sweep in plain runs; how many times faster that is than plain runs one after the other, and
-    than this package's own loop, which records every update."""
+    than the same by this package's own loop, which records every update: one member's time for each."""
     case_name, members_name, engine = name.split(", ")
     case, members = cases(device)[case_name], int(members_name.split()[0])
     warm(case_name, members, engine, device)
-    few = case.plan(members).part(0, LOOPED)
-    swept, plain, looped = map(_seconds, (
-        lambda: case.sweep(members, engine), case.plain, lambda: loop.run(few),
-    ))  # fmt: skip
-    by_loop = looped * members / len(few.settings)
-    return {"cost": swept / plain, "faster": members * plain / swept, "against the loop": by_loop / swept}
+    one = case.plan(members).part(0, 1)
+    swept, plain, looped = fastest(lambda: case.sweep(members, engine), case.plain, lambda: loop.run(one))
+    return {"cost": swept / plain, "faster": members * plain / swept, "against the loop": members * looped / swept}
 
 
 @cache
@@ -164,6 +161,14 @@ def warm(case: str, members: int, engine: str, device: str) -> None:
     """Build what is measured once in this process, also where a record is continued."""
     cases(device)[case].build(members, engine)
     cases(device)[case].plain()
+
+
+def fastest(*sides: Callable[[], object]) -> list[float]:
+    """The seconds of each side, which take turns."""
+    rounds: list[list[float]] = []
+    while sum(map(sum, rounds)) < ENOUGH:
+        rounds.append([_seconds(side) for side in sides])
+    return [min(each) for each in zip(*rounds)]
 
 
 def _seconds(call: Callable[[], object]) -> float:
