@@ -6,6 +6,7 @@ import sys
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -85,6 +86,12 @@ def _parser() -> argparse.ArgumentParser:
     sweep.add_argument("--output", type=Path, help="write a row per setting to this CSV file")
     sweep.set_defaults(run=_sweep)
 
+    if (Path(__file__).parent / "grading").exists():  # not in the student edition
+        _add_grade(commands)
+    return parser
+
+
+def _add_grade(commands: Any) -> None:
     grade = commands.add_parser("grade", help="grade what students handed in, in a sandbox")
     grade.add_argument("submissions", type=Path, help="folder with a folder, zip or notebook per student")
     grade.add_argument("--lab", required=True, metavar="NN", help="the lab's number or name")
@@ -98,7 +105,6 @@ def _parser() -> argparse.ArgumentParser:
     grade.add_argument("--dry-run", action="store_true", help="say what would be done and stop")
     grade.add_argument("--unsafe-no-sandbox", action="store_true", help="let submissions do whatever you can do here")
     grade.set_defaults(run=_grade)
-    return parser
 
 
 def _doctor(options: argparse.Namespace) -> int:

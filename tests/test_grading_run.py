@@ -192,12 +192,15 @@ def test_nothing_of_the_course_can_be_read_from_inside(graded):
     assert graded[1]["spy"].judgement.texts["double"] == "readable: []"
 
 
-def test_an_original_is_kept_and_gives_the_same_again(course, graded, tmp_path):
+def test_an_original_is_kept_and_gives_the_same_whoever_else_is_graded(course, graded, tmp_path):
     output, records = graded
-    original = output / records["wrong"].reproduce.split()[2]
-    grade(course, original, tmp_path / "again")
-    again, first = (folder / "01-small" / "records" / "wrong.json" for folder in (tmp_path / "again", output))
-    assert again.read_bytes() == first.read_bytes()
+    students = ["wrong", "twin_a", "hostile", "empty"]
+    for student in students:
+        shutil.copytree(output / records[student].original, tmp_path / "in", dirs_exist_ok=True)
+    grade(course, tmp_path / "in", tmp_path / "again")
+    for student in students:
+        again, first = (folder / "01-small" / "records" / f"{student}.json" for folder in (tmp_path / "again", output))
+        assert again.read_bytes() == first.read_bytes()
 
 
 def test_two_gradings_are_the_same_bytes(course, handed_in, graded, tmp_path):

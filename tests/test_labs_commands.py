@@ -131,10 +131,14 @@ def test_the_edition_gives_nothing_away_is_the_same_each_time_and_works_alone(re
     assert ".[student]" in (edition / "environment.yml").read_text()
 
     run = "import sys; from lrcourse.cli import main; sys.exit(main(sys.argv[1:]))"
-    command = [sys.executable, "-c", run, "labs", "start", "1", "--no-open"]
-    started = subprocess.run(command, cwd=edition, env=os.environ | {"PYTHONPATH": str(edition)}, text=True,
-                             capture_output=True)  # fmt: skip
+
+    def lrcourse(*arguments):
+        return subprocess.run([sys.executable, "-c", run, *arguments], cwd=edition, text=True, capture_output=True,
+                              env=os.environ | {"PYTHONPATH": str(edition)})  # fmt: skip
+
+    started = lrcourse("labs", "start", "1", "--no-open")
     assert started.returncode == 0 and (edition / "my-labs" / SOURCE.name).exists(), started.stderr
+    assert "invalid choice: 'grade'" in lrcourse("grade", "submissions", "--lab", "1").stderr
 
 
 @pytest.mark.parametrize("place", ["labs/README.md", "lrcourse/plots.py"])

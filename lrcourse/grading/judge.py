@@ -15,6 +15,7 @@ import random
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from types import CodeType
 from typing import Any
 
@@ -222,17 +223,10 @@ class _Run:
 
     def _statements(self, source: str) -> Iterator[tuple[CodeType, bool]]:
         """The statements of a check cell, each with whether it is a hidden test; the names of the student are calls."""
-        tree = ast.parse(source)
-        theirs = _names(tree) - _stored(tree) - set(self.namespace) - set(vars(builtins))
+        check = _parsed(source)
+        theirs = check.names - check.stored - set(self.namespace) - set(vars(builtins))
         self.namespace |= {name: self._remote(name) for name in theirs}
-        hidden = _hidden_lines(source)
-        for statement in tree.body:
-            code = (
-                compile(ast.Expression(statement.value), "check", "eval")
-                if isinstance(statement, ast.Expr)
-                else compile(ast.Module([statement], []), "check", "exec")
-            )
-            yield code, statement.lineno in hidden
+        yield from check.statements
         for name in theirs:  # the next check cell may see another one
             del self.namespace[name]
 
@@ -249,15 +243,39 @@ class _Run:
         return call
 
 
+@dataclass(frozen=True)
+class _Check:
+    """A check cell's statements, each with whether it is a hidden test, and the names that it has and binds."""
+
+    statements: tuple[tuple[CodeType, bool], ...]
+    names: frozenset[str]
+    stored: frozenset[str]
+
+
+@lru_cache(maxsize=256)  # every student has the same ones
+def _parsed(source: str) -> _Check:
+    tree = ast.parse(source)
+    names = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)}
+    hidden = _hidden_lines(source)
+    statements = tuple((_code(statement), statement.lineno in hidden) for statement in tree.body)
+    return _Check(statements, frozenset(names), frozenset(_stored(tree)))
+
+
+def _code(statement: ast.stmt) -> CodeType:
+    if isinstance(statement, ast.Expr):
+        return compile(ast.Expression(statement.value), "check", "eval")
+    return compile(ast.Module([statement], []), "check", "exec")
+
+
 def _with_what_they_need(cells: Sequence[NotebookNode], only: set[str] | None) -> set[str]:
     """The checks in `only`, or all, and those before them that define what they use."""
     found: set[str] = set()
     read: set[str] = set()
     for cell in reversed([cell for cell in cells if _graded(cell) and not cell.metadata.nbgrader.solution]):
-        tree = ast.parse(cell.source)
-        if only is None or _name(cell) in only or _stored(tree) & read:
+        check = _parsed(cell.source)
+        if only is None or _name(cell) in only or check.stored & read:
             found.add(_name(cell))
-            read |= _names(tree)
+            read |= check.names
     return found
 
 
@@ -311,10 +329,6 @@ def _shown(ran: Ran) -> str:
 
 def _because(lost: Lost) -> str:
     return f"{'timed out' if lost.timed_out else 'crashed'}: {lost.reason}"
-
-
-def _names(tree: ast.AST) -> set[str]:
-    return {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)}
 
 
 def _stored(tree: ast.AST) -> set[str]:

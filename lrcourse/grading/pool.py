@@ -3,7 +3,7 @@
 import threading
 import traceback
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import nullcontext
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 from nbformat import NotebookNode
@@ -30,8 +30,6 @@ def judged(
     import joblib
     from joblib.externals.loky.process_executor import TerminatedWorkerError
 
-    from ..sweep.cluster import connected
-
     waiting = dict.fromkeys(names)
 
     def calls(some: Sequence[str]) -> Iterator[Any]:
@@ -41,7 +39,7 @@ def judged(
             else:
                 yield joblib.delayed(_judge)(name, made, sandbox, limits)
 
-    with nullcontext() if cluster is None else connected(cluster) as backend:
+    with nullcontext() if cluster is None else _connected(cluster) as backend:
         pool = joblib.Parallel(n_jobs=jobs, backend=backend, batch_size=1, return_as="generator_unordered")
         try:
             for name, result in pool(calls(list(waiting))):
@@ -55,6 +53,12 @@ def judged(
             yield from alone(calls([name]))
         except TerminatedWorkerError:
             yield name, "the process that judged it died"
+
+
+def _connected(cluster: str) -> AbstractContextManager[Any]:
+    from ..sweep.cluster import connected  # which brings PyTorch with it
+
+    return connected(cluster)
 
 
 def _judge(name: str, notebook: NotebookNode, sandbox: Sandbox, limits: Limits) -> tuple[str, Judgement | str]:

@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -12,13 +12,17 @@ from .outcome import Judgement, Part, Status, TaskScore, TaskStatus
 
 @dataclass
 class Record:
-    """One student's result. It holds no time and no place, so that two gradings give the same bytes.
+    """One student's result.
+
+    Its file holds no time, no place and nothing of others, so that two gradings give the same bytes, whoever else
+    is graded.
 
     `files`: the SHA-256 of what was handed in; `timestamp`: when, if nbgrader's exchange says so; `answers`: the
     student's text for every cell to fill in, "" where there is none. `judgement` is None where nothing could be
     judged. `notes`: oddities that were set right; `doubts`: what a person must look at; `twins`: students with the
-    same answers. `key`: a hash of all that the result depends on. `made_with`: the lab's hash, the sandbox, the limits
-    and the versions of packages.
+    same answers, which stands in grades.csv and not in the file. `key`: a hash of all that the result depends on.
+    `made_with`: the lab's hash, the sandbox, the limits and the versions of packages. `original`: where in the
+    output folder the original is kept.
     """
 
     student: str
@@ -36,7 +40,7 @@ class Record:
     doubts: list[str] = field(default_factory=list)
     twins: list[str] = field(default_factory=list)
     made_with: dict[str, Any] = field(default_factory=dict)
-    reproduce: str = ""
+    original: str = ""
 
     @property
     def status(self) -> Status:
@@ -70,8 +74,11 @@ class Record:
 
     def write(self, path: Path) -> None:
         """Write it as JSON; a reader finds all of it or what was there before."""
-        fields = {"student": self.student, "lab": self.lab, "status": self.status, "points": self.points}
-        write(path, json.dumps(fields | asdict(self), indent=1, ensure_ascii=False) + "\n")
+        alone = replace(self, twins=[])
+        fields = {"student": self.student, "lab": self.lab, "status": alone.status, "points": self.points}
+        fields |= asdict(alone)
+        del fields["twins"]
+        write(path, json.dumps(fields, indent=1, ensure_ascii=False) + "\n")
 
 
 def read(path: Path) -> Record | None:

@@ -90,7 +90,7 @@ def grade(root: Path, lab_name: str, submissions: Path, output: Path, jobs: int 
 
     preflight.check(the_lab, judge_all, _digest(made_with), folder.own / "preflight.json")
     records = _Class(the_lab, others, entries, folder, made_with).graded(sandbox, limits, jobs, cluster)
-    _name_twins(records, folder)
+    _name_twins(records)
     points = _store(database or f"sqlite:///{folder.output / 'gradebook.db'}", the_lab, records, folder)
     for each in records:
         if each.handed_in:
@@ -133,8 +133,7 @@ def _taken_in(
     found = intake.read(entry, the_lab, others, originals)
     result.files, result.notebook, result.timestamp = found.files, found.notebook, found.timestamp
     result.notes, result.doubts, result.handed_in = found.notes, found.doubts, True
-    here = f"{the_lab.name}/originals/{found.digest[:16]}"
-    result.reproduce = f"lrcourse grade {here} --lab {the_lab.name} --output again"
+    result.original = f"{the_lab.name}/originals/{found.digest[:16]}"
     result.readable = found.cells is not None
     if found.cells is None or found.other_lab:
         return result, None
@@ -201,15 +200,12 @@ def _unwritten(task: TaskScore) -> TaskScore:
     return replace(task, status=TaskStatus.NOT_SOLVED) if task.status is TaskStatus.MANUAL else task
 
 
-def _name_twins(records: Sequence[Record], folder: Folder) -> None:
+def _name_twins(records: Sequence[Record]) -> None:
     alike: dict[str, list[str]] = {}
     for each in records:
         alike.setdefault(each.fingerprint, []).append(each.student)
     for each in records:
-        twins = [student for student in alike[each.fingerprint] if each.fingerprint and student != each.student]
-        if twins != each.twins:
-            each.twins = twins
-            each.write(folder.record(each.student))
+        each.twins = [student for student in alike[each.fingerprint] if each.fingerprint and student != each.student]
 
 
 def _store(url: str, the_lab: Lab, records: Sequence[Record], folder: Folder) -> dict[str, Points]:
