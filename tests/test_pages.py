@@ -13,6 +13,7 @@ from lrcourse.book import OUTPUT
 ROOT = Path(__file__).parents[1]
 HTML = ROOT / OUTPUT / "html"
 PAGES = sorted(path.relative_to(HTML).as_posix() for path in HTML.glob("book/*.html")) or ["not built"]
+NARROW = (ROOT / "tests" / "narrow.js").read_text(encoding="utf-8")
 CHAPTERS = [page for page in PAGES if re.match(r"book/\d\d-", page)]
 
 
@@ -32,6 +33,7 @@ def test_page_is_right_on_a_wide_screen_and_in_the_light(open_page, book, name, 
     assert images(page) == []
     assert overflow(page) == 0
     assert cut_lines(page) == []
+    assert off_center(page) == []
     assert "{{ " not in page.locator("article").inner_text(), "MyST left a name in the place of what it stands for"
     assert violations(page) == []
 
@@ -42,8 +44,10 @@ def test_page_is_right_on_a_phone_and_in_the_dark(open_page, name, violations):
     assert page.locator("html").get_attribute("data-theme") == "dark"
     assert overflow(page) == 0
     assert violations(page) == []
-    page.set_viewport_size({"width": 320, "height": 700})
-    assert overflow(page) == 0
+    for size in ({"width": 320, "height": 700}, {"width": 640, "height": 450}):  # the second: 1280 pixels at 200 %
+        page.set_viewport_size(size)
+        assert overflow(page) == 0
+        assert page.evaluate(NARROW) == []
 
 
 def overflow(page):
@@ -67,6 +71,14 @@ def cut_lines(page):
         tabs.forEach((each) => { each.style.display = ""; });
         return lines;
     }""")
+
+
+def off_center(page):
+    """The displayed formulas that do not stand in the middle of their line."""
+    return page.locator("div.math .katex-display").evaluate_all("""(all) => all.filter((each) => {
+        const [box, line] = [each, each.closest("div.math")].map((one) => one.getBoundingClientRect());
+        return Math.abs(box.left + box.right - line.left - line.right) > 4;
+    }).map((each) => each.textContent.slice(0, 40))""")
 
 
 def weight(page):
@@ -146,3 +158,5 @@ def test_every_icon_in_use_is_in_the_trimmed_font(book):
     rules = dict(re.findall(r'(\.fa-[a-z-]+:before)\{content:"(.)"\}', css))
     assert {".fa-github:before", ".fa-magnifying-glass:before"} <= used & rules.keys()
     assert {ord(rules[name]) for name in used & rules.keys()} <= drawable
+    signs = re.findall(r'--sign: "\\(\w{4})"', html(book / "_static" / "custom.css"))
+    assert len(signs) == 6 and {int(sign, 16) for sign in signs} <= drawable

@@ -77,12 +77,15 @@ def _split(prelude: list[tinycss2.ast.Node]) -> list[str]:
 
 
 def icons(css: str) -> set[int]:
-    """The characters of the icon font that the rules draw, those for private use.
+    """The characters of the icon font that the rules draw, those for private use, as they are or as escapes.
 
-    >>> [hex(character) for character in icons('.fa-sun:before{content:"\\uf185"}')]
-    ['0xf185']
+    >>> [hex(character) for character in sorted(icons('.fa-sun:before{content:"\\uf185"} .aim{--sign:"\\\\f140"}'))]
+    ['0xf140', '0xf185']
     """
-    return {ord(character) for character in re.findall(r"[\ue000-\uf8ff]", css)}
+    escaped = {int(digits, 16) for digits in re.findall(r"\\([0-9a-fA-F]{4})\b", css)}
+    return {ord(character) for character in re.findall(r"[\ue000-\uf8ff]", css)} | {
+        each for each in escaped if 0xE000 <= each <= 0xF8FF
+    }
 
 
 def slim_site(app: Sphinx, exception: Exception | None) -> None:

@@ -1,4 +1,4 @@
-// What the theme's pages lack for screen readers and speech control, and style sheets cannot add.
+// What the theme's pages lack for screen readers, speech control and the keyboard, and style sheets cannot add.
 // "interactive" comes before the deferred scripts: Font Awesome then finds icons without titles to turn into pictures.
 document.addEventListener("readystatechange", () => {
   if (document.readyState !== "interactive") return;
@@ -19,3 +19,8 @@ document.addEventListener("readystatechange", () => {
   all("[role=doc-biblioentry]", (entry) => entry.setAttribute("role", "listitem"));
   all(".citation-list > a", (anchor) => anchor.nextElementSibling?.prepend(anchor));
 });
+
+// The theme takes the focus from a button that opens a sidebar. Whoever pressed it by key finds it there again.
+let pressed;
+document.addEventListener("click", (event) => { pressed = event.detail === 0 && event.target.closest("button"); }, true);
+document.addEventListener("close", () => { if (pressed) setTimeout(() => pressed.focus()); }, true);

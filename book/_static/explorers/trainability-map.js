@@ -60,8 +60,9 @@ explorers("trainability", async (host) => {
       button("↓", "↓ pan down", pan(0, -0.25)), button("↑", "↑ pan up", pan(0, 0.25)),
       ...tiles.map((tile) => html("button", { type: "button", onclick: () => show(tile) }, tile.name))),
     picture,
-    html("p", { class: "legend" }, html("span", { class: "bar" }), "loss at the end, from 1/300 of the first to the first",
-      html("span", { class: "hatched" }), "does not train"),
+    html("p", { class: "legend" },
+      html("span", {}, html("i", { class: "bar" }), "loss at the end: 1/300 of the first … as high as the first"),
+      html("span", {}, html("i", { class: "hatched" }), "does not train")),
     readout);
   const say = spoken(host);
   const plot = new Plot(picture, {
