@@ -55,10 +55,11 @@ notebooks: $(SETUP)  ## run the notebooks of book/ and solutions/ again and stor
 wheelhouse: $(SETUP)  ## collect the wheels that a GPU machine without a network lacks
 	$(BIN)/lrcourse wheelhouse
 
-bench: $(SETUP)  ## measure speed, as ratios within one run
+bench: book  ## measure speed: as ratios within one run, and how soon pages show
 	$(BIN)/python benchmarks/schedules.py
 	$(BIN)/python benchmarks/sweep.py --map
 	$(BIN)/python benchmarks/grading.py
+	$(BIN)/python benchmarks/pages.py
 
 clean:  ## delete what was built (.venv stays; delete it by hand)
 	rm -rf _build .pytest_cache .mypy_cache .ruff_cache .hypothesis
