@@ -247,56 +247,85 @@ import nbgrader.api, nbgrader.preprocessors, joblib
 from lrcourse.grading import run
 from lrcourse.grading.bubblewrap import Bubblewrap
 from lrcourse.grading.limits import Limits
-course, submissions, output = map(Path, sys.argv[1:4])
+course, submissions = map(Path, sys.argv[1:3])
 for line in sys.stdin:
+    seconds, output = line.split()
     child = os.fork()
     if not child:
         os.setsid()
-        run.grade(course, "1", submissions, output, jobs=1, sandbox=Bubblewrap(),
+        run.grade(course, "1", submissions, Path(output), jobs=1, sandbox=Bubblewrap(),
                   limits=Limits(cell_seconds=20, call_seconds=5, total_seconds=60))
         os._exit(0)
-    time.sleep(float(line))
-    ended, _ = os.waitpid(child, os.WNOHANG)
+    started = time.monotonic()
+    ended = status = 0
+    while not ended and time.monotonic() - started < float(seconds):
+        ended, status = os.waitpid(child, os.WNOHANG)
+        time.sleep(0.005)
     if not ended:
         os.kill(child, signal.SIGKILL)
         os.waitpid(child, 0)
-    print("finished" if ended else "killed", flush=True)
+    print(("failed" if status else "finished") if ended else "killed", flush=True)
 """
 
 
-def test_killed_twenty_times_it_comes_to_the_same(course, tmp_path):
-    answers = {
-        f"student{i}": filled(course, DOUBLE + f"  # {i}" if i % 2 else "def double(x):\n    return x")
-        for i in range(4)
-    }
-    hand_in(tmp_path / "in", **answers)
-    grade(course, tmp_path / "in", tmp_path / "whole")
+@pytest.fixture
+def graded_for(course, tmp_path):
+    """Grades what lies in tmp_path/in, and kills the grader after some seconds; returns whether it was killed."""
+    command = [sys.executable, "-c", GRADE, course, tmp_path / "in"]
+    with subprocess.Popen(command, text=True, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                          stderr=subprocess.DEVNULL) as grader:  # fmt: skip
+
+        def killed(seconds, output):
+            grader.stdin.write(f"{seconds} {output}\n")
+            grader.stdin.flush()
+            return {"killed\n": True, "finished\n": False}[grader.stdout.readline()]
+
+        yield killed
+        grader.stdin.close()
+
+
+def stored(output):
+    """Everything that the gradebook holds of every student."""
+    from nbgrader.api import Gradebook
+
+    with Gradebook(f"sqlite:///{output / 'gradebook.db'}", "lrcourse") as book:
+        return {
+            (submission.student_id, each.name): (each.auto_score, each.manual_score, each.needs_manual_grade)
+            for submission in book.assignment_submissions("01-small")
+            for notebook in submission.notebooks
+            for each in notebook.grades
+        }
+
+
+def test_killed_at_twenty_moments_it_comes_to_the_same(course, tmp_path, graded_for):
+    """Ten times before anything is there, and ten times after a person gave points and some records were lost."""
+    whole, out = tmp_path / "whole", tmp_path / "out"
+    answers = [DOUBLE + f"  # {i}" if i % 2 else "def double(x):\n    return x" for i in range(4)]
+    hand_in(tmp_path / "in", **{f"student{i}": filled(course, answer) for i, answer in enumerate(answers)})
     started = time.monotonic()
-    grade(course, tmp_path / "in", tmp_path / "out")
+    assert not graded_for(120, whole)
     seconds = time.monotonic() - started
-    by_a_person(tmp_path / "out", "student1", 1.5)
-    by_a_person(tmp_path / "whole", "student1", 1.5)
-    records = tmp_path / "out" / "01-small" / "records"
+    by_a_person(whole, "student1", 1.5)
     chance = random.Random(7)
-    killer = subprocess.Popen([sys.executable, "-c", GRADE, course, tmp_path / "in", tmp_path / "out"], text=True,
-                              stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)  # fmt: skip
-    ends = []
-    for i in range(20):
-        for path in chance.sample(sorted(records.glob("*.json")), k=min(3, len(list(records.glob("*.json"))))):
-            path.unlink()  # so that there is always something left to do
-        if i % 10 == 0:
-            (tmp_path / "out" / "01-small" / "preflight.json").unlink(missing_ok=True)
-        killer.stdin.write(f"{chance.uniform(0, seconds)}\n")
-        killer.stdin.flush()
-        ends.append(killer.stdout.readline().strip())
-    killer.stdin.close()
-    killer.wait(60)
-    assert ends.count("killed") >= 10, ends
-    for output in (tmp_path / "out", tmp_path / "whole"):
+    kills = 0
+    while kills < 10:
+        if graded_for(chance.uniform(0, seconds), out):
+            kills += 1
+        else:
+            shutil.rmtree(out)
+    grade(course, tmp_path / "in", out)
+    by_a_person(out, "student1", 1.5)
+    while kills < 20:
+        records = sorted((out / "01-small" / "records").glob("*.json"))
+        for path in chance.sample(records, k=min(3, len(records))):
+            path.unlink()
+        kills += graded_for(chance.uniform(0, seconds), out)
+    for output in (out, whole):
         grade(course, tmp_path / "in", output)
-    assert table(tmp_path / "out")["student1"]["words"] == "1.5"
-    left = {name: digest for name, digest in hashes(tmp_path / "out").items() if not name.endswith(".part")}
-    assert left == hashes(tmp_path / "whole")
+    assert table(out)["student1"]["words"] == "1.5" and stored(out)["student1", "words"] == (None, 1.5, False)
+    assert stored(out) == stored(whole)
+    left = {name: digest for name, digest in hashes(out).items() if not name.endswith(".part")}
+    assert left == hashes(whole)
 
 
 def test_a_submission_that_kills_its_judge_leaves_the_others_alone(course):

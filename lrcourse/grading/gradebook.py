@@ -38,18 +38,15 @@ class Book:
         """Make a student known, who may have handed in nothing."""
         self.gradebook.update_or_create_student(student)
 
-    def save(
-        self, student: str, points: Mapping[str, float | None], unanswered: set[str], changed: bool, timestamp: str = ""
-    ) -> None:
+    def save(self, student: str, points: Mapping[str, float | None], unanswered: set[str], changed: bool) -> None:
         """Store a student's points; None where a person must grade.
 
         A manual grade stays and counts. If the submission has `changed` since it was given, its cell asks for a
         person again. `unanswered`: the grade_ids of the cells that are as they were handed out.
         """
         self.student(student)
-        options = {"timestamp": timestamp} if timestamp else {}
         with self.gradebook.db.no_autoflush:  # nbgrader builds a submission piece by piece
-            submission = self.gradebook.update_or_create_submission(self.lab.name, student, **options)
+            submission = self.gradebook.update_or_create_submission(self.lab.name, student)
         (notebook,) = [each for each in submission.notebooks if each.name == self.lab.name]
         for grade in notebook.grades:
             grade.auto_score = points.get(grade.name)
