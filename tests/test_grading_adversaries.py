@@ -1,40 +1,51 @@
-"""Submissions that attack the grader, each with the score that it deserves, all judged in one run in the real sandbox.
+"""Submissions that attack the grader, each with the score and the status that it deserves, all graded in one run.
 
-The lab is lab 1 with every task solved but the slow one: 16 of 20 points. Each attack replaces some answers; the
-attack on a task that it does not solve costs that task, and nothing else.
+It is a run of `grade` in the real sandbox, of lab 1, in which two honest students keep all of their points. Attacks
+by code (`ATTACKS`) solve every task but the slow one, 16 of 20 points, and replace some answers; an attack on a task
+that it does not solve costs that task, and nothing else. Attacks by what is handed in (`HAND_INS`) are whole files.
 """
 
 # ruff: noqa: E501  (whole programs in strings)
 
+import csv
+import hashlib
+import io
+import json
 import os
 import re
+import shutil
 import socket
 import tempfile
-from dataclasses import dataclass, field, replace
+import zipfile
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
-import joblib
 import nbformat
 import pytest
+from nbformat.v4 import new_code_cell, new_output
 
+from lrcourse.grading import run
 from lrcourse.grading.bubblewrap import Bubblewrap, Unsafe
 from lrcourse.grading.judge import judge
 from lrcourse.grading.limits import Limits
-from lrcourse.labs import generate
 
 ROOT = Path(__file__).parents[1]
 SOURCE = nbformat.read(ROOT / "solutions" / "01-decay" / "01-decay.ipynb", as_version=4)
+RELEASED = nbformat.read(ROOT / "labs" / "01-decay" / "01-decay.ipynb", as_version=4)
 ANSWERS = {
     cell.metadata.nbgrader.grade_id: cell.source for cell in SOURCE.cells if cell.metadata.get("nbgrader", {}).get("solution")
 }  # fmt: skip
-BLANK = {cell.metadata.nbgrader.grade_id: cell.source for cell in generate(SOURCE).cells
+BLANK = {cell.metadata.nbgrader.grade_id: cell.source for cell in RELEASED.cells
          if cell.metadata.get("nbgrader", {}).get("solution")}  # fmt: skip
 ALL, ONE_LOST = 16, 14
-LIMITS = Limits(cell_seconds=60, call_seconds=60, total_seconds=300, processes=40, disk=8 << 20, memory=3 << 30)
-SHORT = replace(LIMITS, cell_seconds=8, call_seconds=8)  # for those that would use all of it
+# Lower than the usual ones, for those that use all of it.
+LIMITS = Limits(cell_seconds=10, call_seconds=10, total_seconds=30, processes=40, disk=8 << 20, memory=2 << 30)
 SECRETS = tempfile.TemporaryDirectory(prefix="gradebook-")  # outside the repository, as a gradebook may be
 GRADEBOOK = Path(SECRETS.name, "gradebook.db")
 MARKER = Path(SECRETS.name, "executed")
+CLASS, GRADED = Path(SECRETS.name, "class"), Path(SECRETS.name, "graded")
+NAME = "01-decay.ipynb"
 WRONG = """
 def lr_by_hand(n, lr0=0.01, gamma=0.99, every=50):
     return [lr0] * n
@@ -51,7 +62,6 @@ class Attack:
     events: str = ""  # a pattern; with none, there must be no event
     prints: str = ""  # a pattern that the first cell's text must match: the attack was tried, and failed
     fault: str = ""  # a pattern that a fault of the task must match
-    limits: Limits = field(default_factory=lambda: LIMITS)
 
 
 def by_hand(body: str) -> dict[str, str]:
@@ -84,7 +94,7 @@ print("readable:", readable)
 """
 PATHS = [
     str(ROOT / "solutions" / "*" / "*"), str(ROOT / "tests" / "*.py"), str(ROOT / "*"), str(ROOT / ".git" / "*"),
-    str(ROOT / "lrcourse" / "grading" / "*"), str(GRADEBOOK), SECRETS.name + "/*", "/etc/passwd", "/etc/shadow", "/etc/hosts",
+    str(ROOT / "lrcourse" / "grading" / "*"), str(GRADEBOOK), SECRETS.name + "/*", str(CLASS / "*"), str(GRADED / "*" / "*"), "/etc/passwd", "/etc/shadow", "/etc/hosts",
     "/home/*", "/home/*/*", "/root/*", "/root/.*", "/var/*/*", "/tmp/*", f"/proc/{os.getpid()}/*", "/sys/*/*",
     "/run/*", "/usr/bin/[!c]*",
 ]  # fmt: skip
@@ -194,19 +204,20 @@ ATTACKS = {
         prints=r"Figure",
     ),
     # Time
-    "loop in a function": Attack(by_hand("while True: pass"), ONE_LOST, "timed out", "no answer within 8 s", limits=SHORT),
-    "loop at top level": Attack(beside("while True: pass"), ONE_LOST, "timed out", "cell by-hand: timed out", limits=SHORT),
+    "loop in a function": Attack(by_hand("while True: pass"), ONE_LOST, "timed out", "no answer within 10 s"),
+    "loop at top level": Attack(beside("while True: pass"), ONE_LOST, "timed out", "cell by-hand: timed out"),
     "loop that ignores interrupts": Attack(
         by_hand("import signal\nfor s in range(1, 32):\n    try: signal.signal(s, signal.SIG_IGN)\n    except OSError: pass\n"
                 "while True:\n    try:\n        while True: pass\n    except BaseException: pass"),
-        ONE_LOST, "timed out", "no answer", limits=SHORT,
+        ONE_LOST, "timed out", "no answer",
     ),
     "time in all": Attack(
-        beside("import time\ntime.sleep(1.5)", "groups") | beside("import time\ntime.sleep(4)"), 0, "timed out",
-        "time in all of 3 s", limits=replace(LIMITS, total_seconds=3),
+        beside("import time\ntime.sleep(9.5)\nrates = group_rates\ndef group_rates(*a, **k):\n    time.sleep(9)\n    return rates(*a, **k)",
+               "groups") | beside("import time\ntime.sleep(7)") | beside("time.sleep(7)", "scheduler"),
+        ONE_LOST, "timed out", "time in all of 30 s",
     ),
     # Resources
-    "memory bomb": Attack(by_hand("x = []\nwhile True: x.append(bytearray(1 << 28))"), ONE_LOST, fault="MemoryError", limits=replace(LIMITS, memory=2 << 30)),
+    "memory bomb": Attack(by_hand("x = []\nwhile True: x.append(bytearray(1 << 28))"), ONE_LOST, fault="MemoryError"),
     "memory bomb at once": Attack(by_hand("return bytearray(1 << 40)"), ONE_LOST, fault="MemoryError"),
     "fork bomb": Attack(
         beside("import os, time\ntry:\n    while True:\n        if not os.fork(): time.sleep(100)\n"
@@ -342,14 +353,128 @@ ATTACKS = {
 }  # fmt: skip
 
 
-def submission(cells: dict[str, str]) -> nbformat.NotebookNode:
-    """Our notebook with hidden tests and these answers."""
-    notebook = nbformat.from_dict(SOURCE)
+@dataclass
+class HandIn:
+    """Files of one student by name, None for a link to someone else's, and what should come of them."""
+
+    files: dict[str, bytes | None]
+    points: float | None = ALL
+    status: str = "graded"
+    says: str = ""  # a pattern that a note or a doubt must match; with none, there must be neither
+
+
+def own(name: str, cells: dict[str, str]) -> nbformat.NotebookNode:
+    """A student's notebook with these answers, which nobody else has."""
+    notebook = nbformat.from_dict(RELEASED)
     answers = ANSWERS | {"train": BLANK["train"]} | cells
     for cell in notebook.cells:
-        if (name := cell.metadata.get("nbgrader", {}).get("grade_id")) in answers:
-            cell.source = answers[name]
+        if (grade_id := cell.metadata.get("nbgrader", {}).get("grade_id")) in answers:
+            cell.source = answers[grade_id]
+            if grade_id == "formula" and cells is not BLANK:
+                cell.source += f"\n# {name}"
     return notebook
+
+
+def text(notebook: nbformat.NotebookNode) -> bytes:
+    return json.dumps(notebook).encode()  # as it is: nbformat would mend it
+
+
+def changed(name: str, change: Callable[[list], object]) -> dict[str, bytes | None]:
+    """A right notebook after a change of its list of cells."""
+    notebook = own(name, {})
+    change(notebook.cells)
+    return {NAME: text(notebook)}
+
+
+def at(cells: list, name: str) -> int:
+    return next(i for i, cell in enumerate(cells) if cell.id == name)
+
+
+def marked(name: str, **marks: object) -> Callable[[list], object]:
+    return lambda cells: cells[at(cells, name)].metadata.nbgrader.update(marks)
+
+
+def forged(source: str) -> Callable[[list], object]:
+    return lambda cells: cells[at(cells, "check-by-hand")].update(source=source)
+
+
+def stripped(cells: list) -> None:
+    for i, cell in enumerate(cells):
+        cell.metadata, cell.id = nbformat.from_dict({}), f"new{i}"
+
+
+def doubled(cells: list) -> None:
+    for name in ("by-hand", "check-by-hand"):
+        cells.insert(at(cells, name), nbformat.from_dict(cells[at(cells, name)]))
+
+
+def split(cells: list) -> None:
+    here = at(cells, "off-by-one")
+    first, second = cells[here].source.split("\n\n\n")
+    cells[here].source = first
+    cells.insert(here + 1, new_code_cell(second))
+
+
+def with_outputs(cells: list) -> None:
+    payload = "<script>document.title = 'run'</script><img src=x onerror=alert(1)>"
+    cells[at(cells, "by-hand")].outputs = [new_output("display_data", {"text/html": payload, "image/svg+xml": payload})]
+
+
+def packed(*members: tuple[str, bytes]) -> bytes:
+    data = io.BytesIO()
+    with zipfile.ZipFile(data, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, content in members:
+            archive.writestr(name, content)
+    return data.getvalue()
+
+
+RIGHT = text(own("right", {}))
+SAME = {NAME: text(own("from one hand", {}))}
+RECEIPT = json.dumps({"student": "someone else", "sha256": hashlib.sha256(RIGHT).hexdigest()}).encode()
+HAND_INS = {
+    "honest": HandIn({NAME: text(own("honest", {"train": ANSWERS["train"]}))}, 20),
+    "honest too": HandIn({NAME: text(own("honest too", {"train": ANSWERS["train"]}))}, 20),
+    "test deleted": HandIn(changed("a", lambda cells: cells.pop(at(cells, "check-by-hand"))), says="'check-by-hand' was deleted"),
+    "test edited": HandIn(changed("b", forged("2")), says="'check-by-hand' was edited"),
+    "test emptied": HandIn(changed("c", forged("")), says="'check-by-hand' was edited"),
+    "test no test": HandIn(changed("d", marked("check-by-hand", grade=False, solution=True)), says="marked with grade False"),
+    "test of another task": HandIn(changed("e", marked("check-by-hand", grade_id="check-train")), says="is marked as 'check-train'"),
+    "test of 99 points": HandIn(changed("f", marked("check-by-hand", points=99)), says="marked with points 99"),
+    "answer as a test": HandIn(changed("g", marked("by-hand", grade=True, points=99)), says="marked with grade True"),
+    "marks stripped": HandIn(changed("h", stripped), says="'groups' has lost its marks"),
+    "cells doubled": HandIn(changed("i", doubled), says="there are 2 cells 'by-hand'"),
+    "cell split": HandIn(changed("j", split), says="off-by-one|^$"),
+    "cells reversed": HandIn(changed("k", list.reverse), says="in another order"),
+    "corrupt": HandIn({NAME: bytes(range(256)) * 20}, None, "unreadable", "no notebook"),
+    "empty": HandIn({NAME: b""}, None, "unreadable", "the file is empty"),
+    "truncated": HandIn({NAME: RIGHT[:5000]}, None, "unreadable", "not all of it"),
+    "UTF-16": HandIn({NAME: text(own("l", {})).decode().encode("utf-16")}, says="encoded as utf-16"),
+    "nbformat 3": HandIn({NAME: nbformat.writes(own("m", {}), version=3).encode()}, says="old notebook format"),
+    "symlink": HandIn({NAME: None}, None, "unreadable", "is a link"),
+    "path traversal": HandIn({"lab.zip": packed((f"../../{NAME}", RIGHT))}, None, "unreadable", "outside its archive"),
+    "zip bomb": HandIn({"lab.zip": packed((NAME, bytes(15 << 20)))}, None, "unreadable", "200 times as large"),
+    "a numpy.py beside": HandIn({NAME: text(own("n", {})), "numpy.py": b"raise SystemExit"}, says="numpy.py is not used"),
+    "HTML in outputs": HandIn(changed("o", with_outputs)),
+    "another lab": HandIn({"02.ipynb": (ROOT / "labs/02-callbacks/02-callbacks.ipynb").read_bytes()}, None, "needs review",
+                          "is of another lab, 02-callbacks"),
+    "a copy": HandIn(SAME, status="needs review", says="the same answers as another-copy"),
+    "another copy": HandIn(SAME, status="needs review", says="the same answers as a-copy"),
+    "another's receipt": HandIn({"lab.zip": packed((NAME, RIGHT), ("receipt.json", RECEIPT))}, status="needs review",
+                                says="made out to someone else"),
+}  # fmt: skip
+
+
+def filled(attack: Attack, port: int) -> nbformat.NotebookNode:
+    """Our notebook with hidden tests and the attack's answers."""
+    notebook = nbformat.from_dict(SOURCE)
+    for cell, given in zip(notebook.cells, own("", attack.cells).cells, strict=True):
+        if cell.metadata.get("nbgrader", {}).get("solution"):
+            cell.source = given.source.replace("PORT", str(port))
+    return notebook
+
+
+def student(name: str) -> str:
+    return re.sub(r"\W", "-", name)
 
 
 @pytest.fixture(scope="module")
@@ -364,17 +489,32 @@ def port():
         server.close()
 
 
-def filled(attack: Attack, port: int) -> nbformat.NotebookNode:
-    return submission({name: source.replace("PORT", str(port)) for name, source in attack.cells.items()})
+@pytest.fixture(scope="module")
+def graded(port):
+    """Every student's record, from one run on two processes."""
+    os.environ["LRCOURSE_SECRET"] = "of the user who grades"
+    GRADEBOOK.write_text("20 points for everyone")
+    attacks = {name: {NAME: text(own(name, attack.cells)).replace(b"PORT", str(port).encode())}
+               for name, attack in ATTACKS.items()}  # fmt: skip
+    for name, files in (attacks | {name: hand_in.files for name, hand_in in HAND_INS.items()}).items():
+        (CLASS / student(name)).mkdir(parents=True)
+        for file, data in files.items():
+            if data is None:
+                (CLASS / student(name) / file).symlink_to(CLASS / "honest" / NAME)
+            else:
+                (CLASS / student(name) / file).write_bytes(data)
+    records = run.grade(ROOT, "1", CLASS, GRADED, jobs=2, sandbox=Bubblewrap(), limits=LIMITS)
+    return {record.student: record for record in records}
 
 
 @pytest.fixture(scope="module")
-def judgements(port):
-    """Every submission's judgement, from one run on two processes."""
-    os.environ["LRCOURSE_SECRET"] = "of the user who grades"
-    GRADEBOOK.write_text("20 points for everyone")
-    jobs = [joblib.delayed(judge)(filled(attack, port), Bubblewrap(), attack.limits) for attack in ATTACKS.values()]
-    return dict(zip(ATTACKS, joblib.Parallel(n_jobs=2)(jobs), strict=True))
+def judgements(graded):
+    return {name: graded[student(name)].judgement for name in ATTACKS}
+
+
+@pytest.fixture(scope="module")
+def table(graded):
+    return {row["student"]: row for row in csv.DictReader((GRADED / "01-decay" / "grades.csv").open())}
 
 
 def attacked(attack: Attack) -> str:
@@ -383,10 +523,11 @@ def attacked(attack: Attack) -> str:
 
 
 @pytest.mark.parametrize("name", ATTACKS)
-def test_an_attack_gets_what_it_deserves(name, judgements):
+def test_an_attack_gets_what_it_deserves(name, judgements, table):
     attack, judgement = ATTACKS[name], judgements[name]
     task = next(task for task in judgement.tasks if task.grade_id == attacked(attack))
     assert judgement.points == attack.points, (judgement.events, judgement.tasks)
+    assert (float(table[student(name)]["score"]), table[student(name)]["status"]) == (attack.points, "graded")
     assert task.status == attack.status, judgement.events
     events = "\n".join(judgement.events)
     assert re.search(attack.events, events) if attack.events else not events, events
@@ -395,6 +536,21 @@ def test_an_attack_gets_what_it_deserves(name, judgements):
     text = judgement.texts.get(next(iter(attack.cells), ""), "")
     assert re.search(attack.prints, text, re.MULTILINE), text
     assert len(text) < LIMITS.text + 1000
+
+
+@pytest.mark.parametrize("name", HAND_INS)
+def test_a_hand_in_gets_what_it_deserves(name, graded, table):
+    hand_in, record, row = HAND_INS[name], graded[student(name)], table[student(name)]
+    assert (record.points, record.status) == (hand_in.points, hand_in.status), (record.notes, record.flags)
+    assert (row["score"], row["status"]) == ("" if hand_in.points is None else f"{hand_in.points}", hand_in.status)
+    said = "\n".join(record.notes + record.flags)
+    assert re.search(hand_in.says, said) if hand_in.says else not said, said
+    assert record.judgement is None or record.judgement.events == []
+
+
+def test_everyone_is_graded_in_the_one_run(graded, table):
+    assert len(table) == len(graded) == len(ATTACKS) + len(HAND_INS)
+    assert not [path for path in GRADED.rglob("*.html") if "<script" in path.read_text()]
 
 
 def test_what_a_student_reads_repeats_no_hidden_input(judgements):
@@ -419,6 +575,13 @@ def test_the_attacks_are_real(port):
         assert trophy in judgement.texts["by-hand"]
 
 
-def test_two_judgings_are_equal(judgements, port):
-    for name in ("correct", "an address", "part of a task", "segfault", "dumps hidden inputs"):
-        assert judge(filled(ATTACKS[name], port), Bubblewrap(), LIMITS) == judgements[name]
+def test_graded_again_the_records_are_the_same_bytes(graded, tmp_path):
+    names = ["correct", "an address", "part of a task", "segfault", "dumps hidden inputs", "cells reversed", "corrupt"]
+    for name in names:
+        shutil.copytree(CLASS / student(name), tmp_path / "in" / student(name))
+    (tmp_path / "out" / "01-decay").mkdir(parents=True)
+    shutil.copy(GRADED / "01-decay" / "preflight.json", tmp_path / "out" / "01-decay")
+    run.grade(ROOT, "1", tmp_path / "in", tmp_path / "out", jobs=1, sandbox=Bubblewrap(), limits=LIMITS)
+    for name in names:
+        file = f"01-decay/records/{student(name)}.json"
+        assert (tmp_path / "out" / file).read_bytes() == (GRADED / file).read_bytes()

@@ -1,14 +1,12 @@
 """A whole grading, from what was handed in to grades, records, feedback and nbgrader's own tools, in the real sandbox.
 
-The lab is a small one with a task that a person grades; the attacks of test_grading_adversaries are sent through lab 1.
+The lab is a small one with a task that a person grades; test_grading_adversaries sends attacks through lab 1.
 """
 
 import csv
 import hashlib
-import importlib.util
 import os
 import random
-import re
 import secrets
 import shutil
 import socket
@@ -18,7 +16,6 @@ import time
 import urllib.error
 import urllib.request
 import zipfile
-from dataclasses import replace
 from pathlib import Path
 
 import nbformat
@@ -467,36 +464,3 @@ def test_formgrader_and_nbgraders_feedback_run_nothing_and_hide_the_hidden(grade
     assert tab.title() != "run" and SECRET not in page.read_text()
     tab.close()
     shutil.rmtree(graded[0] / "theirs")
-
-
-# ---- every attack in one grading ----
-
-
-def attacks():
-    spec = importlib.util.spec_from_file_location("attacks", Path(__file__).with_name("test_grading_adversaries.py"))
-    module = importlib.util.module_from_spec(spec)
-    sys.modules["attacks"] = module
-    spec.loader.exec_module(module)
-    return module
-
-
-def test_all_attacks_in_one_grading_get_what_they_deserve(tmp_path):
-    """Those whose limits are the usual ones; each is graded beside all the others."""
-    module = attacks()
-    short = replace(module.SHORT, cell_seconds=10, call_seconds=10)
-    chosen = {re.sub(r"\W", "-", name): attack for name, attack in module.ATTACKS.items()
-              if attack.limits in (module.LIMITS, module.SHORT)}  # fmt: skip
-    released = nbformat.read(ROOT / "labs" / "01-decay" / "01-decay.ipynb", as_version=4)
-    for name, attack in chosen.items():
-        ours = module.filled(attack, 1)
-        theirs = nbformat.from_dict(released)
-        for cell, full in zip(theirs.cells, ours.cells, strict=True):
-            if cell.metadata.get("nbgrader", {}).get("solution"):
-                cell.source = full.source
-        hand_in(tmp_path / "in", **{name: theirs})
-    (tmp_path / "out" / "01-decay").mkdir(parents=True)
-    records = run.grade(ROOT, "1", tmp_path / "in", tmp_path / "out", jobs=2, limits=short, sandbox=Bubblewrap())
-    wrong = {each.student: (each.points, chosen[each.student].points, each.judgement and each.judgement.events)
-             for each in records if each.points != chosen[each.student].points}  # fmt: skip
-    assert not wrong
-    assert all(each.judgement and each.readable for each in records) and len(records) == len(chosen)
