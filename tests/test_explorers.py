@@ -1,8 +1,11 @@
 """The explorers in a browser: their numbers are the package's, their code gives the rates that it shows, and they work
 by mouse, by keys, by touch, and as pictures without scripts."""
 
+import base64
+import inspect
 import random
 import re
+import zlib
 
 import keras
 import numpy as np
@@ -375,6 +378,105 @@ def test_the_map_says_what_was_recorded(explore):
     figure.get_by_role("slider").wait_for()
     assert re.search(r"momentum [\d.]+.* at the end [\d.]+", figure.locator(".readout").inner_text())
     assert len(TILES) == figure.get_by_role("button", name=re.compile("whole|zoom \\d")).count()
+
+
+def test_the_page_is_right_about_schedules(explore):
+    """What explore.md says can be seen there: here and in the next three tests, sentence by sentence."""
+    figure = explore("schedule")
+    assert "mean rate 0.05005" in figure.locator(".readout").inner_text()
+    falls = [
+        {"kind": "Cosine", "peak": 0.1, "end": 0, "steps": 1000},
+        {"kind": "Linear", "start": 0.1, "end": 0, "steps": 1000},
+    ]
+    cosine, line = np.array([figure.page.evaluate(f"(each) => {tabled('each', 1000)}", plain) for plain in falls])
+    assert cosine.mean() == pytest.approx(line.mean()) == pytest.approx(0.05005)
+    assert (cosine / line)[[800, 950]] == pytest.approx([1 / 2, 1 / 8], rel=0.05)
+    figure.get_by_label("Schedule", exact=True).select_option("OneCycle")
+    figure.get_by_label("phases").select_option("3")
+    assert "First 0.004" in figure.locator(".readout").inner_text()
+    figure.get_by_label("final_lr").last.fill("4e-7")
+    assert "last 4e−7" in figure.locator(".readout").inner_text()
+    theirs = inspect.signature(torch.optim.lr_scheduler.OneCycleLR).parameters
+    first = 0.1 / theirs["div_factor"].default
+    assert (first, first / theirs["final_div_factor"].default) == pytest.approx((0.004, 4e-7))
+
+
+def test_the_page_is_right_about_descent(explore):
+    figure = explore("descent")
+
+    def end(surface, lr, momentum=0.0, steps=300):
+        figure.get_by_label("Surface", exact=True).select_option(surface)
+        for label, value in {"learning rate η": lr, "momentum μ": momentum, "steps": steps}.items():
+            figure.get_by_label(label).last.fill(str(value))
+        x, y = re.search(r"x ([^,]+), y ([^,]+),", figure.locator(".readout").inner_text().replace("−", "-")).groups()
+        return float(x), float(y)
+
+    assert abs(end("bowl", 0.199)[1]) < 0.1 and abs(end("bowl", 0.201)[1]) > 1.4
+    assert abs(end("bowl", 0.201, 0.1)[1]) < 1e-6
+    assert abs(end("ravine", 0.08, 0.9, 60)[0]) < abs(end("ravine", 0.08, 0.0, 60)[0]) / 3
+    next_dip = end("bumpy", 0.03)
+    assert next_dip == end("bumpy", 0.03, steps=299) and 1.5 < next_dip[0] < 2.5 and 0.5 < next_dip[1] < 1.5
+    bounces = [end("bumpy", 0.2, steps=steps) for steps in (299, 300)]
+    assert bounces[0] != bounces[1] and all(1.5 < x < 2.5 and 0.5 < y < 1.5 for x, y in bounces)
+    assert max(map(abs, end("bumpy", 0.3))) < 0.5
+    assert abs(end("saddle", 0.2)[1]) == pytest.approx(1)
+    figure.get_by_role("slider", name="Start").focus()
+    for _ in range(3):  # a pixel each: the start passes the ridge and is set upon it
+        if end("saddle", 0.2)[1] == 0:
+            break
+        figure.get_by_role("slider", name="Start").press("Shift+ArrowDown")
+    assert figure.get_by_role("slider", name="Start").get_attribute("aria-valuetext").endswith("y 0")
+
+
+def test_the_page_is_right_about_range_tests(explore):
+    runs = explore().evaluate("lrcourse.records.range_tests.runs")
+
+    def first(name):
+        return next(run["results"] for run in runs if run["name"] == name)
+
+    def trained(name):
+        losses = [run["results"]["trained"] for run in runs if run["name"] == name]
+        return np.mean([[np.inf if loss is None else loss for loss in each] for each in losses], axis=0)
+
+    sgd, losses = first("SGD"), trained("SGD")
+    nearest = np.argmin(np.abs(np.log(np.array(sgd["rates"]) / sgd["minimum"])))
+    assert nearest == losses.argmin() and 2.8 < losses[nearest + 1] / losses[nearest] < 3.8
+    for name in ("starts too late", "ends too early"):
+        assert [first(name)[rule] for rule in ("steepest", "valley", "minimum")] == [None, None, None]
+    head = first("head too large")
+    assert head["rates"][trained("head too large").argmin()] > 10 * head["steepest"]
+    assert len({run["name"] for run in runs}) == 6
+
+
+def test_the_page_is_right_about_the_map(explore):
+    from lrcourse.experiments.trainability import DIVERGED
+
+    runs = {run["name"]: run["results"] for run in explore().evaluate("lrcourse.records.trainability.runs")}
+
+    def codes(tile):
+        return np.frombuffer(zlib.decompress(base64.b64decode(tile["codes"])), "<u2").reshape(tile["pixels"], -1)
+
+    def trains(tile):
+        return codes(tile) < min(DIVERGED, 1000 * (12 + np.log10(tile["first loss"])))
+
+    whole = codes(runs["whole"])
+    third = runs["whole"]["pixels"] // 3
+    assert trains(runs["whole"])[:, :third].all()
+    left_after = np.where(whole >= DIVERGED, whole.astype(int) - DIVERGED, 0)
+    assert 0 < np.median(left_after[:, -10:]) < 10 and left_after.max() > 150
+    deep = runs["zoom 3"]
+    step = (deep["lr to"] / deep["lr from"]) ** (1 / (deep["pixels"] - 1)) - 1
+    assert step < 1e-3 and (np.diff(trains(deep), axis=1) != 0).mean() > 0.05
+
+
+def test_no_two_ticks_say_the_same(explore):
+    figure = explore("trainability")
+    for name in ("whole", "zoom 2", "zoom 4"):
+        figure.get_by_role("button", name=name, exact=True).click()
+        ticks = figure.locator(".plot text:not(.label)").all_text_contents()
+        assert len(ticks) > 6
+        halves = [text for text in ticks if float(text) >= 1.1], [text for text in ticks if float(text) < 1]
+        assert all(len(set(half)) == len(half) for half in halves), ticks
 
 
 @pytest.mark.parametrize("name", NAMES)

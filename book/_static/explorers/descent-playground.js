@@ -10,6 +10,8 @@ const SURFACES = {
   saddle: { plain: { kind: "Saddle" }, x: [-1.8, 1.8], y: [-1.7, 1.7], start: [-1.5, 0.02], lr: 0.2, most: 2.5 },
   bumpy: { plain: { kind: "Bumpy", curvature: 0.4, height: 0.3 }, x: [-2.7, 2.7], y: [-2, 2], start: [2.2, 1.4], lr: 0.03, most: 0.4 },
 };
+// Within a pixel of an axis means on it: a start on the saddle's ridge is a case of its own.
+const snapped = (value, scale) => (Math.abs(scale.to(value) - scale.to(0)) < 0.75 ? 0 : value);
 const still = matchMedia("(prefers-reduced-motion: reduce)");
 
 explorers("descent", (host) => {
@@ -29,7 +31,7 @@ explorers("descent", (host) => {
   const curve = new Plot(loss, { label: "Loss after each step", ratio: 0.7 });
   const border = new Plot(plane, { label: "Stable and unstable pairs of rate and momentum. Drag the point, or move it with the arrow keys.", ratio: 0.7 });
   let start;
-  const begin = view.handle("Start", (x, y) => { start = [x, y]; update(); }, { anywhere: true });
+  const begin = view.handle("Start", (x, y) => { start = [snapped(x, view.x), snapped(y, view.y)]; update(); }, { anywhere: true });
   const point = border.handle("Rate and momentum", (x, y) => {
     lr.value = Number(x.toPrecision(3));
     momentum.value = Number(Math.min(Math.max(y, 0), 0.99).toFixed(2));

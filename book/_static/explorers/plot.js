@@ -1,7 +1,7 @@
 // Small plots in SVG, drawn anew at each change: axes with ticks, lines, areas, and handles to drag or move by keys.
 (() => {
 const lrcourse = (window.lrcourse ??= {});
-const MARGIN = { left: 58, right: 14, top: 12, bottom: 42 };
+const MARGIN = { left: 62, right: 18, top: 12, bottom: 42 };
 
 function make(namespace) {
   return (name, attributes = {}, ...children) => {
@@ -93,12 +93,12 @@ class Plot {
     for (const value of ticks(x, (right - left) / 75)) {
       const at = this.x.to(value);
       this.add("line", { x1: at, x2: at, y1: top, y2: bottom, class: "grid" });
-      this.add("text", { x: at, y: bottom + 18, "text-anchor": "middle" }, format(value));
+      this.add("text", { x: at, y: bottom + 18, "text-anchor": "middle" }, format(value, 6));
     }
     for (const value of ticks(y, (bottom - top) / 45)) {
       const at = this.y.to(value);
       this.add("line", { x1: left, x2: right, y1: at, y2: at, class: "grid" });
-      this.add("text", { x: left - 7, y: at + 4, "text-anchor": "end" }, format(value));
+      this.add("text", { x: left - 7, y: at + 4, "text-anchor": "end" }, format(value, 6));
     }
     this.add("text", { x: (left + right) / 2, y: this.height - 6, "text-anchor": "middle", class: "label" }, x.label);
     this.add("text", { transform: `translate(14 ${(top + bottom) / 2}) rotate(-90)`, "text-anchor": "middle", class: "label" }, y.label);
