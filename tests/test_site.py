@@ -41,7 +41,8 @@ def test_nothing_is_packed_where_nothing_is_built(tmp_path):
     ("query", "page"),
     [("OneCycle", "api"), ("WSD", "api"), ("InverseSqrt", "api"), ("η", "notation"), ("μ", "notation"),
      ("momentum", "01-gradient-descent"), ("warm restarts", "10-warm-restarts"),
-     ("ReduceLROnPlateau", "03-decay"), ("lr_find", "09-range-test")],
+     ("ReduceLROnPlateau", "03-decay"), ("lr_find", "09-range-test"), ("SGDR", "10-warm-restarts"),
+     ("λ", "notation"), ("mini-batch", "glossary"), ("edge of stability", "01-gradient-descent")],
 )  # fmt: skip
 def test_search_finds(book, chromium, query, page):
     tab = chromium.new_page()
