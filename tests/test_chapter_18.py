@@ -120,8 +120,8 @@ def test_what_is_said_of_the_recorded_times_follows_from_them(glued):
     assert cost["digits-compiled"] <= 5
     for name in ("wide", "digits"):  # little between them
         assert 0.75 < cost[f"{name}-compiled"] / cost[f"{name}-vmap"] < 1.33
-    assert 0 < cost["even"] < cost["rows"] == 9
-    assert cost["loop"] > 0.95
+    assert 0 < cost["even"] < cost["rows"] == 15
+    assert cost["loop"] > 1 / 1.1  # what benchmarks/sweep.py takes for the noise of a row that is the loop itself
 
 
 def test_the_recorded_edge_is_rougher_than_a_straight_one(glued):
