@@ -7,6 +7,7 @@ import socket
 import stat
 import subprocess
 import sys
+import tempfile
 import time
 from pathlib import Path
 
@@ -148,6 +149,21 @@ def test_what_is_not_seeded_is_the_same_in_every_sandbox():
         drawn.append(session.run("import random; print(random.random(), np.random.rand(), torch.rand(1))").text)
         session.close()
     assert drawn[0] == drawn[1] != ""
+
+
+def test_an_environment_below_tmp_is_seen_and_tmp_is_the_sandboxs_own(monkeypatch):
+    with tempfile.TemporaryDirectory(dir="/tmp") as place:
+        os.chmod(place, 0o755)
+        Path(place, "module.py").write_text("x = 1")
+        shown = [*bubblewrap._python(), Path(place)]
+        monkeypatch.setattr(bubblewrap, "_python", lambda: shown)
+        bubblewrap._warm.cache_clear()
+        session = Session(Bubblewrap(), SETUP, LIMITS, 60)
+        code = f"open('/tmp/note', 'w').write('y')\nprint(open('{place}/module.py').read())\nopen('{place}/z', 'w')"
+        ran = session.run(code)
+        session.close()
+        bubblewrap._warm.cache_clear()
+    assert ran.text == "x = 1\n" and "Read-only" in ran.error
 
 
 def test_the_process_has_no_privileges_and_sees_little():

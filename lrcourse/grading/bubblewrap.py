@@ -46,10 +46,11 @@ class Bubblewrap:
         """The command that builds an empty sandbox and keeps it until its standard input closes."""
         cat = _program("cat")
         return [
-            _program("bwrap"), *WALLS, *_view(cat), "--size", "4096", "--tmpfs", str(Path(__file__).parent),
+            _program("bwrap"), *WALLS, *_in_memory(HOME, limits), *_view(cat),
+            "--size", "4096", "--tmpfs", str(Path(__file__).parent),
             "--proc", "/proc", "--size", "4096", "--tmpfs", "/dev",
             *(part for device in (*DEVICES, *self.devices) for part in ("--dev-bind", device, device)),
-            *(part for place in ("/dev/shm", HOME) for part in ("--size", str(limits.disk), "--tmpfs", place)),
+            *_in_memory("/dev/shm", limits),
             *(part for place in (str(Path(__file__).parent), "/dev", "/") for part in ("--remount-ro", place)),
             "--chdir", HOME, "--info-fd", "INFO_FD", "--", cat,
         ]  # fmt: skip
@@ -188,6 +189,11 @@ def _view(*programs: str) -> list[str]:
     return view
 
 
+def _in_memory(place: str, limits: Limits) -> tuple[str, ...]:
+    """A writable folder. HOME comes before the view: what is shown may lie below it."""
+    return ("--size", str(limits.disk), "--tmpfs", place)
+
+
 def _python() -> list[Path]:
     base = Path(sys.base_prefix)
     # A system's interpreter shares /usr with everything else: its library is shown already.
@@ -205,8 +211,8 @@ def _prefix() -> tuple[str, ...]:
         return ()
     programs = [_program(name) for name in ("bwrap", "setpriv", "cat")]
     return (
-        _program("bwrap"), *_view(*programs),
-        "--bind", "/proc", "/proc", "--dev", "/dev", "--perms", "1777", "--tmpfs", HOME, "--chdir", "/", "--",
+        _program("bwrap"), "--perms", "1777", "--tmpfs", HOME, *_view(*programs),
+        "--bind", "/proc", "/proc", "--dev", "/dev", "--chdir", "/", "--",
         _program("setpriv"), f"--reuid={NOBODY}", f"--regid={NOBODY}", "--clear-groups", "--inh-caps=-all", "--",
     )  # fmt: skip
 
