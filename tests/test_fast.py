@@ -5,6 +5,7 @@ from dataclasses import fields, replace
 import numpy as np
 import pytest
 import torch
+from torch._dynamo.utils import counters
 
 from lrcourse import OneCycle
 from lrcourse.data import glyphs
@@ -46,6 +47,14 @@ def test_all_choices_together_and_the_updates_are_counted():
     fast = trained(train_fast, after_update=seen.append)
     np.testing.assert_allclose(fast.losses, trained(train).losses, atol=0.02)
     assert seen == list(range(1, 13))
+
+
+def test_models_of_one_structure_share_a_program():
+    built = counters["stats"]
+    trained(train_fast)
+    before = built["unique_graphs"]
+    trained(train_fast)
+    assert built["unique_graphs"] == before > 0
 
 
 @pytest.mark.parametrize("name", ["steps", "batch_size", "evaluate_every"])

@@ -61,7 +61,13 @@ def test_nothing_is_compiled_that_is_done_sooner_without(choose):
     (2e-4, 9e-2, 9e-2, "loop"), (9e-4, 2e-2, 9e-2, "stacked"), (9e-4, 9e-2, 2e-2, "compiled"),
 ])  # fmt: skip
 def test_the_fastest_is_taken(choose, loop, stacked, compiled, fastest):
-    assert choose(loop, stacked, compiled, compilation=0.0)[0].engine == fastest
+    assert choose(loop, stacked, compiled, compilation=1e-3)[0].engine == fastest
+
+
+def test_a_program_that_is_there_is_compared_with_the_loop_alone(choose):
+    choice, tried = choose(loop=9e-4, stacked=1e-9, compiled=2e-2, compilation=0.0)
+    assert (choice.engine, choice.reason, tried) == ("compiled", "expected: loop 90.0 s, compiled 20.0 s", [True])
+    assert choose(loop=2e-4, stacked=1e-9, compiled=9e-2, compilation=0.0)[0].engine == "loop"
 
 
 def test_without_a_compiler_the_rest_is_compared(choose):

@@ -58,7 +58,7 @@ class Size:
 SIZES = {
     "live": Size(100, 12, ((4,), (8,)), (), batch=50, steps=4, warm=2, product=64),
     "small": Size(1000, 16, ((8, 8), (16, 16)), (32,), batch=50, steps=60, warm=10, product=1024),
-    "full": Size(20_000, 32, VGG16, (512, 512), batch=500, steps=40 * 40, warm=40, product=8192),
+    "full": Size(20_000, 32, VGG16, (512, 512), batch=500, steps=3 * 40, warm=20, product=8192),
 }
 
 

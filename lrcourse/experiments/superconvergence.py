@@ -10,7 +10,7 @@ from ..data import Dataset, cifar10, glyphs
 from ..schedules import Constant, Cosine, OneCycle, Schedule
 from ..torch import VGG, train
 from ..torch.fast import train_fast
-from ..torch.vgg import VGG16, Stages
+from ..torch.vgg import Stages
 
 SOURCES = (
     "experiments/superconvergence.py",
@@ -23,6 +23,7 @@ RATES = (0.01, 0.03, 0.1)  # of the constant runs
 PEAKS = (0.1, 0.3)  # of the falling ones
 NORMS = ("batch norm", "no norm")
 MOMENTUM = 0.9
+WIDE: Stages = ((32,), (64, 64), (128, 128), (256, 256))
 
 
 @dataclass(frozen=True)
@@ -71,8 +72,8 @@ ARMS = {str(arm): arm for arm in (Arm(*each) for each in [*FALLING, *product(("c
 SIZES = {
     "live": Size(200, 12, ((4,), (8,)), (), batch=50, few=1, many=2),
     "small": Size(1500, 16, ((6,), (12,)), (32,), batch=50, few=4, many=16),
-    "full": Size(50_000, 32, VGG16, (512,), batch=500, few=6, many=48, fast=True),
-    "cifar10": Size(50_000, 32, VGG16, (512,), batch=500, few=6, many=48, data="cifar10", fast=True),
+    "full": Size(50_000, 32, WIDE, (256,), batch=500, few=4, many=16, fast=True),
+    "cifar10": Size(50_000, 32, WIDE, (256,), batch=500, few=4, many=16, data="cifar10", fast=True),
 }
 
 

@@ -17,14 +17,15 @@ from torch.nn import functional as F
 from ..data import Dataset, digits, glyphs, moons
 from ..sweep import grid, loop, stacked, sweep
 from ..sweep.plan import Plan
-from ..sweep.stacked import many_programs
 from ..torch import MLP, LogicNet
+from ..torch.compiling import many_programs
 
 SOURCES = ("experiments/sweep_speed.py", "sweep/stacked.py", "sweep/engines.py", "sweep/loop.py", "torch/training.py")
 MEMBERS = (1, 4, 16, 64, 256)
-SIZES = {"small": 3, "full": 7}  # rounds
+MANY = (1, 64, 1024)  # of the full size, for a GPU
+SIZES = {"small": 3, "full": 3}  # rounds
 ENGINES = ("auto", "compiled", "vmap")
-VMAP_CNN = 64  # members: for more, compiled vmap of convolutions takes minutes
+LARGEST_CNN = {"auto": 256, "vmap": 64}  # members: for more, the loop and compiled vmap of convolutions take minutes
 ENOUGH = 1.0  # seconds that are measured: short runs are repeated, and the fastest of each side counts
 
 
@@ -139,8 +140,8 @@ def plan(size: str) -> list[tuple[str, int]]:
     """Every case, number of members and engine that can train it, in rounds."""
     rows = [
         f"{case}, {members} settings, {engine}"
-        for case in cases() for members in MEMBERS for engine in ENGINES
-        if not (case == "small CNN" and (engine == "compiled" or (engine == "vmap" and members > VMAP_CNN)))
+        for case in cases() for members in (MANY if size == "full" else MEMBERS) for engine in ENGINES
+        if case != "small CNN" or members <= LARGEST_CNN.get(engine, 0)
     ]  # fmt: skip
     return [(row, seed) for row in rows for seed in range(SIZES[size])]
 

@@ -82,7 +82,7 @@ def serve(shell: Notebook, requests: BinaryIO, answers: BinaryIO, limits: Limits
 
 
 def _seed() -> None:
-    """What a student left unseeded comes out the same each time the notebook is judged."""
+    """What a student draws unseeded from the libraries' global generators is the same each time it is judged."""
     random.seed(0)
     np.random.seed(0)
     if torch := sys.modules.get("torch"):

@@ -51,19 +51,20 @@ ENGINES: dict[str, Callable[[Plan, int], Outcome]] = {
 
 
 def chunk_size(plan: Plan, engine: str) -> int:
-    """How many members train together: as many as keep what they need at a time in 256 MiB."""
+    """How many members train together: as many as keep what they need at a time in 256 MiB, on a GPU in 4 GiB."""
     members = len(plan.settings)
     if engine == "loop":
         return max(1, min(64, members // 16))
     widest = max(each.shape[0] for each in plan.model(plan.settings[0].seed).parameters())
     points = max(len(plan.dataset.x_train), len(plan.dataset.x_test))
-    limit = 4096 if stacked.is_tiny(plan) else 256
-    limit = max(1, min(limit, 2**25 // (widest * points), 2**25 // (6 * plan.steps)))
+    scale = 16 if next(plan.model(0).parameters()).is_cuda else 1
+    limit = scale * (4096 if stacked.is_tiny(plan) else 256)
+    limit = max(1, min(limit, scale * 2**25 // (widest * points), scale * 2**25 // (6 * plan.steps)))
     return math.ceil(members / math.ceil(members / limit))  # chunks of one size share one compiled program
 
 
 def choose(plan: Plan) -> Choice:
-    """Time a few steps of the loop and of the stacked step; compile if that can pay for itself.
+    """Time a few steps of the loop and of the stacked step, as a program if there is one or building it can pay.
 
     What is timed is thrown away, so it is a small share of the sweep, and nothing where there is nothing to choose.
     """
@@ -78,9 +79,10 @@ def choose(plan: Plan) -> Choice:
         return Choice("loop", "too little work to stack", by_loop)
     part = plan.part(0, min(members, chunk_size(plan, "stacked")))
     parts = members / len(part.settings)
-    times = {"loop": by_loop, "stacked": steps * parts * _stacked_step(part, compiled=False)}
-    note = ""
-    if min(times.values()) < 2 * _compile_time(part):  # it often no more than halves the time
+    times, note, building = {"loop": by_loop}, "", _compile_time(part)
+    if building:  # a program that is there is faster than the same step without one
+        times["stacked"] = steps * parts * _stacked_step(part, compiled=False)
+    if min(times.values()) < 2 * building:  # it often no more than halves the time
         note = ", too short for the compiler"
     else:
         try:

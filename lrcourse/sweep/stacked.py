@@ -4,7 +4,6 @@ The sum of the members' losses has, for each member's weights, the gradient of t
 backward pass serves all of them. (A mean over the members would divide every gradient by their number.)
 """
 
-import contextlib
 import functools
 import itertools
 from collections.abc import Callable, Iterator, Sequence
@@ -16,6 +15,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
+from ..torch.compiling import many_programs
 from ..torch.training import _tensor
 from .graphs import Recorder, Replayed, cuda_graph
 from .outcome import Outcome
@@ -207,13 +207,6 @@ def _described(layer: nn.Module) -> Any:
 def _compiled(program: Program) -> Callable[..., Any]:
     options: Any = ONE_LOOP if program.tiny else None
     return torch.compile(program.step, fullgraph=True, dynamic=False, options=options)
-
-
-@contextlib.contextmanager
-def many_programs() -> Iterator[None]:
-    """Every model, optimizer and number of members is a program; by default PyTorch gives up after eight."""
-    with torch._dynamo.config.patch(recompile_limit=1_000):
-        yield
 
 
 # Each member's weights (K, out, in) meet its inputs (K, in, B), or the inputs (in, B) that all members share: these

@@ -10,6 +10,7 @@ import torch
 from torch.nn import functional as F
 
 from ..schedules.checks import steps as at_least_one
+from .compiling import many_programs
 from .schedule_lr import Schedules
 from .training import (
     Evaluations,
@@ -47,6 +48,7 @@ class Choices:
     compiled: bool = True
 
 
+@many_programs()
 def train_fast(
     model: torch.nn.Module,
     optimizer: torch.optim.Optimizer,
@@ -86,7 +88,8 @@ def train_fast(
     parts = [_tensor(each, parameter) for each in
              (dataset.x_train, dataset.y_train, dataset.x_test, dataset.y_test)]  # fmt: skip
     x, y = parts[:2] if choices.resident else [each.cpu() for each in parts[:2]]
-    forward = _compiled(model) if choices.compiled else model
+    # Models of one structure share a program.
+    forward = torch.compile(model, mode="reduce-overhead", dynamic=False) if choices.compiled else model
     losses = torch.empty(steps, device=device if choices.curves_stay else "cpu")
     lrs, momenta, evaluations = [], [], []
     batches = _batches(x, y, at_least_one("batch_size", batch_size), seed)
@@ -110,12 +113,6 @@ def train_fast(
     evaluations.append((steps, *_evaluate(model, parts, choices)))
     at, *measured = map(np.array, zip(*evaluations, strict=True))
     return Run(losses.double().cpu().numpy(), _columns(lrs), _columns(momenta), Evaluations(at, *measured))
-
-
-def _compiled(model: torch.nn.Module) -> Callable[[Tensor], Tensor]:
-    torch.compiler.reset()  # each model is compiled anew; after eight of a kind the compiler would silently give up
-    program: Callable[[Tensor], Tensor] = torch.compile(model, mode="reduce-overhead", dynamic=False)
-    return program
 
 
 @contextmanager
