@@ -17,7 +17,7 @@ GIVEN = ("torch", "numpy", "scipy", "scikit-learn", "pandas", "matplotlib", "pil
 PYTHON = "3.12"
 PLATFORMS = [f"manylinux{tag}_x86_64" for tag in ("_2_28", "_2_27", "_2_24", "_2_17", "2014", "_2_12", "2010", "1")]
 LARGEST = 60e6  # bytes: what may be carried
-INSTALL = "pip install --no-index --no-deps --find-links wheelhouse --requirement wheelhouse/requirements.txt"
+INSTALL = "python -m pip install --no-index --no-deps --find-links wheelhouse --requirement wheelhouse/requirements.txt"
 
 
 def packages() -> list[str]:

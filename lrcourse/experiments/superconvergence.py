@@ -72,8 +72,8 @@ ARMS = {str(arm): arm for arm in (Arm(*each) for each in [*FALLING, *product(("c
 SIZES = {
     "live": Size(200, 12, ((4,), (8,)), (), batch=50, few=1, many=2),
     "small": Size(1500, 16, ((6,), (12,)), (32,), batch=50, few=4, many=16),
-    "full": Size(50_000, 32, WIDE, (256,), batch=500, few=4, many=16, fast=True),
-    "cifar10": Size(50_000, 32, WIDE, (256,), batch=500, few=4, many=16, data="cifar10", fast=True),
+    "full": Size(50_000, 32, WIDE, (256,), batch=500, few=2, many=8, fast=True),
+    "cifar10": Size(50_000, 32, WIDE, (256,), batch=500, few=2, many=8, data="cifar10", fast=True),
 }
 
 

@@ -22,7 +22,7 @@ from ..torch.compiling import many_programs
 
 SOURCES = ("experiments/sweep_speed.py", "sweep/stacked.py", "sweep/engines.py", "sweep/loop.py", "torch/training.py")
 MEMBERS = (1, 4, 16, 64, 256)
-MANY = (1, 64, 1024)  # of the full size, for a GPU
+MANY = (64, 1024)  # of the full size, for a GPU
 SIZES = {"small": 3, "full": 3}  # rounds
 ENGINES = ("auto", "compiled", "vmap")
 LARGEST_CNN = {"auto": 256, "vmap": 64}  # members: for more, the loop and compiled vmap of convolutions take minutes

@@ -110,7 +110,7 @@ def train(
         optimizer.zero_grad()
         batch_loss = loss_of(model(x_batch), y_batch)
         batch_loss.backward()
-        losses.append(batch_loss.item())
+        losses.append(batch_loss.detach())  # fetched at the end: a GPU is not waited for
         lrs.append([float(group["lr"]) for group in optimizer.param_groups])
         momenta.append([_momentum(group) for group in optimizer.param_groups])
         optimizer.step()
@@ -118,7 +118,7 @@ def train(
             scheduler.step()
     evaluations.append((steps, *evaluate()))
     at, *measured = map(np.array, zip(*evaluations, strict=True))
-    return Run(np.array(losses), _columns(lrs), _columns(momenta), Evaluations(at, *measured))
+    return Run(torch.stack(losses).double().cpu().numpy(), _columns(lrs), _columns(momenta), Evaluations(at, *measured))
 
 
 def _scheduler(optimizer: Any, schedule: Schedules | LRScheduler | None, momentum: Any) -> LRScheduler | None:
