@@ -145,6 +145,8 @@ def sources_hash(sources: Sequence[str]) -> str:
             body = getattr(node, "body", None)
             if isinstance(body, list) and body and isinstance(body[0], ast.Expr) and _is_text(body[0].value):
                 del body[0]
+            if getattr(node, "type_params", None) == []:
+                del node.type_params  # type: ignore[attr-defined]  # of Python 3.12: the hash is the same on 3.11
         digest.update(f"{name}\0{ast.dump(tree)}\0".encode())
     return digest.hexdigest()
 
@@ -216,16 +218,21 @@ def _check_run(name: str, run: Any, fix: str) -> None:
             raise bad(f"{name}: a run's {key}", run[key], f"of type {kind.__name__}", fix)
 
 
-def marked_stale(root: Path) -> set[str]:
-    """The records, as `experiment-size`, that some page announces by a box titled “Stale record: experiment-size”."""
+def marked(root: Path, word: str) -> set[str]:
+    """The records, as `experiment-size`, that some page announces by a box titled “Stale record: experiment-size”,
+    or with another `word`."""
     pages = [each.read_text(encoding="utf-8") for end in ("md", "ipynb") for each in (root / "book").glob(f"*.{end}")]
-    return {name for page in pages for name in re.findall(r"Stale record: ([\w-]+)", page)}
+    return {name for page in pages for name in re.findall(rf"{word} record: ([\w-]+)", page)}
 
 
 def problems(root: Path, record: Record) -> list[str]:
-    """What keeps a record from being shown as it is: runs that are missing, sources that have changed unannounced."""
-    found = [f"{len(record.missing)} runs are missing: continue with {record.command}"] if record.missing else []
-    if record.stale and f"{record.experiment}-{record.size}" not in marked_stale(root):
+    """What keeps a record from being shown as it is, and is not announced: missing runs, sources that have changed."""
+    name, found = f"{record.experiment}-{record.size}", []
+    if record.missing and name not in marked(root, "Unfinished"):
+        found.append(
+            f"{len(record.missing)} runs are missing: {record.command}, or say “Unfinished record” on its page"
+        )
+    if record.stale and name not in marked(root, "Stale"):
         found.append(f"its source has changed: {record.command}, or say “Stale record” on its page")
     return found
 

@@ -7,7 +7,9 @@ import numpy as np
 import pytest
 import torch
 
-from lrcourse import Constant, Cosine, Exponential, Linear, OneCycle
+from lrcourse import Constant, Cosine, Exponential, Linear, OneCycle, records
+from lrcourse.experiments import superconvergence
+from lrcourse.intervals import paired_difference
 
 CHAPTER = Path(__file__).parents[1] / "book" / "11-one-cycle.ipynb"
 CELLS = {cell.id: cell.source for cell in nbformat.read(CHAPTER, 4).cells}
@@ -102,3 +104,22 @@ def test_networks_side_by_side_score_as_torchs_layers_do(norm):
     alone = torch.stack([model(x) for model in models])
     torch.testing.assert_close(scores(weights, x, x), alone)
     torch.testing.assert_close(scores(weights, x[:5], x), alone[:, :5])
+
+
+def test_the_words_about_the_full_size_fit_its_record():
+    full = records.read(records.PACKAGE.parent, "superconvergence", "full")
+    accuracies = {name: 100 * np.array(full.values(name, "test_accuracy")) for name in superconvergence.ARMS}
+    quick = accuracies["one-cycle 0.1, batch norm, few"]
+    constants = [accuracies[f"constant {rate:g}, batch norm, many"] for rate in superconvergence.RATES]
+    difference = paired_difference(quick, max(constants, key=np.mean))
+    assert not difference.excludes_zero and difference.low > -0.5, "can hardly be told from the longer run's"
+    chance = {name: int((each < 15).sum()) for name, each in accuracies.items()}
+    assert chance["one-cycle 0.1, no norm, few"] > 0 == chance["constant 0.01, no norm, many"]
+    assert chance["constant 0.03, no norm, many"] == 0
+    cycles, cosines = (
+        sum(chance[f"{kind} 0.3, batch norm, {length}"] for length in ("few", "half"))
+        for kind in ("one-cycle", "cosine")
+    )
+    assert cycles < cosines
+    rise = [accuracies[f"{kind} 0.3, batch norm, few"] for kind in ("one-cycle", "cosine")]
+    assert not paired_difference(*rise).excludes_zero, "too few runs to say that the rise did it"

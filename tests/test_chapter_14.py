@@ -8,10 +8,11 @@ import pytest
 import torch
 from torch import nn
 
-from lrcourse import Constant
+from lrcourse import Constant, records
 from lrcourse.data import glyphs
 from lrcourse.experiments import comparison
 from lrcourse.experiments.comparison import ARMS, ARTICLE, MOMENTA, RATES, SCHEDULES, cell, schedule
+from lrcourse.intervals import paired_difference
 from lrcourse.torch import VGG
 from lrcourse.torch.vgg import VGG16
 
@@ -116,3 +117,18 @@ def test_the_live_plan_leaves_out_the_largest_steps_only():
     names = {name for name, _ in comparison.plan("live")}
     assert set(ARMS) - names == {cell(each, 0.1, 0.9) for each in SCHEDULES}
     assert {name for name, _ in comparison.plan("full")} == set(ARMS)
+
+
+def test_the_words_about_vgg_16_fit_its_record():
+    full = records.read(records.PACKAGE.parent, "comparison", "full")
+
+    def change(after, before):
+        return paired_difference(*(full.values(each, "test_accuracy") for each in (after, before)))
+
+    for lr, momentum in ((0.01, 0.0), (0.1, 0.0), (0.01, 0.9)):
+        assert change(cell("SGDR", lr, momentum), cell("constant", lr, momentum)).high < 0
+    assert change(cell("constant", 0.01, 0.9), cell("constant", 0.01, 0.0)).low > 0
+    assert not change(cell("one-cycle", 0.1, 0.9), cell("constant", 0.1, 0.9)).excludes_zero
+    at_chance = {name: sum(each < 0.55 for each in full.values(name, "test_accuracy")) for name in ARMS}
+    assert at_chance["Adam"] > 2 and at_chance["RMSprop"] == 0
+    assert all(at_chance[cell(each, 0.1, 0.9)] > 0 for each in SCHEDULES)

@@ -1,5 +1,6 @@
 """Records: written run by run, resumed after a crash, begun anew when their sources change, and never stale unsaid."""
 
+import ast
 import json
 import math
 import re
@@ -119,6 +120,41 @@ def test_a_page_may_announce_a_stale_record(toy, tmp_path):
     assert "its source has changed" in records.problems(tmp_path, record)[0]
     (tmp_path / "book" / "page.md").write_text("```{admonition} Stale record: toy-small\nWe know.\n```\n")
     assert records.problems(tmp_path, record) == []
+
+
+def test_a_page_may_announce_an_unfinished_record(toy, tmp_path):
+    toy.crash_at = ("b", 1)
+    with pytest.raises(Crash):
+        execute(tmp_path)
+    record = records.read(tmp_path, "toy", "small")
+    assert records.problems(tmp_path, record)[0].startswith("1 runs are missing: lrcourse records run --only toy")
+    (tmp_path / "book" / "page.md").write_text("```{admonition} Unfinished record: toy-small\nWe know.\n```\n")
+    assert records.problems(tmp_path, record) == []
+    (tmp_path / "toy.py").write_text("value = 2\n")
+    assert "its source has changed" in records.problems(tmp_path, record)[0]
+
+
+def test_a_copy_without_a_history_is_told_its_commit(toy, tmp_path, monkeypatch):
+    monkeypatch.setenv("LRCOURSE_COMMIT", "0123456789ab")
+    execute(tmp_path)
+    assert records.read(tmp_path, "toy", "small").commit == "0123456789ab"
+
+
+def test_the_hash_of_the_sources_is_the_same_with_the_syntax_tree_of_python_3_12(monkeypatch):
+    sources = ["records.py", "experiments/heatmaps.py"]
+    before, parse = records.sources_hash(sources), ast.parse
+
+    def parsed(*given):
+        tree = parse(*given)
+        for node in ast.walk(tree):
+            if isinstance(node, ast.FunctionDef | ast.ClassDef):
+                node.type_params = []
+        return tree
+
+    for kind in (ast.FunctionDef, ast.ClassDef):
+        monkeypatch.setattr(kind, "_fields", tuple(dict.fromkeys([*kind._fields, "type_params"])))
+    monkeypatch.setattr(records.ast, "parse", parsed)
+    assert records.sources_hash(sources) == before
 
 
 def test_the_command_runs_lists_shows_and_checks(toy, tmp_path, capsys):

@@ -34,6 +34,10 @@ def duration(seconds: float | None) -> str:
     return f"{seconds / 60:.0f} min" if seconds < 7200 else f"{seconds / 3600:.1f} h"
 
 
+def counted(count: int, what: str) -> str:
+    return f"{count} {what}" if count == 1 else f"{count} {what}s"
+
+
 def processor(record: Record) -> float | None:
     """The processor time of all runs, if each has it."""
     times = [run.get("processor") for run in record.runs]
@@ -51,13 +55,13 @@ def provenance(record: Record, others: list[Record]) -> str:
     times = f"{duration(record.wall)} of wall time" + (f", {duration(spent)} of processor time" if spent else "")
     lines = [
         f"**{record.experiment}, size {record.size}**: recorded on {record.recorded}, {record.ago()}, {state}.",
-        f"{len(record.runs)} runs, {len(record.seeds)} seed{'s' * (len(record.seeds) > 1)}, {times}, on "
+        f"{counted(len(record.runs), 'run')}, {counted(len(record.seeds), 'seed')}, {times}, on "
         f"{record.device}; {', '.join(f'{name} {version}' for name, version in record.versions.items())}; "
         f"commit {record.commit}.",
         f"Repeat with `{record.command}`.",
     ]
     if record.missing:
-        lines.insert(1, f"**{len(record.missing)} runs are missing.**")
+        lines.insert(1, f"**{counted(len(record.missing), 'run')} missing.**")
     if not any(each.cuda for each in others if each.experiment == record.experiment):
         lines.append(f"No GPU has run it yet: `lrcourse records run --only {record.experiment} --size full "
                      "--device cuda` would.")  # fmt: skip
@@ -102,7 +106,7 @@ def speed(record: Record) -> str:
         rows.append([name, f"{images:,.0f}", f"{factor:.2f}", f"{100 * share:.0f} %", apart])
     rate = max(record.values(first, "product_tflops"))
     return (
-        f"{record.device}; its matrix product runs at {rate:.2g} TFLOP/s.\n\n"
+        f"{record.device}; its matrix product runs at {rate:.3g} TFLOP/s.\n\n"
         + table(["Choice", "Images/s", "Times plain", "Of the product's rate", "Accuracy minus plain, points"], rows)
     )  # fmt: skip
 

@@ -1,7 +1,6 @@
 """A step that is recorded once and replayed, for a GPU: starting a small step's kernels takes longer than they run.
 
-Written for CUDA graphs, and tested on a processor with a recording that calls; no record of this repository comes
-from a GPU yet.
+Written for CUDA graphs, and tested on a processor with a recording that calls.
 """
 
 from collections.abc import Callable, Sequence
