@@ -8,7 +8,9 @@ import numpy as np
 import pytest
 import torch
 
-from lrcourse import notebooks
+from lrcourse import notebooks, records
+from lrcourse.experiments import heatmaps
+from lrcourse.intervals import mean_interval, paired_difference
 
 CHAPTER = Path(__file__).parents[1] / "book" / "17-recipe.ipynb"
 RATES = np.array([0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1.0])
@@ -113,3 +115,89 @@ def test_the_verdicts_follow_from_the_numbers(glued):
     assert glued["recipe-gain"][1] < 0 < glued["recipe-gain"][2]  # whole runs: the order is worth nothing
     assert glued["recipe-gain-fast"][1] > 0  # short runs: it is
     assert glued["recipe-regret-recipe-fast"][1] > glued["recipe-regret-recipe"][2]
+
+
+@pytest.fixture(scope="module")
+def maps():
+    """The recorded maps: rows, rates, and the losses of each seed."""
+    stored, found = records.read(records.PACKAGE.parent, "heatmaps", "full"), {}
+    for name in heatmaps.MAPS:
+        rows, rates = (np.array(each) for each in heatmaps.axes(name, "full"))
+        losses = [np.reshape(each, (len(rows), len(rates))) for each in stored.values(name, "losses")]
+        found[name.split()[-1]] = rows, rates, np.array(losses)
+    return found
+
+
+def shown(interval, digits=2):
+    """The numbers of an interval as the page prints them."""
+    return [round(each, digits) for each in (interval.mean, interval.low, interval.high)]
+
+
+def steepness(x, rates_of_seeds):
+    return np.array([np.polyfit(np.log10(x), np.log10(each), 1)[0] for each in rates_of_seeds])
+
+
+def test_the_best_cells_and_the_good_regions_of_the_full_maps(maps, glued):
+    assert glued["recipe-full-runs"] == [25_970] == [sum(losses.size for *_, losses in maps.values())]
+    for key, (rows, rates, losses) in maps.items():
+        mean = losses.mean(axis=0)
+        row, rate = np.argwhere(mean == mean.min())[0]
+        near = np.argwhere(mean / mean.min() < 1.05)
+        for name, value in {
+            "row": rows[row], "rate": rates[rate], "from": rows[near[:, 0].min()], "to": rows[near[:, 0].max()],
+        }.items():  # fmt: skip
+            assert glued[f"recipe-full-{key}-{name}"] == [float(f"{value:.2g}")], (key, name)
+        assert glued[f"recipe-full-{key}-share"] == [pytest.approx(100 * len(near) / mean.size, abs=0.051)]
+        assert len(near) / mean.size < 0.05  # small
+    rows, _, losses = maps["momentum"]
+    nine, best = losses[:, np.abs(rows - 0.9).argmin()], losses.reshape(5, -1)
+    minus = paired_difference(best[:, best.mean(0).argmin()], nine[:, nine.mean(0).argmin()])
+    assert glued["recipe-full-momentum-minus"] == shown(minus, 3)
+    assert minus.low < 0 < minus.high  # level
+    good = (losses.mean(0) < 1.05 * losses.mean(0).min()).any(axis=1)
+    assert np.diff(good.astype(int)).tolist().count(1) == 1 and good[0]  # from 0 on, a gap, and again
+
+
+def test_the_trade_off_holds_on_the_full_map_and_few_rates_make_it_look_flatter(cells, maps, glued):
+    rows, rates, losses = maps["momentum"]
+    fine = steepness(1 - rows, rates[losses.argmin(axis=2)])
+    names, coarse = {"np": np, "rates": rates}, []
+    exec(functions(cells["early-run"].source, "best_log_rate"), names)
+    for first in range(7):
+        few = [[names["best_log_rate"](row, rates[first::7]) for row in seed] for seed in losses[:, :, first::7]]
+        coarse.append(steepness(1 - rows, 10 ** np.array(few)))
+    coarse = np.mean(coarse, axis=0)
+    assert glued["recipe-full-slope"] == shown(mean_interval(fine))
+    assert glued["recipe-full-slope-few"] == shown(mean_interval(coarse))
+    assert glued["recipe-full-slope-gap"] == shown(paired_difference(fine, coarse))
+    _, low, high = glued["recipe-full-slope"]
+    assert low < 1 < high  # nothing is left to explain
+    assert glued["recipe-full-slope-few"][2] < 1 and glued["recipe-full-slope-gap"][1] > 0
+    assert abs(glued["recipe-full-slope-few"][0] - glued["recipe-tradeoff-slope"][0]) < 0.05
+
+
+def test_the_best_rate_follows_the_batch_to_its_end(maps, glued):
+    rows, rates, losses = maps["size"]
+    favorites = rates[losses.argmin(axis=2)]
+    assert glued["recipe-full-size-slope"] == shown(mean_interval(steepness(rows, favorites)))
+    assert glued["recipe-full-size-slope"][1] < 1 < glued["recipe-full-size-slope"][2]
+    assert rows[-2:].tolist() == [150, 300]
+    assert glued["recipe-full-size-last"] == shown(mean_interval(np.log10(favorites[:, -1] / favorites[:, -2])))
+    assert glued["recipe-full-size-last"][1] > 0 and favorites.max() < rates[-1]  # the list of rates is long enough
+    whole, thirty = (losses[:, row, losses[:, row].mean(0).argmin()] for row in (-1, rows.tolist().index(30)))
+    assert glued["recipe-full-size-large"] == shown(paired_difference(whole, thirty))
+    assert glued["recipe-full-size-large"][1] > 0 and (
+        glued["recipe-full-size-large"][0] < glued["recipe-batch-large"][0]
+    )
+
+
+def test_above_the_best_rate_the_best_decay_grows_and_saves_nothing(maps, glued):
+    rows, rates, losses = maps["decay"]
+    start = losses.mean(0).min(axis=0).argmin()
+    hot = np.flatnonzero((rates >= rates[start]) & (rates <= 10 * rates[start]))
+    slope = mean_interval(steepness(rates[hot], rows[losses[:, :, hot].argmin(axis=1)]))
+    assert glued["recipe-full-decay-slope"] == shown(slope) and slope.low > 0
+    assert glued["recipe-full-decay-hot-rate"] == [pytest.approx(rates[hot[-1]], rel=0.05)]
+    assert glued["recipe-full-decay-hot-loss"] == [pytest.approx(losses.mean(0)[:, hot[-1]].min(), abs=0.0051)]
+    assert glued["recipe-full-decay-loss"] == [pytest.approx(losses.mean(0).min(), abs=0.0051)]
+    assert glued["recipe-full-decay-hot-loss"][0] > 2 * glued["recipe-full-decay-loss"][0]

@@ -1,6 +1,8 @@
 """Chapter 18: its stack of networks, its count of boxes, its widths and its halving, and the verdicts of its text."""
 
+import base64
 import re
+import zlib
 from dataclasses import replace
 from pathlib import Path
 
@@ -9,8 +11,9 @@ import numpy as np
 import pytest
 import torch
 
-from lrcourse import notebooks
+from lrcourse import notebooks, records
 from lrcourse.data import moons
+from lrcourse.experiments.trainability import DIVERGED
 from lrcourse.torch import LogicNet, train
 
 CHAPTER = Path(__file__).parents[1] / "book" / "18-scale.ipynb"
@@ -127,6 +130,40 @@ def test_what_is_said_of_the_recorded_times_follows_from_them(glued):
 def test_the_recorded_edge_is_rougher_than_a_straight_one(glued):
     assert glued["scale-deep-times"][0] > 100
     assert glued["scale-deep-edge"][0] > 10 * glued["scale-deep-straight"][0]
+
+
+def recorded_fates(tile):
+    """Which pixels of a recorded tile trained: their last losses lie below the first."""
+    codes = np.frombuffer(zlib.decompress(base64.b64decode(tile["codes"])), "<u2").astype(float)
+    trained = (codes < DIVERGED) & (10 ** (codes / 1000 - 12) < tile["first loss"])
+    return trained.reshape(tile["pixels"], tile["pixels"])
+
+
+def beside_the_other(trained):
+    """The share of pixels whose right or upper neighbor has the other fate, in percent."""
+    right, up = np.diff(trained, axis=1)[:-1], np.diff(trained, axis=0)[:, :-1]
+    return 100 * (right | up).mean()
+
+
+def test_three_times_the_pixels_leave_more_of_the_edge_than_a_smooth_one_would_keep(glued):
+    runs = records.read(records.PACKAGE.parent, "trainability", "full").runs
+    tiles = {run["name"]: recorded_fates(run["results"]) for run in runs}
+    assert glued["scale-finer-networks"] == [1_152_000] == [sum(tile.size for tile in tiles.values())]
+    shares = {name: [beside_the_other(tile[::k, ::k]) for k in (12, 3, 1)] for name, tile in tiles.items()}
+    for name in tiles:
+        for n, share in zip((160, 480), shares[name][1:], strict=True):
+            key = f"scale-finer-{name.replace(' ', '-')}-{n}"
+            assert glued[key] == [round(share)], key
+    kept = [fine / coarse for _, coarse, fine in shares.values()]
+    raggedness = [2 + np.polyfit(np.log([40, 160, 480]), np.log(each), 1)[0] for each in shares.values()]
+    for end, pick in (("low", min), ("high", max)):
+        assert glued[f"scale-finer-kept-{end}"] == [round(pick(kept), 2)]
+        assert glued[f"scale-finer-dimension-{end}"] == [round(pick(raggedness), 1)]
+    assert kept[0] > min(kept) == kept[1] > 1.5 / 3 and max(kept) == kept[-1]  # a smooth edge keeps a third
+    assert min(raggedness) > 1.5
+    x, y = np.meshgrid(np.linspace(-1, 1, 480), np.linspace(-1, 1, 480))
+    disk = x**2 + y**2 < 0.5
+    assert beside_the_other(disk) / beside_the_other(disk[::3, ::3]) == pytest.approx(1 / 3, rel=0.05)
 
 
 def test_the_verdicts_follow_from_the_numbers(glued):

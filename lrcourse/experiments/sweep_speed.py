@@ -7,7 +7,9 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from functools import cache
-from typing import Any
+from importlib.metadata import version
+from importlib.util import find_spec
+from typing import Any, cast
 
 import numpy as np
 import torch
@@ -24,7 +26,7 @@ SOURCES = ("experiments/sweep_speed.py", "sweep/stacked.py", "sweep/engines.py",
 MEMBERS = (1, 4, 16, 64, 256)
 MANY = (64, 1024)  # of the full size, for a GPU
 SIZES = {"small": 3, "full": 3}  # rounds
-ENGINES = ("auto", "compiled", "vmap")
+ENGINES = ("auto", "compiled", "vmap", *(["jax"] if find_spec("jax") else []))
 LARGEST_CNN = {"auto": 256, "vmap": 64}  # members: for more, the loop and compiled vmap of convolutions take minutes
 ENOUGH = 1.0  # seconds that are measured: short runs are repeated, and the fastest of each side counts
 
@@ -75,8 +77,8 @@ class Case:
 
     def sweep(self, members: int, engine: str) -> None:
         """Train `members` settings."""
-        if engine == "vmap":
-            return self.vmap(members)
+        if engine in ("vmap", "jax"):
+            return self.vmap(members) if engine == "vmap" else self.jax(members)
         sweep(self.model, self.data, settings=self.plan(members).settings, steps=self.steps,
               batch_size=self.batch_size, engine=engine, progress=False)  # fmt: skip
 
@@ -84,7 +86,8 @@ class Case:
         """Compile the program of a sweep, also where `auto` may take it: a program fits any number of steps."""
         if engine == "auto":
             engine = "loop" if stacked.unsupported(self.plan(1)) else "compiled"
-        replace(self, steps=2).sweep(1 if engine == "loop" else members, engine)
+        steps = self.steps if engine == "jax" else 2  # JAX's program holds all of them
+        replace(self, steps=steps).sweep(1 if engine == "loop" else members, engine)
 
     def vmap(self, members: int) -> None:
         """The same with PyTorch's own means, compiled `vmap` over `functional_call`, without schedules and records."""
@@ -99,6 +102,21 @@ class Case:
                 if len(x) == (self.batch_size or len(x)):  # one shape, one program
                     weights, moved = step(weights, moved, lrs, x, y)
         next(iter(weights.values())).cpu()  # a GPU is waited for
+
+    def jax(self, members: int) -> None:
+        """The same with JAX, all steps in one program, without schedules and records."""
+        import jax
+
+        torch.manual_seed(0)
+        weights = [np.stack([each.detach().cpu().numpy()] * members) for each in self.model().parameters()]
+        lrs = np.geomspace(0.001, 0.1, members, dtype=np.float32)
+        points = len(self.data.x_train)
+        size = self.batch_size or points
+        epochs = -(-self.steps // (points // size))
+        orders = np.concatenate([torch.randperm(points)[: points // size * size].view(-1, size) for _ in range(epochs)])
+        x, y = self.data.x_train.astype(np.float32), self.data.y_train
+        train = jaxed(self.model_fn, self.steps)
+        jax.block_until_ready(train(weights, lrs, x, y, orders[: self.steps] if self.batch_size else None))
 
 
 def _cnn() -> nn.Module:
@@ -136,6 +154,35 @@ def vmapped(model_fn: Callable[[], nn.Module]) -> Callable[..., Any]:
     return torch.compile(torch.func.vmap(step, in_dims=(0, 0, 0, None, None)), dynamic=False)
 
 
+@cache
+def jaxed(model_fn: Callable[[], nn.Module], steps: int) -> Callable[..., Any]:
+    """All steps of all members in JAX. `orders`: the points of each step's batch, None for the whole set."""
+    import jax
+    import jax.numpy as jnp
+
+    functions = {nn.Tanh: jnp.tanh, nn.ReLU: jax.nn.relu}
+    layers = [functions.get(type(layer)) for layer in cast(nn.Sequential, model_fn())]
+
+    def loss(weights: Any, x: Any, y: Any) -> Any:
+        remaining = iter(weights)
+        for layer in layers:
+            x = layer(x) if layer else x @ next(remaining).T + next(remaining)
+        return -jnp.take_along_axis(jax.nn.log_softmax(x), y[:, None], 1).mean()
+
+    def train(weights: Any, lrs: Any, x: Any, y: Any, orders: Any) -> Any:
+        def step(state: Any, chosen: Any) -> Any:
+            weights, moved = state
+            batch = (x, y) if chosen is None else (x[chosen], y[chosen])
+            gradients = jax.vmap(jax.grad(loss), (0, None, None))(weights, *batch)
+            moved = [0.9 * each + gradient for each, gradient in zip(moved, gradients)]
+            lr = [lrs.reshape(-1, *[1] * (each.ndim - 1)) for each in weights]
+            return ([w - r * m for w, r, m in zip(weights, lr, moved)], moved), None
+
+        return jax.lax.scan(step, (weights, [jnp.zeros_like(each) for each in weights]), orders, length=steps)[0]
+
+    return jax.jit(train)
+
+
 def plan(size: str) -> list[tuple[str, int]]:
     """Every case, number of members and engine that can train it, in rounds."""
     rows = [
@@ -146,7 +193,7 @@ def plan(size: str) -> list[tuple[str, int]]:
     return [(row, seed) for row in rows for seed in range(SIZES[size])]
 
 
-def run(name: str, seed: int, size: str, device: str) -> dict[str, float]:
+def run(name: str, seed: int, size: str, device: str) -> dict[str, Any]:
     """The cost of one sweep in plain runs; how many times faster that is than plain runs one after the other, and
     than the same by this package's own loop, which records every update: one member's time for each."""
     case_name, members_name, engine = name.split(", ")
@@ -154,7 +201,8 @@ def run(name: str, seed: int, size: str, device: str) -> dict[str, float]:
     warm(case_name, members, engine, device)
     one = case.plan(members).part(0, 1)
     swept, plain, looped = fastest(lambda: case.sweep(members, engine), case.plain, lambda: loop.run(one))
-    return {"cost": swept / plain, "faster": members * plain / swept, "against the loop": members * looped / swept}
+    costs = {"cost": swept / plain, "faster": members * plain / swept, "against the loop": members * looped / swept}
+    return costs | ({"version": version("jax")} if engine == "jax" else {})
 
 
 @cache
