@@ -19,12 +19,13 @@ import zipfile
 from pathlib import Path
 
 import nbformat
+import nbgrader.api
 import pytest
 from distributed import LocalCluster
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
 from lrcourse import cli
-from lrcourse.grading import pool, run
+from lrcourse.grading import gradebook, pool, run
 from lrcourse.grading.bubblewrap import Bubblewrap
 from lrcourse.grading.limits import Limits
 from lrcourse.grading.preflight import BrokenLab
@@ -464,3 +465,22 @@ def test_formgrader_and_nbgraders_feedback_run_nothing_and_hide_the_hidden(grade
     assert tab.title() != "run" and SECRET not in page.read_text()
     tab.close()
     shutil.rmtree(graded[0] / "theirs")
+
+
+def test_a_grader_killed_while_it_makes_the_gradebook_leaves_none(tmp_path, monkeypatch):
+    whole = nbgrader.api.Gradebook
+
+    class Killed(whole):
+        def __init__(self, *given):
+            super().__init__(*given)
+            raise KeyboardInterrupt
+
+    monkeypatch.setenv("PATH", f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}")  # there is alembic
+    with monkeypatch.context() as killing:
+        killing.setattr(nbgrader.api, "Gradebook", Killed)
+        with pytest.raises(KeyboardInterrupt):
+            gradebook._create(str(tmp_path / "gradebook.db"))
+    assert not (tmp_path / "gradebook.db").exists()
+    gradebook._create(str(tmp_path / "gradebook.db"))
+    with whole(f"sqlite:///{tmp_path / 'gradebook.db'}", "lrcourse") as book:
+        assert book.students == []
