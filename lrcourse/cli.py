@@ -34,8 +34,11 @@ def _parser() -> argparse.ArgumentParser:
     book.add_argument("--zip", action="store_true", help="pack the built pages into one file as well, to read offline")
     book.set_defaults(run=_book)
 
-    notebooks = commands.add_parser("notebooks", help="run, normalize or check the notebooks")
-    notebooks.add_argument("action", choices=["run", "normalize", "check"])
+    notebooks = commands.add_parser("notebooks", help="open, run, normalize or check the notebooks")
+    notebooks.add_argument(
+        "action", choices=["open", "run", "normalize", "check"],
+        help="open: one in JupyterLab, where it prints what its page shows",
+    )  # fmt: skip
     notebooks.add_argument("paths", nargs="*", type=Path, help="default: all of book/ and solutions/")
     notebooks.add_argument("--jobs", type=int, default=-1, help="notebooks at a time (default: one per core)")
     notebooks.set_defaults(run=_notebooks)
@@ -138,6 +141,8 @@ def _notebooks(options: argparse.Namespace) -> int:
 
     from . import notebooks
 
+    if options.action == "open":
+        return _open_as_built(options.paths)
     paths = options.paths or notebooks.find(_repository())
     executed = [path for path in paths if "labs" not in path.parts]
     if options.action == "check":
@@ -153,6 +158,19 @@ def _notebooks(options: argparse.Namespace) -> int:
     changed = notebooks.run(executed, options.jobs)
     print("\n".join(f"changed: {path}" for path in changed) or "nothing changed")
     return 0
+
+
+def _open_as_built(paths: Sequence[Path]) -> int:
+    """Open JupyterLab in the environment that the build gives to kernels."""
+    import os
+
+    from .determinism import ENVIRONMENT
+    from .schedules.checks import bad
+
+    if len(paths) != 1 or not paths[0].exists():
+        raise bad("paths", [*map(str, paths)], "one notebook that exists", "name it: book/07-cyclical.ipynb")
+    command = [sys.executable, "-m", "jupyterlab", str(paths[0])]
+    return subprocess.run(command, env={**os.environ, **ENVIRONMENT}).returncode
 
 
 def _figures(options: argparse.Namespace) -> int:

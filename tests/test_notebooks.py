@@ -5,6 +5,7 @@ import io
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import nbformat
 import numpy as np
@@ -12,7 +13,8 @@ import pytest
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 from PIL import Image
 
-from lrcourse import notebooks
+from lrcourse import cli, notebooks
+from lrcourse.determinism import ENVIRONMENT
 from lrcourse.notebooks import NotebookError
 
 ROOT = Path(__file__).parents[1]
@@ -45,6 +47,20 @@ def pytest_nbval(*arguments) -> subprocess.CompletedProcess:
         *map(str, arguments),
     ]
     return subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+
+
+def test_a_notebook_is_opened_in_the_environment_of_the_build(tmp_path, monkeypatch, capsys):
+    ran = []
+    monkeypatch.setattr(
+        subprocess, "run", lambda command, env: ran.append((command, env)) or SimpleNamespace(returncode=3)
+    )
+    path = write(tmp_path / "book.ipynb", "1")
+    assert cli.main(["notebooks", "open", str(path)]) == 3
+    (command, env), *more = ran
+    assert command[-2:] == ["jupyterlab", str(path)] and ENVIRONMENT.items() <= env.items() and not more
+    for paths in ([], [str(path)] * 2, [str(tmp_path / "none.ipynb")]):
+        assert cli.main(["notebooks", "open", *paths]) == 1
+        assert "paths must be one notebook that exists" in capsys.readouterr().err
 
 
 def test_no_notebook_is_left_out_of_the_comparison():
