@@ -54,6 +54,8 @@ def test_a_notebook_is_opened_in_the_environment_of_the_build(tmp_path, monkeypa
     monkeypatch.setattr(
         subprocess, "run", lambda command, env: ran.append((command, env)) or SimpleNamespace(returncode=3)
     )
+    for name in ENVIRONMENT:
+        monkeypatch.delenv(name)
     path = write(tmp_path / "book.ipynb", "1")
     assert cli.main(["notebooks", "open", str(path)]) == 3
     (command, env), *more = ran
