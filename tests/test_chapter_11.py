@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from lrcourse import Constant, Cosine, Exponential, Linear, OneCycle, records
+from lrcourse import Constant, Cosine, Exponential, Linear, OneCycle, notebooks, records
 from lrcourse.experiments import superconvergence
 from lrcourse.intervals import paired_difference
 
@@ -123,3 +123,13 @@ def test_the_words_about_the_full_size_fit_its_record():
     assert cycles < cosines
     rise = [accuracies[f"{kind} 0.3, batch norm, few"] for kind in ("one-cycle", "cosine")]
     assert not paired_difference(*rise).excludes_zero, "too few runs to say that the rise did it"
+
+
+def test_the_words_about_the_small_record_fit_it():
+    shown = {name.removeprefix("onecycle-conv-"): text for name, text in notebooks.glued(CHAPTER).items()}
+    ends = {name: notebooks.numbers(text)[1:] for name, text in shown.items() if "[" in text}
+    for name in ("batch-few", "no-few", "batch-half"):  # too few; a little behind
+        assert ends[name][1] < 0
+    for name in ("no-half", "batch-few-cosine", "no-few-cosine", "batch-half-cosine", "no-half-cosine"):
+        assert ends[name][0] <= 0 <= ends[name][1]
+    assert ends["norm-tall"][0] > 0
