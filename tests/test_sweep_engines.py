@@ -7,9 +7,9 @@ import pytest
 import torch
 
 from lrcourse.data import moons
-from lrcourse.sweep import engines, grid, loop, stacked, sweep
+from lrcourse.sweep import engines, grid, loop, run, stacked, sweep
 from lrcourse.sweep.plan import Plan
-from lrcourse.torch import LogicNet
+from lrcourse.torch import MLP, LogicNet
 
 MEMBERS, STEPS = 100, 1000
 
@@ -213,3 +213,19 @@ def test_chunks_shrink_with_the_steps_and_the_width():
     assert engines.chunk_size(plan(LogicNet, 1000, members=4096), "compiled") == 4096
     assert engines.chunk_size(plan(LogicNet, 100_000), "compiled") == 55
     assert engines.chunk_size(plan(LogicNet, 1000, members=32), "loop") == 2
+
+
+@pytest.mark.parametrize(("engine", "model_fn", "processes"), [
+    ("loop", LogicNet, 8), ("compiled", lambda: MLP([2, 64, 2]), 8), ("compiled", LogicNet, 1),
+])  # fmt: skip
+def test_only_a_tiny_program_needs_no_processes_beside_its_threads(engine, model_fn, processes, monkeypatch):
+    def train(plan, engine, size, jobs, *_):
+        asked.append(jobs)
+        return loop.run(plan)
+
+    asked = []
+    monkeypatch.setattr(run, "_train", train)
+    monkeypatch.setattr(engines, "choose", lambda plan: engines.Choice(engine, "given", 2 * run.WORTH_PROCESSES))
+    monkeypatch.setattr(os, "cpu_count", lambda: 8)
+    sweep(model_fn, moons(n=20), settings=grid(lr=[0.1] * 2), steps=3, progress=False)
+    assert asked == [processes]

@@ -21,6 +21,7 @@ from .outcome import Outcome
 from .plan import OPTIMIZERS, Plan
 from .result import Result
 from .settings import Setting, as_settings
+from .stacked import is_tiny
 
 WORTH_PROCESSES = 20.0  # seconds of work from which starting processes, each of which imports PyTorch, pays
 
@@ -93,7 +94,7 @@ def sweep(
                 kept.begin({"plan": plan.digest(), "size": size, "choice": asdict(chosen)})
         else:  # another engine, or other chunks, would round differently
             size, chosen = manifest["size"], engines.Choice(**manifest["choice"])
-        jobs = _jobs(jobs, chosen.seconds)
+        jobs = _jobs(jobs, 0.0 if _fills_the_cores(plan, chosen.engine) else chosen.seconds)
         outcome = _train(plan, chosen.engine, size, jobs, backend, kept, progress)
     return Result(plan, outcome, chosen.engine, chosen.reason, has_test=isinstance(data, Dataset))
 
@@ -131,6 +132,11 @@ def _finished(engine: str, parts: Iterable[tuple[int, Plan]], size: int, jobs: i
 def _chunk(engine: str, size: int, start: int, plan: Plan) -> tuple[int, Outcome]:
     with _ALONE:  # the random numbers of PyTorch are the process's, and a worker of a cluster may have many threads
         return start, engines.ENGINES[engine](plan, size)
+
+
+def _fills_the_cores(plan: Plan, engine: str) -> bool:
+    """Whether one process is as fast as several: a tiny program is one loop over the members, which threads share."""
+    return engine == "compiled" and is_tiny(plan)
 
 
 def _jobs(jobs: int | None, seconds: float) -> int:
