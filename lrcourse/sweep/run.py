@@ -94,7 +94,7 @@ def sweep(
                 kept.begin({"plan": plan.digest(), "size": size, "choice": asdict(chosen)})
         else:  # another engine, or other chunks, would round differently
             size, chosen = manifest["size"], engines.Choice(**manifest["choice"])
-        jobs = _jobs(jobs, 0.0 if _fills_the_cores(plan, chosen.engine) else chosen.seconds)
+        jobs = _jobs(jobs, plan, chosen)
         outcome = _train(plan, chosen.engine, size, jobs, backend, kept, progress)
     return Result(plan, outcome, chosen.engine, chosen.reason, has_test=isinstance(data, Dataset))
 
@@ -134,15 +134,12 @@ def _chunk(engine: str, size: int, start: int, plan: Plan) -> tuple[int, Outcome
         return start, engines.ENGINES[engine](plan, size)
 
 
-def _fills_the_cores(plan: Plan, engine: str) -> bool:
-    """Whether one process is as fast as several: a tiny program is one loop over the members, which threads share."""
-    return engine == "compiled" and is_tiny(plan)
-
-
-def _jobs(jobs: int | None, seconds: float) -> int:
+def _jobs(jobs: int | None, plan: Plan, chosen: engines.Choice) -> int:
     if jobs is not None:
         return at_least_one("jobs", jobs)
-    return (os.cpu_count() or 1) if seconds > WORTH_PROCESSES else 1
+    # A tiny program is one loop over the members, which threads share: other processes would only build it again.
+    alone = chosen.engine == "compiled" and is_tiny(plan)
+    return 1 if alone or chosen.seconds <= WORTH_PROCESSES else os.cpu_count() or 1
 
 
 _known_loss = choice("cross_entropy", "mse")
