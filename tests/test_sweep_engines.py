@@ -1,6 +1,9 @@
 """Which engine is chosen, from times that are given here instead of measured, and what the choice may cost."""
 
 import os
+import platform
+import subprocess
+import sys
 import time
 
 import pytest
@@ -229,3 +232,22 @@ def test_only_a_tiny_program_needs_no_processes_beside_its_threads(engine, model
     monkeypatch.setattr(os, "cpu_count", lambda: 8)
     sweep(model_fn, moons(n=20), settings=grid(lr=[0.1] * 2), steps=3, progress=False)
     assert asked == [processes]
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="another C library keeps memory in its own way")
+def test_memory_that_a_step_frees_is_kept_for_the_next():
+    script = """if True:
+        import resource, torch
+        from lrcourse.data import moons
+        from lrcourse.sweep import grid, stacked
+        from lrcourse.sweep.plan import Plan
+        from lrcourse.torch import LogicNet
+
+        stacked.run(Plan(LogicNet, moons(n=20), "cross_entropy", "sgd", False, 1, None, grid(seed=[0])), compiled=False)
+        for _ in range(2):
+            before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+            torch.ones(2**22)
+        print(resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before)
+    """
+    run = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert int(run.stdout) < 100  # new pages; the 16 MB have 4,096
