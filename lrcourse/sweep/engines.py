@@ -21,7 +21,7 @@ from .plan import Plan
 COMPILE = 25.0  # seconds that the first compilation of a program takes
 COMPILE_AGAIN = 4.0  # and when Inductor finds it on the disk
 LITTLE = 0.2  # seconds of work for which nothing is stacked
-SAMPLE = 20  # updates of the loop that are timed at most: a fiftieth of the sweep, and a third of one run
+SAMPLE = 12  # updates of the loop that are timed at most: a fiftieth of the sweep, and a third of one run
 STACKED_SAMPLE = 5  # stacked steps that are timed at most: a fiftieth of the steps
 
 _BUILT: set[Path] = set()  # programs that this process has

@@ -333,16 +333,17 @@ def _batches(plan: Plan, like: Tensor, tiny: bool) -> Iterator[tuple[Any, Tensor
     if plan.batch_size is None:
         yield from itertools.repeat((*shaped(x, y), like.new_full((len(x),), 1 / len(x))))
     size = min(plan.batch_size or 0, len(x))
+    equal = like.new_full((size,), 1 / size)
     seeds, where = np.unique([each.seed for each in plan.settings], return_inverse=True)
     generators = [np.random.default_rng(int(seed)) for seed in seeds]
     while True:
         order = np.stack([generator.permutation(len(x)) for generator in generators])
         for chosen in torch.as_tensor(order[where] if len(seeds) > 1 else order[0]).to(x.device).split(size, -1):
             count = chosen.shape[-1]
-            share = like.new_full((size,), 1 / count)
+            share = equal
             if count < size:
                 chosen = torch.cat([chosen, chosen[..., :1].expand(*chosen.shape[:-1], size - count)], -1)
-                share[count:] = 0
+                share = torch.cat([like.new_full((count,), 1 / count), like.new_zeros(size - count)])
             yield *shaped(x[chosen], y[chosen]), share
 
 
