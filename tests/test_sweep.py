@@ -1,5 +1,7 @@
 """A sweep is many plain PyTorch runs: each member equals its own, whatever the others do."""
 
+import subprocess
+import sys
 from dataclasses import replace
 
 import numpy as np
@@ -320,3 +322,18 @@ def test_bad_data_and_bad_grids_are_named():
         grid(rate=[0.1])
     with pytest.raises(ValueError, match="lr must be a list"):
         grid(lr=0.1)
+
+
+def test_the_processes_of_a_sweep_may_write_to_their_large_data():
+    """PyTorch warns of arrays that it may not write to, which large ones that processes share usually are."""
+    script = """if True:
+        import numpy as np
+        from torch import nn
+        from lrcourse.sweep import grid, sweep
+
+        data = np.zeros((2000, 100)), np.zeros(2000, int)  # over 1 MB
+        model = lambda: nn.Linear(100, 2)
+        sweep(model, data, settings=grid(lr=[0.1] * 32), steps=2, engine="loop", jobs=2, progress=False)
+    """
+    run = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert "not writable" not in run.stderr

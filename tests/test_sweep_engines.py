@@ -135,7 +135,9 @@ def test_a_choice_costs_a_small_share_of_the_sweep(timed, members, steps):
     assert choice.reason.startswith("expected: ") == (timed["stacked"] > 0)
 
 
-@pytest.mark.parametrize("members, steps, sample", [(2, 20, 0), (4, 20, 0), (10, 20, 4), (64, 20, 6), (64, 1000, 20)])
+@pytest.mark.parametrize(
+    "members, steps, sample", [(2, 20, 0), (4, 20, 0), (10, 20, 4), (64, 20, 6), (64, 1000, engines.SAMPLE)]
+)
 def test_where_nothing_is_to_choose_only_the_time_is_estimated(timed, members, steps, sample):
     def estimated(choice):
         assert choice.engine == "loop" and timed == {"loop": sample, "stacked": 0}

@@ -28,7 +28,8 @@ MANY = (64, 1024)  # of the full size, for a GPU
 SIZES = {"small": 3, "full": 3}  # rounds
 ENGINES = ("auto", "compiled", "vmap", *(["jax"] if find_spec("jax") else []))
 LARGEST_CNN = {"auto": 256, "vmap": 64}  # members: for more, the loop and compiled vmap of convolutions take minutes
-ENOUGH = 1.0  # seconds that are measured: short runs are repeated, and the fastest of each side counts
+TURN = 0.3  # seconds that a side is repeated for, as a shorter time is a matter of luck on a busy machine
+ENOUGH = 1.0  # seconds that are measured at least, in as many rounds as that takes
 
 
 @dataclass(frozen=True)
@@ -213,14 +214,16 @@ def warm(case: str, members: int, engine: str, device: str) -> None:
 
 
 def fastest(*sides: Callable[[], object]) -> list[float]:
-    """The seconds of each side, which take turns."""
-    rounds: list[list[float]] = []
-    while sum(map(sum, rounds)) < ENOUGH:
+    """The seconds of each side, which take turns: the mean of its fastest turn."""
+    started, rounds = time.perf_counter(), []
+    while time.perf_counter() - started < ENOUGH:
         rounds.append([_seconds(side) for side in sides])
     return [min(each) for each in zip(*rounds)]
 
 
 def _seconds(call: Callable[[], object]) -> float:
-    started = time.perf_counter()
-    call()
-    return time.perf_counter() - started
+    started, calls = time.perf_counter(), 0
+    while time.perf_counter() - started < TURN:
+        call()
+        calls += 1
+    return (time.perf_counter() - started) / calls

@@ -125,7 +125,8 @@ def _finished(engine: str, parts: Iterable[tuple[int, Plan]], size: int, jobs: i
         return (_chunk(engine, size, start, plan) for start, plan in parts)
     from joblib import Parallel, delayed
 
-    pool = Parallel(n_jobs=jobs, backend=backend, batch_size=1, return_as="generator_unordered")
+    # Workers share large arrays; "c", copy on write, as PyTorch warns of an array that nobody may write to.
+    pool = Parallel(n_jobs=jobs, backend=backend, batch_size=1, return_as="generator_unordered", mmap_mode="c")
     return pool(delayed(_chunk)(engine, size, start, plan) for start, plan in parts)
 
 
