@@ -59,6 +59,7 @@ def test_a_sweep_is_set_against_plain_runs_and_against_the_loop_alone(monkeypatc
         return side
 
     monkeypatch.setattr(sweep_speed, "time", SimpleNamespace(perf_counter=lambda: clock[0]))
+    monkeypatch.setattr(sweep_speed, "ENOUGH", 1.0)
     monkeypatch.setattr(sweep_speed, "warm", lambda *_: None)
     monkeypatch.setattr(sweep_speed.Case, "plain", takes_time("plain"))
     monkeypatch.setattr(sweep_speed.Case, "sweep", takes_time("sweep"))

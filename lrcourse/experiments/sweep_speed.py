@@ -29,7 +29,7 @@ SIZES = {"small": 3, "full": 3}  # rounds
 ENGINES = ("auto", "compiled", "vmap", *(["jax"] if find_spec("jax") else []))
 LARGEST_CNN = {"auto": 256, "vmap": 64}  # members: for more, the loop and compiled vmap of convolutions take minutes
 TURN = 0.3  # seconds that a side is repeated for, as a shorter time is a matter of luck on a busy machine
-ENOUGH = 1.0  # seconds that are measured at least, in as many rounds as that takes
+ENOUGH = 3.0  # seconds that are measured at least, in as many rounds as that takes
 
 
 @dataclass(frozen=True)
