@@ -29,7 +29,7 @@ SIZES = {"small": 3, "full": 3}  # rounds
 ENGINES = ("auto", "compiled", "vmap", *(["jax"] if find_spec("jax") else []))
 LARGEST_CNN = {"auto": 256, "vmap": 64}  # members: for more, the loop and compiled vmap of convolutions take minutes
 TURN = 0.3  # seconds that a side is repeated for, as a shorter time is a matter of luck on a busy machine
-ENOUGH = 3.0  # seconds that are measured at least, in as many rounds as that takes
+ENOUGH = 2.0  # seconds that are measured at least, in as many rounds as that takes
 
 
 @dataclass(frozen=True)
@@ -185,13 +185,13 @@ def jaxed(model_fn: Callable[[], nn.Module], steps: int) -> Callable[..., Any]:
 
 
 def plan(size: str) -> list[tuple[str, int]]:
-    """Every case, number of members and engine that can train it, in rounds."""
+    """Every case, number of members and engine that can train it, in rounds: a busy minute falls into one of them."""
     rows = [
         f"{case}, {members} settings, {engine}"
         for case in cases() for members in (MANY if size == "full" else MEMBERS) for engine in ENGINES
         if case != "small CNN" or members <= LARGEST_CNN.get(engine, 0)
     ]  # fmt: skip
-    return [(row, seed) for row in rows for seed in range(SIZES[size])]
+    return [(row, seed) for seed in range(SIZES[size]) for row in rows]
 
 
 def run(name: str, seed: int, size: str, device: str) -> dict[str, Any]:
