@@ -1,7 +1,6 @@
 """Which engine is chosen, from times that are given here instead of measured, and what the choice may cost."""
 
 import os
-import platform
 import subprocess
 import sys
 import time
@@ -236,7 +235,6 @@ def test_only_a_tiny_program_needs_no_processes_beside_its_threads(engine, model
     assert asked == [processes]
 
 
-@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="another C library keeps memory in its own way")
 def test_memory_that_a_step_frees_is_kept_for_the_next():
     script = """if True:
         import resource, torch
