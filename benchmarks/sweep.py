@@ -7,10 +7,14 @@ status 1 if a goal is missed. `--map` measures the 256 × 256 map of 1,000 steps
 import argparse
 import statistics
 import time
+from collections import defaultdict
+
+from tqdm import tqdm
 
 from lrcourse.experiments import sweep_speed
 
 GOALS = {"2-3-2, 64 settings, compiled": 1.0, "digits 64-128-10, 64 settings, compiled": 5.0}  # cost in plain runs
+MEASURED = ("cost", "faster", "against the loop")
 NOT_SLOWER = 1.1  # times the loop, for what is the loop itself: the noise of two cores
 
 
@@ -19,12 +23,13 @@ def main() -> int:
     parser.add_argument("--map", action="store_true", help="measure the map of 256 x 256 settings as well")
     parser.add_argument("--only", default="", help="rows that contain this, for example '64 settings, compiled'")
     options = parser.parse_args()
-    missed = []
-    rounds = sweep_speed.SIZES["small"]
-    for name in dict.fromkeys(name for name, _ in sweep_speed.plan("small") if options.only in name):
-        costs = [sweep_speed.run(name, seed, "small", "cpu") for seed in range(rounds)]
-        cost, faster, loop = (statistics.median(each[key] for each in costs) for key in costs[0])
-        print(f"{name:<44} {cost:8.2f} plain runs, {faster:6.1f} times faster", flush=True)
+    missed, measured = [], defaultdict(list)
+    chosen = [(name, seed) for name, seed in sweep_speed.plan("small") if options.only in name]
+    for name, seed in tqdm(chosen, unit="row"):  # in rounds: a busy minute falls into one time of each row
+        measured[name].append(sweep_speed.run(name, seed, "small", "cpu"))
+    for name, costs in measured.items():
+        cost, faster, loop = (statistics.median(each[key] for each in costs) for key in MEASURED)
+        print(f"{name:<44} {cost:8.2f} plain runs, {faster:6.1f} times faster")
         if cost > GOALS.get(name, float("inf")):
             missed.append(f"{name}: at most {GOALS[name]} runs")
         if name.endswith("auto") and loop < 1 / NOT_SLOWER:
