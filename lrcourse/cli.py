@@ -238,8 +238,11 @@ def _bundle_labs(options: argparse.Namespace) -> int:
 
 
 def _sweep(options: argparse.Namespace) -> int:
+    from .schedules.checks import bad
     from .sweep import config
 
+    if options.output is not None and not options.output.parent.is_dir():  # before hours of training, not after
+        raise bad("--output", str(options.output), "in a folder that exists", f"make {options.output.parent} first")
     result = config.run(options.config, options.folder, options.cluster)
     frame = result.frame()
     print(f"{len(frame)} settings, {(result.diverged >= 0).sum()} diverged; engine: {result.engine} ({result.reason})")

@@ -11,7 +11,7 @@ from torch.nn import functional as F
 
 from lrcourse import SGDR, WSD, Constant, Cosine, Cyclic, Exponential, Linear, OneCycle, Schedule, Step, warmup
 from lrcourse.data import Dataset, linear_regression, moons
-from lrcourse.sweep import Setting, grid, sweep
+from lrcourse.sweep import Setting, grid, run, sweep
 from lrcourse.torch import MLP, LogicNet, ScheduleLR
 
 DATA = moons(n=50, n_test=30)
@@ -231,10 +231,136 @@ def test_a_loss_of_ones_own_goes_through_the_loop():
     assert result.engine == "loop" and "loss is a function" in result.reason
 
 
-def test_targets_that_do_not_fit_are_refused_as_by_torch():
-    with pytest.raises(ValueError, match="one output per target"):
-        sweep(net, DATA, settings=grid(lr=[0.1]), steps=3, loss="mse", engine="stacked", progress=False)
-    with pytest.raises(RuntimeError, match="shape"):
+def dropout():
+    return torch.nn.Sequential(
+        torch.nn.Linear(2, 16), torch.nn.ReLU(), torch.nn.Dropout(0.5), torch.nn.Linear(16, 2)
+    ).double()
+
+
+def test_what_a_member_draws_in_training_is_its_own():
+    settings = grid(lr=[0.1, 0.1, 0.2], seed=[3, 4])
+    torch.manual_seed(5)
+    expected = torch.rand(3)
+    torch.manual_seed(5)
+    result = sweep(dropout, DATA, settings=settings, steps=STEPS, progress=False)
+    assert torch.equal(torch.rand(3), expected)  # the random numbers around the sweep stay
+    np.testing.assert_array_equal(result.curves, [plain(dropout, DATA, setting)[0] for setting in settings])
+    assert result.engine == "loop" and result.verify() == 0
+
+
+def clipped(hook):
+    model = net()
+    hook(model)
+    return model
+
+
+def halved(gradient):
+    return gradient / 2
+
+
+def halve(parameter):
+    parameter.grad /= 2
+
+
+@pytest.mark.parametrize("engine", ["loop", "auto"])
+@pytest.mark.parametrize("hook", [
+    lambda model: [each.register_hook(halved) for each in model.parameters()],
+    lambda model: next(model.parameters()).register_post_accumulate_grad_hook(halve),
+    lambda model: model[0].register_full_backward_pre_hook(lambda layer, given: (given[0] / 2,)),
+    lambda model: model[2].register_full_backward_hook(lambda layer, given, out: (given[0] / 2,)),
+    lambda model: model.register_full_backward_pre_hook(lambda layer, given: (given[0] / 2,)),
+    lambda model: model.register_forward_hook(lambda layer, given, out: out / 2),
+])  # fmt: skip
+def test_hooks_are_never_left_out(hook, engine):
+    model_fn, settings = (lambda: clipped(hook)), grid(lr=[0.5, 5.0])
+    result = sweep(model_fn, DATA, settings=settings, steps=STEPS, engine=engine, progress=False)
+    np.testing.assert_array_equal(result.curves, [plain(model_fn, DATA, setting)[0] for setting in settings])
+    with pytest.raises(ValueError, match="has hooks"):
+        sweep(model_fn, DATA, settings=settings, steps=2, engine="stacked", progress=False)
+
+
+@pytest.mark.parametrize("label, refused", [(-100, None), (2, IndexError)])
+def test_labels_without_an_output_are_left_to_pytorch(label, refused):
+    y = np.where(np.arange(len(DATA.y_train)) % 5 == 4, label, DATA.y_train)
+    data, settings = replace(DATA, y_train=y), grid(lr=[0.1, 0.2])
+    with pytest.raises(ValueError, match="label has no output"):
+        sweep(net, data, settings=settings, steps=2, engine="compiled", progress=False)
+    if refused is not None:
+        with pytest.raises(refused):
+            sweep(net, data, settings=settings, steps=2, progress=False)
+        return
+    result = sweep(net, data, settings=settings, steps=STEPS, progress=False)
+    np.testing.assert_array_equal(result.curves, [plain(net, data, setting)[0] for setting in settings])
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_whole_numbers_are_no_classes_for_the_squared_error(engine):
+    one_hot = np.eye(2, dtype=int)[DATA.y_train]
+    for model_fn, y in [(net, one_hot), (lambda: torch.nn.Linear(2, 1).double(), DATA.y_train)]:
+        data = replace(DATA, y_train=y, y_test=y[: len(DATA.y_test)])
+        result = sweep(model_fn, data, settings=grid(lr=[0.1, 0.2]), steps=3, loss="mse", engine=engine, progress=False)
+        floats = replace(data, y_train=y.astype(float).reshape(len(y), -1))
+        expected = [plain(model_fn, floats, setting, loss="mse", steps=3)[0] for setting in result.plan.settings]
+        np.testing.assert_allclose(result.curves, expected, rtol=0, atol=1e-12)
+        assert np.isnan(result.test_accuracy).all()
+        with pytest.raises(ValueError, match="value must be a column with numbers, got 'test_accuracy'"):
+            result.best("test_accuracy")
+
+
+ONE = net()
+
+
+@pytest.mark.parametrize("bad, message", [
+    ({"model_fn": lambda: ONE}, "model_fn must be a function that builds a new model at every call"),
+    ({"model_fn": ONE}, "model_fn must be a function that builds a model"),
+    ({"model_fn": lambda: None}, "model_fn must be a function that builds a model with parameters"),
+    ({"model_fn": lambda: torch.nn.Flatten()}, "model_fn must be a function that builds a model with parameters"),
+    ({"model_fn": lambda: MLP([3, 2]).double()}, r"data must be inputs that the model takes.*float64 \(50, 2\)"),
+    ({"data": ((10 * DATA.x_train).astype(np.uint8), DATA.y_train)}, "data must be inputs .*uint8"),
+    ({"data": (DATA.x_train, DATA.y_train.astype(float))}, "targets that the loss takes"),
+    ({"data": (DATA.x_train, DATA.y_train[:, None])}, "targets that the loss takes"),
+    ({"data": (DATA.x_train, DATA.y_train.astype(str))}, "targets that the loss takes"),
+    ({"data": (3, 4)}, "data must be as many targets as inputs"),
+    ({"data": {"x": DATA.x_train, "y": DATA.y_train}}, "data must be as many targets as inputs"),
+    ({"loss": torch.nn.CrossEntropyLoss(reduction="none")}, "loss must be a function whose result is one number"),
+    ({"settings": {"lr": 0.1}}, "settings must be a list of settings"),
+    ({"settings": Setting(lr=0.1)}, "settings must be a list of settings"),
+    ({"settings": [0.1]}, "settings must be Settings, or mappings of"),
+    ({"settings": [{"learning_rate": 0.1}]}, "settings must be Settings, or mappings of"),
+    ({"nesterov": "no"}, "nesterov must be True or False"), ({"engine": ["loop"]}, "engine must be one of"),
+    ({"batch_size": 0}, "batch_size must be a whole number, 1 or more, got 0: pass for example 1"),
+])  # fmt: skip
+@pytest.mark.parametrize("engine", ["auto", "stacked"])
+def test_what_does_not_fit_is_named_before_anything_is_trained(monkeypatch, bad, message, engine):
+    for each in (run.engines.loop, run.engines.stacked.Training):
+        monkeypatch.setattr(each, "_member" if each is run.engines.loop else "train", None)
+    given = {"model_fn": net, "data": DATA, "settings": grid(lr=[0.1] * 200), "engine": engine, **bad}
+    with pytest.raises(ValueError, match=message):
+        sweep(**given, steps=50, progress=False)
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.parametrize("schedule", [
+    lambda step: 0.1 * 0.9**step, lambda step: 0.1, lambda optimizer: None, Cosine,
+    lambda optimizer: torch.optim.lr_scheduler.ReduceLROnPlateau(optimizer),
+])  # fmt: skip
+def test_a_schedule_that_is_none_is_named(schedule, engine):
+    with pytest.raises(ValueError, match="schedule must be a function that builds a PyTorch scheduler, one without a"):
+        sweep(net, DATA, settings=grid(schedule=[schedule]), steps=3, engine=engine, progress=False)
+
+
+def test_data_and_values_may_be_tensors_views_and_iterators():
+    x, y = torch.tensor(DATA.x_train, requires_grad=True), torch.tensor(DATA.y_train)
+    settings = grid(lr=torch.tensor([0.1, 0.2], dtype=torch.float64), seed=iter(range(2)))
+    result = sweep(net, (x, y), settings=settings, steps=3, progress=False)
+    expected = sweep(net, DATA, settings=grid(lr=[0.1, 0.2], seed=[0, 1]), steps=3, progress=False)
+    np.testing.assert_array_equal(result.curves, expected.curves)
+    backwards = sweep(net, (DATA.x_train[::-1], DATA.y_train[::-1]), settings=settings, steps=3, progress=False)
+    np.testing.assert_allclose(backwards.curves, expected.curves, rtol=0, atol=1e-12)
+
+
+def test_targets_that_do_not_fit_are_refused():
+    with pytest.raises(ValueError, match="data must be inputs that the model takes, and targets that the loss takes"):
         sweep(net, DATA, settings=grid(lr=[0.1]), steps=3, loss="mse", progress=False)
 
 
@@ -289,11 +415,31 @@ def test_the_best_member_is_finite():
     lost = sweep(line, LINE, settings=grid(lr=[1e6]), steps=100, loss="mse", progress=False)
     with pytest.raises(ValueError, match="stays finite"):
         lost.best()
+    with pytest.raises(ValueError, match="column must be one of"):
+        result.best("colour")
+
+
+def test_a_momentum_that_is_left_out_is_that_of_the_optimizer():
+    settings = grid(lr=[0.1], momentum=[None, 0.5])
+    for optimizer, default in [("sgd", 0.0), ("adam", 0.9)]:
+        result = sweep(net, DATA, settings=settings, steps=3, optimizer=optimizer, progress=False)
+        assert result.frame()["momentum"].tolist() == [default, 0.5]
+        assert result.heatmap("lr", "momentum").y == [default, 0.5]
+
+
+def test_a_result_without_test_data_has_no_test_columns():
+    settings = grid(lr=[0.1, 0.2])
+    result = sweep(net, DATA, settings=settings, steps=3, progress=False)
+    assert result.test_loss.tolist() == result.outcome.test_loss.tolist()
+    pair = sweep(net, (DATA.x_train, DATA.y_train), settings=settings, steps=3, progress=False)
+    assert np.isnan(pair.test_loss).all() and np.isnan(pair.test_accuracy).all()
 
 
 def test_verify_finds_what_is_wrong():
     result = sweep(net, DATA, settings=MEMBERS, steps=STEPS, engine="stacked", progress=False)
     assert result.verify(n=4) < 1e-10
+    with pytest.raises(ValueError, match="n must be a whole number, 1 or more"):
+        result.verify(n=0)  # would find nothing wrong
     wrong = result.curves.copy()
     wrong[-1, 7] += 0.5
     assert replace(result, outcome=replace(result.outcome, losses=wrong)).verify(n=2) == pytest.approx(0.5)
@@ -320,8 +466,9 @@ def test_bad_data_and_bad_grids_are_named():
             sweep(net, data, settings=grid(lr=[0.1]), steps=1, progress=False)
     with pytest.raises(ValueError, match="name must be one of"):
         grid(rate=[0.1])
-    with pytest.raises(ValueError, match="lr must be a list"):
-        grid(lr=0.1)
+    for lr in (0.1, np.array(0.1), "0.1"):
+        with pytest.raises(ValueError, match="lr must be a list"):
+            grid(lr=lr)
 
 
 def test_the_processes_of_a_sweep_may_write_to_their_large_data():

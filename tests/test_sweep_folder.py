@@ -1,20 +1,27 @@
 """A sweep that is killed continues where it stopped, and ends as if nothing had happened."""
 
+import functools
+import itertools
 import json
 import os
 import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 
 import numpy as np
 import pytest
+import torch
+from torch.nn import functional as F
+from torch.optim.lr_scheduler import ExponentialLR
 
 from lrcourse.data import moons
-from lrcourse.sweep import grid, sweep
+from lrcourse.sweep import engines, grid, loop, stacked, sweep, watch
 from lrcourse.torch import LogicNet
 
 DATA = moons(n=20, n_test=10)
+SIX = grid(lr=[0.1, 0.2, 0.3], momentum=[0.9], seed=[0, 1])
 
 FEW = """
 import sys
@@ -79,9 +86,84 @@ def test_killed_in_the_middle_it_continues_and_gives_the_same(tmp_path, code, ch
     np.testing.assert_array_equal(continued, np.load(whole / "result.npy"))
 
 
+ONE = FEW.replace("engines.chunk_size = lambda plan, engine: 4", "from lrcourse.sweep import watch\nwatch.EVERY = 0.0")
+
+
+@pytest.mark.parametrize("engine, steps", [("stacked", 2000), ("loop", 150), ("compiled", 3000)])
+def test_killed_within_its_only_part_it_continues_from_there(tmp_path, engine, steps):
+    killed, whole = tmp_path / "killed", tmp_path / "whole"
+    process = start(ONE, killed, engine, steps, 1)
+    while len(list(killed.glob("chunk-*.pt"))) < 1:
+        assert process.poll() is None, "it finished before it could be killed"
+        time.sleep(0.01)
+    os.killpg(process.pid, signal.SIGKILL)
+    assert process.wait() == -signal.SIGKILL
+    assert not (killed / "result.npy").exists()
+    np.testing.assert_array_equal(finish(ONE, killed, engine, steps, 1), finish(ONE, whole, engine, steps, 1))
+    assert not list(killed.glob("*.pt"))
+
+
+def interrupted(after):
+    """`train` of the stacked members, or of one member, that is stopped before its call number `after`."""
+    calls = itertools.count(1)
+
+    def wrap(train):
+        def stopped(*given):
+            if next(calls) == after:
+                raise KeyboardInterrupt
+            return train(*given)
+
+        return stopped
+
+    return wrap
+
+
+@pytest.mark.parametrize("engine, optimizer", [("stacked", "sgd"), ("stacked", "adamw"), ("loop", "sgd")])
+def test_only_what_was_lost_is_trained_again(tmp_path, monkeypatch, engine, optimizer):
+    options = {"engine": engine, "optimizer": optimizer, "steps": 40, "batch_size": 7, "jobs": 1, "settings": SIX}
+    owner, name = (stacked.Training, "train") if engine == "stacked" else (loop, "_member")
+    trained = []
+
+    def counted(first, second):
+        trained.append(second if engine == "stacked" else 40)
+        return real(first, second)
+
+    real = getattr(owner, name)
+    monkeypatch.setattr(watch, "EVERY", 0.0)
+    monkeypatch.setattr(stacked, "SHORT", 0.0)  # every step a piece
+    monkeypatch.setattr(engines, "chunk_size", lambda plan, engine: 6)
+    with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt):
+        # The first call of the loop is a sample, which is timed.
+        patched.setattr(owner, name, interrupted(after=4 if engine == "stacked" else 5)(real))
+        run(tmp_path / "stopped", **options)
+    monkeypatch.setattr(owner, name, counted)
+    continued = run(tmp_path / "stopped", **options)
+    assert sum(trained) == (40 - 3 if engine == "stacked" else 40 * 3)
+    whole = run(tmp_path / "whole", **options)
+    for name, column in continued.outcome.arrays().items():
+        np.testing.assert_array_equal(column, whole.outcome.arrays()[name], err_msg=name)
+
+
+@pytest.mark.parametrize("engine", ["stacked", "loop"])
+def test_the_bar_moves_within_a_part(monkeypatch, engine):
+    monkeypatch.setattr(stacked, "SHORT", 0.0)
+    seen = []
+    plan = run(None, settings=SIX, steps=8).plan
+    engines.ENGINES[engine](plan, 6, watch.Watch(report=seen.append))
+    assert sum(seen) == 6 * 8 and len(seen) == (8 if engine == "stacked" else 6)
+
+
 def run(folder, **changes):
-    arguments = {"settings": grid(lr=[0.1, 0.2]), "steps": 4, "progress": False, "folder": folder, **changes}
-    return sweep(lambda: LogicNet().double(), arguments.pop("data", DATA), **arguments)
+    arguments = {
+        "settings": grid(lr=[0.1, 0.2]),
+        "steps": 4,
+        "progress": False,
+        "folder": folder,
+        "data": DATA,
+        **changes,
+    }
+    model_fn = arguments.pop("model_fn", lambda: LogicNet().to(torch.from_numpy(arguments["data"].x_train).dtype))
+    return sweep(model_fn, **arguments)
 
 
 def test_a_finished_sweep_is_read_from_its_folder(tmp_path):
@@ -97,8 +179,8 @@ def test_a_finished_sweep_is_read_from_its_folder(tmp_path):
 
 
 @pytest.mark.parametrize("change", [
-    {"steps": 5}, {"settings": grid(lr=[0.1, 0.3])}, {"batch_size": 4}, {"loss": "mse"}, {"optimizer": "adam"},
-    {"nesterov": True}, {"data": moons(n=20, n_test=10, seed=1)},
+    {"steps": 5}, {"settings": grid(lr=[0.1, 0.3])}, {"batch_size": 4}, {"loss": torch.nn.CrossEntropyLoss()},
+    {"optimizer": "adam"}, {"nesterov": True}, {"data": moons(n=20, n_test=10, seed=1)},
 ])  # fmt: skip
 def test_a_folder_belongs_to_one_sweep(tmp_path, change):
     run(tmp_path)
@@ -110,3 +192,103 @@ def test_the_manifest_says_how_the_sweep_was_cut(tmp_path):
     run(tmp_path, engine="stacked")
     manifest = json.loads((tmp_path / "manifest.json").read_text())
     assert manifest["choice"]["engine"] == "stacked" and len(manifest["plan"]) == 64
+
+
+def decaying(gamma):
+    return lambda optimizer: ExponentialLR(optimizer, gamma)
+
+
+def loss_in(unit):
+    return lambda outputs, y: F.cross_entropy(outputs, y) / unit
+
+
+class Own(torch.nn.Sequential):
+    def __init__(self, scale):
+        super().__init__(torch.nn.Linear(2, 2))
+        self.scale = scale
+
+    def forward(self, x):
+        return self.scale * super().forward(x)
+
+
+class Squared(Own):
+    def forward(self, x):
+        return (self.scale * super().forward(x)) ** 2
+
+
+Squared.__qualname__ = Squared.__name__ = "Own"  # as if the code had been edited
+
+
+@pytest.mark.parametrize("before, after", [
+    ({"settings": grid(schedule=[decaying(0.9)])}, {"settings": grid(schedule=[decaying(0.5)])}),
+    ({"settings": grid(schedule=[functools.partial(ExponentialLR, gamma=0.9)])},
+     {"settings": grid(schedule=[functools.partial(ExponentialLR, gamma=0.5)])}),
+    ({"loss": torch.nn.CrossEntropyLoss()}, {"loss": torch.nn.CrossEntropyLoss(label_smoothing=0.3)}),
+    ({"loss": loss_in(1)}, {"loss": loss_in(2)}),
+    ({"model_fn": lambda: Own(1.0)}, {"model_fn": lambda: Own(2.0)}),
+    ({"model_fn": lambda: Own(1.0)}, {"model_fn": lambda: Squared(1.0)}),
+    ({"settings": grid(lr=[0.1])}, {"settings": grid(lr=[0.1], momentum=[0.5])}),
+])  # fmt: skip
+def test_functions_count_by_what_they_do(tmp_path, before, after):
+    data = replace(DATA, x_train=DATA.x_train.astype(np.float32))
+    run(tmp_path, **{"data": data, **before})
+    run(tmp_path, **{"data": data, **before})
+    with pytest.raises(ValueError, match="folder must be empty or begun by this very sweep"):
+        run(tmp_path, **{"data": data, **after})
+
+
+GLOBAL = """
+import sys
+from torch.optim.lr_scheduler import StepLR
+from lrcourse.data import moons
+from lrcourse.sweep import grid, sweep
+from lrcourse.torch import LogicNet
+
+EVERY, NAMES = int(sys.argv[2]), {"a", "b", "c"}
+
+def scheduler(optimizer):
+    return StepLR(optimizer, EVERY if "a" in {"a", "b", "c"} else 1)
+
+sweep(LogicNet, moons(n=20), settings=grid(schedule=[lambda optimizer: scheduler(optimizer)]), steps=4,
+      folder=sys.argv[1], progress=False)
+"""
+
+
+def test_a_folder_is_recognised_in_another_process(tmp_path):
+    """Also with a set in the code, whose order is another in every process, and a number of the module."""
+
+    def status(every):
+        command = [sys.executable, "-c", GLOBAL, str(tmp_path / "kept"), every]
+        environment = {**os.environ, "PYTHONHASHSEED": str(len(called))}
+        called.append(subprocess.run(command, env=environment, capture_output=True, text=True))
+        return called[-1].returncode
+
+    called = []
+    assert [status("2"), status("2"), status("3")] == [0, 0, 1]
+    assert "folder must be empty or begun by this very sweep" in called[-1].stderr
+
+
+def test_what_is_wrong_with_a_folder_is_named(tmp_path):
+    def refused(message, **changes):
+        with pytest.raises(ValueError, match=message):
+            run(tmp_path / "kept", **changes)
+
+    run(tmp_path / "kept")
+    refused("engine must be 'loop', with which the folder was begun, got 'stacked'", engine="stacked")
+    refused("engine must be one of", engine="magic")
+    manifest, chunk = tmp_path / "kept" / "manifest.json", tmp_path / "kept" / "chunk-00000000.npz"
+    chunk.write_bytes(chunk.read_bytes()[:100])
+    refused("folder must be a whole file.*delete it")
+    manifest.write_text(manifest.read_text()[:20])
+    refused("folder must be one whose manifest.json is whole")
+    manifest.unlink()
+    refused("folder must be empty or begun by this very sweep")
+    (tmp_path / "file").touch()
+    with pytest.raises(ValueError, match="folder must be a folder that can be made"):
+        run(tmp_path / "file")
+
+
+def test_a_model_of_any_number_type_may_be_kept(tmp_path):
+    for _ in range(2):
+        result = run(tmp_path, model_fn=lambda: LogicNet().bfloat16())
+    assert np.isfinite(result.curves).all()

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from lrcourse.data import linear_regression, moons
-from lrcourse.sweep import Setting, sweep
+from lrcourse.sweep import Setting, sweep, tuner
 from lrcourse.sweep.tuner import tune
 from lrcourse.torch import LogicNet
 
@@ -54,5 +54,34 @@ def test_a_member_that_diverges_is_a_failed_trial():
 
 @pytest.mark.parametrize("counts", [{"trials": 0}, {"trials": 2, "together": 0}])
 def test_counts_are_checked(counts):
-    with pytest.raises(ValueError, match="must be a whole number of steps, at least 1"):
+    with pytest.raises(ValueError, match="must be a whole number, 1 or more"):
         tune(optuna.create_study(), suggest, net, LINE, steps=1, **counts)
+
+
+@pytest.mark.parametrize("stopped", [KeyboardInterrupt, ValueError])
+def test_a_round_that_is_stopped_leaves_no_trial_at_work(tmp_path, monkeypatch, stopped):
+    def stop(*given, **options):
+        raise stopped
+
+    storage = f"sqlite:///{tmp_path}/study.db"
+    study = optuna.create_study(storage=storage, study_name="stopped")
+    tune(study, suggest, net, moons(n=30), trials=2, together=2, steps=2, progress=False)
+    monkeypatch.setattr(tuner, "sweep", stop)
+    with pytest.raises(stopped):
+        tune(study, suggest, net, moons(n=30), trials=4, together=4, steps=2, progress=False)
+    states = [trial.state.name for trial in optuna.load_study(study_name="stopped", storage=storage).trials]
+    assert states == ["COMPLETE"] * 2 + ["FAIL"] * 4
+
+
+@pytest.mark.parametrize("bad, message", [
+    ({"value": "colour"}, "value must be one of"), ({"value": "test_loss"}, "value must be one of"),
+    ({"folder": "kept"}, "folder must be left out"),
+    ({"value": "test_accuracy", "data": moons(n=30)}, "study must be MAXIMIZE for an accuracy"),
+])  # fmt: skip
+def test_what_could_not_be_told_is_not_trained(monkeypatch, bad, message):
+    monkeypatch.setattr(tuner, "sweep", None)
+    study = optuna.create_study()
+    given = {"model_fn": net, "data": (moons(n=30).x_train, moons(n=30).y_train), "trials": 2, "steps": 2, **bad}
+    with pytest.raises(ValueError, match=message):
+        tune(study, suggest, **given)
+    assert not study.trials

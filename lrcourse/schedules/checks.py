@@ -52,6 +52,12 @@ def steps(name: str, value: Any) -> int:
     return int(value)
 
 
+def whole(name: str, value: Any, least: int) -> int:
+    if _number(name, value) < least or value != int(value):
+        raise bad(name, value, f"a whole number, {least} or more", f"pass for example {max(least, 1)}")
+    return int(value)
+
+
 def length(name: str, value: Any) -> float:
     if _number(name, value) <= 0:
         raise bad(name, value, "a positive number of steps", "use for example 2 to 8 epochs' worth of steps")

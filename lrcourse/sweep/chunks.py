@@ -2,6 +2,8 @@
 
 import json
 import os
+import zipfile
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -16,43 +18,56 @@ class Folder:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        path.mkdir(parents=True, exist_ok=True)
+        try:
+            path.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise bad("folder", str(path), "a folder that can be made", str(error)) from None
 
     def manifest(self, digest: str) -> dict[str, Any] | None:
         """What was decided when the sweep began, None if it has not.
 
-        Raises: `ValueError` if the folder holds another sweep.
+        Raises: `ValueError` if the folder holds another sweep, or pieces of which nothing says whose they are.
         """
         file = self.path / "manifest.json"
-        if not file.exists():
-            return None
-        manifest = json.loads(file.read_text(encoding="utf-8"))
-        if manifest["plan"] != digest:
+        try:
+            manifest = json.loads(file.read_text(encoding="utf-8")) if file.exists() else None
+        except ValueError:
+            raise bad("folder", str(self.path), "one whose manifest.json is whole", "choose another folder") from None
+        begun = any(self.path.glob("chunk-*")) if manifest is None else manifest["plan"] != digest
+        if begun:
             raise bad("folder", str(self.path), "empty or begun by this very sweep", "choose another folder")
         return manifest
 
     def begin(self, manifest: dict[str, Any]) -> None:
-        self._write("manifest.json", lambda file: file.write(json.dumps(manifest, indent=1).encode()))
+        write(self.path / "manifest.json", lambda file: file.write(json.dumps(manifest, indent=1).encode()))
+
+    def unfinished(self, start: int) -> Path:
+        """The file of a piece that is still in training."""
+        return self.path / f"chunk-{start:08}.pt"
 
     def save(self, start: int, outcome: Outcome) -> None:
-        self._write(_name(start), lambda file: np.savez(file, allow_pickle=False, **outcome.arrays()))
+        write(self._finished(start), lambda file: np.savez(file, allow_pickle=False, **outcome.arrays()))
+        self.unfinished(start).unlink(missing_ok=True)
 
     def load(self, start: int) -> Outcome | None:
-        file = self.path / _name(start)
+        file = self._finished(start)
         if not file.exists():
             return None
-        with np.load(file) as arrays:
-            return Outcome(**arrays)
+        try:
+            with np.load(file) as arrays:
+                return Outcome(**arrays)
+        except (ValueError, TypeError, OSError, EOFError, zipfile.BadZipFile):
+            raise bad("folder", str(file), "a whole file", "delete it, and its settings are trained again") from None
 
-    def _write(self, name: str, write: Any) -> None:
-        """Whole or not at all: a file gets its name when it is complete and on the disk."""
-        partial = self.path / f"{name}.{os.getpid()}.partial"
-        with partial.open("wb") as file:
-            write(file)
-            file.flush()
-            os.fsync(file.fileno())
-        partial.replace(self.path / name)
+    def _finished(self, start: int) -> Path:
+        return self.path / f"chunk-{start:08}.npz"
 
 
-def _name(start: int) -> str:
-    return f"chunk-{start:08}.npz"
+def write(path: Path, content: Callable[[Any], object]) -> None:
+    """Whole or not at all: a file gets its name when it is complete and on the disk."""
+    partial = path.with_name(f"{path.name}.{os.getpid()}.partial")
+    with partial.open("wb") as file:
+        content(file)
+        file.flush()
+        os.fsync(file.fileno())
+    partial.replace(path)

@@ -32,20 +32,21 @@ def read(path: Path) -> dict[str, Any]:
     """
     try:
         table = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (OSError, tomllib.TOMLDecodeError) as error:
+    except (OSError, ValueError) as error:
         raise bad("config", str(path), "a readable TOML file", str(error)) from None
     if missing := {"data", "model", "grid", "steps"} - set(table):
         raise bad("config", sorted(table), f"complete, with {sorted(missing)}", "see lrcourse.sweep.config.read")
-    chosen, model, values = dict(table.pop("data")), dict(table.pop("model")), table.pop("grid")
+    chosen, model, values = (dict(_table(name, table.pop(name))) for name in ("data", "model", "grid"))
     if unknown := set(table) - set(OPTIONS):
         raise bad("option", sorted(unknown), f"one of {OPTIONS}", "see lrcourse.sweep.sweep")
     if (name := chosen.pop("name", None)) not in DATA:
         raise bad("data.name", name, f"one of {sorted(DATA)}", "use Python for data of your own")
     dtype = choice("float32", "float64")("dtype", model.pop("dtype", "float32"))
-    settings = grid(**{name: [_parsed(value) for value in _listed(values[name])] for name in values})
+    settings = grid(**{key: _listed(key, value) for key, value in values.items()})
+    _called("model", MLP, model)
     return {
         "model_fn": lambda: MLP(**model).to(getattr(torch, dtype)),
-        "data": DATA[name](**chosen),
+        "data": _called("data", DATA[name], chosen),
         "settings": settings,
         **table,
     }
@@ -56,14 +57,30 @@ def run(path: Path, folder: Path | None, cluster: str | None = None) -> Any:
     return sweep(**read(path), folder=folder, cluster=cluster)
 
 
-def _listed(values: Any) -> Any:
+def _table(name: str, value: Any) -> Any:
+    if not isinstance(value, dict):
+        raise bad(name, value, "a table", f"write [{name}] and its values below it")
+    return value
+
+
+def _called(name: str, build: Callable[..., Any], arguments: dict[str, Any]) -> Any:
+    try:
+        return build(**arguments)
+    except TypeError as error:
+        raise bad(name, arguments, f"a table of arguments of {build.__name__}", str(error)) from None
+
+
+def _listed(name: str, values: Any) -> Any:
     if not isinstance(values, dict):
-        return values
+        return [_parsed(value) for value in values] if isinstance(values, list) else values
     spaced: dict[str, Any] = {"geomspace": np.geomspace, "linspace": np.linspace, "range": range}
+    if len(values) != 1 or not set(values) <= set(spaced):
+        raise bad(name, values, f"a list of values, or one of {sorted(spaced)}", f"write {name} = [...]")
     ((kind, arguments),) = values.items()
-    if kind not in spaced:
-        raise bad("spacing", kind, f"one of {sorted(spaced)}", "or list the values")
-    return spaced[kind](*arguments)
+    try:
+        return list(spaced[kind](*arguments))
+    except (TypeError, ValueError) as error:
+        raise bad(name, values, "spaced as [first, last, number]", str(error)) from None
 
 
 def _parsed(value: Any) -> Any:

@@ -17,6 +17,7 @@ from ..schedules.checks import bad
 from . import loop, stacked
 from .outcome import Outcome
 from .plan import Plan
+from .watch import Watch
 
 COMPILE = 25.0  # seconds that the first compilation of a program takes
 COMPILE_AGAIN = 4.0  # and when Inductor finds it on the disk
@@ -36,16 +37,16 @@ class Choice:
     seconds: float
 
 
-def _run_compiled(plan: Plan, size: int) -> Outcome:
-    outcome = stacked.run(plan, compiled=True, size=size)
+def _run_compiled(plan: Plan, size: int, watch: Watch) -> Outcome:
+    outcome = stacked.run(plan, compiled=True, size=size, watch=watch)
     _remember(plan, size)
     return outcome
 
 
 # What trains a part of a sweep whose parts have `size` members; only the last may be smaller.
-ENGINES: dict[str, Callable[[Plan, int], Outcome]] = {
-    "loop": lambda plan, size: loop.run(plan),
-    "stacked": lambda plan, size: stacked.run(plan, compiled=False),
+ENGINES: dict[str, Callable[[Plan, int, Watch], Outcome]] = {
+    "loop": lambda plan, size, watch: loop.run(plan, watch),
+    "stacked": lambda plan, size, watch: stacked.run(plan, compiled=False, watch=watch),
     "compiled": _run_compiled,
 }
 
@@ -101,7 +102,7 @@ def check(plan: Plan, engine: str) -> Choice:
 
     Raises: `ValueError` if it does not exist or cannot train the model.
     """
-    if engine not in ENGINES:
+    if engine not in list(ENGINES):
         raise bad("engine", engine, f"one of {['auto', *ENGINES]}", "leave it out to have it chosen")
     if engine != "loop" and (why_not := stacked.unsupported(plan)):
         raise bad("engine", engine, "'loop' for this model", why_not)

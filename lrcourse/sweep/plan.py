@@ -1,7 +1,8 @@
 """Everything a sweep is about to do, and nothing it has done: what is sent to other processes."""
 
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -12,7 +13,8 @@ from .. import schedules
 from ..data import Dataset
 from ..schedules import Schedule
 from ..schedules.base import Array
-from ..torch.schedule_lr import _described
+from ..schedules.checks import bad
+from .fingerprint import described
 from .settings import NAMES, Setting
 
 OPTIMIZERS: dict[str, Any] = {"sgd": torch.optim.SGD, "adam": torch.optim.Adam, "adamw": torch.optim.AdamW}
@@ -38,8 +40,7 @@ class Plan:
 
     def model(self, seed: int) -> torch.nn.Module:
         """The untrained model of a seed; the random numbers around it stay as they are."""
-        with torch.random.fork_rng():
-            torch.manual_seed(seed)
+        with seeded(seed):
             return self.model_fn()
 
     def momentum(self, setting: Setting) -> float | Schedule:
@@ -69,7 +70,17 @@ class Plan:
     def torch_scheduler(self, setting: Setting, optimizer: torch.optim.Optimizer) -> Any:
         """The member's scheduler where it is one of PyTorch's own."""
         own = setting.schedule
-        return None if own is None or isinstance(own, Schedule) else own(optimizer)
+        if own is None or isinstance(own, Schedule):
+            return None
+        must = "a function that builds a PyTorch scheduler, one without a metric, on an optimizer"
+        try:
+            scheduler = own(optimizer)
+        except Exception as error:
+            raise bad("schedule", own, must, str(error)) from error
+        metric = torch.optim.lr_scheduler.ReduceLROnPlateau
+        if not isinstance(scheduler, torch.optim.lr_scheduler.LRScheduler) or isinstance(scheduler, metric):
+            raise bad("schedule", own, must, f"it gave {scheduler!r}; a rate by step is a Schedule")
+        return scheduler
 
     def tables(self) -> tuple[Array, Array]:
         """The rate and the momentum of every update of every member, each of shape `(steps, members)`."""
@@ -103,16 +114,17 @@ class Plan:
         return rows[:, 0], rows[:, 1]
 
     def digest(self) -> str:
-        """A fingerprint of all that decides the result; functions count by their name."""
+        """A fingerprint of all that decides the result; functions count by their code and the values they use."""
         model = self.model(self.settings[0].seed)
         shared = [self.loss, self.optimizer, self.nesterov, self.steps, self.batch_size]
-        members = [[_described(getattr(each, name)) for name in NAMES] for each in self.settings]
-        digest = hashlib.sha256(repr([str(model), *map(_described, shared), members]).encode())
-        data = self.dataset
-        for array in (data.x_train, data.y_train, data.x_test, data.y_test, *map(_numpy, model.parameters())):
-            digest.update(f"{array.dtype}{array.shape}".encode() + np.ascontiguousarray(array).tobytes())
-        return digest.hexdigest()
+        members = [[getattr(each, name) for name in NAMES] for each in self.settings]
+        data = [self.dataset.x_train, self.dataset.y_train, self.dataset.x_test, self.dataset.y_test]
+        return hashlib.sha256(repr(described([model, *shared, *data, members])).encode()).hexdigest()
 
 
-def _numpy(parameter: torch.Tensor) -> np.ndarray:
-    return parameter.detach().cpu().numpy()
+@contextmanager
+def seeded(seed: int) -> Iterator[None]:
+    """PyTorch's random numbers start from `seed`; those around it stay as they are."""
+    with torch.random.fork_rng():
+        torch.manual_seed(seed)
+        yield

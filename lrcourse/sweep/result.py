@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from ..schedules.base import Array
-from ..schedules.checks import bad
+from ..schedules.checks import bad, whole
 from . import loop
 from .outcome import Outcome
 from .plan import Plan
@@ -48,17 +48,32 @@ class Result:
         return self.outcome.train_loss
 
     @property
+    def test_loss(self) -> Array:
+        return self._of_test(self.outcome.test_loss)
+
+    @property
+    def test_accuracy(self) -> Array:
+        return self._of_test(self.outcome.test_accuracy)
+
+    def _of_test(self, column: Array) -> Array:
+        return column if self.has_test else np.full_like(column, np.nan)
+
+    @property
     def diverged(self) -> np.ndarray:
         return self.outcome.diverged
 
     def frame(self) -> "pd.DataFrame":
-        """A row per member: its setting, what it reached, and the step at which it diverged, if it did."""
+        """A row per member: its setting, what it reached, and the step at which it diverged, if it did.
+
+        `momentum` is what the optimizer used, also where a setting leaves it out.
+        """
         import pandas as pd
 
         columns: dict[str, Any] = {name: [getattr(each, name) for each in self.plan.settings] for name in NAMES}
+        columns["momentum"] = [self.plan.momentum(each) for each in self.plan.settings]
         columns["train_loss"] = self.train_loss
         if self.has_test:
-            columns |= {"test_loss": self.outcome.test_loss, "test_accuracy": self.outcome.test_accuracy}
+            columns |= {"test_loss": self.test_loss, "test_accuracy": self.test_accuracy}
         steps = pd.array(self.diverged, dtype="Int64")
         steps[self.diverged < 0] = pd.NA
         return pd.DataFrame(columns | {"diverged": steps})
@@ -68,10 +83,7 @@ class Result:
 
         Raises: `ValueError` for a name that `frame` does not have.
         """
-        frame = self.frame()
-        for name in (x, y, value):
-            if name not in frame:
-                raise bad("column", name, f"one of {list(frame)}", "see frame()")
+        frame = self._frame_with(x, y, value)
         across, down = (list(dict.fromkeys(frame[name])) for name in (x, y))
         total, count = np.zeros((2, len(down), len(across)))
         column = frame[value].to_numpy(dtype=float, na_value=np.nan)
@@ -86,14 +98,23 @@ class Result:
     def best(self, value: str = "train_loss") -> dict[str, Any]:
         """The row of `frame` with the lowest `value` (for `"test_accuracy"` the highest) of those that stayed finite.
 
-        Raises: `ValueError` if all members diverged.
+        Raises: `ValueError` if all members diverged, and for a name that `frame` does not have or without numbers.
         """
-        frame = self.frame()
+        frame = self._frame_with(value)
         finite = frame[(self.diverged < 0) & frame[value].notna()]
+        if finite.empty and (self.diverged < 0).any():
+            raise bad("value", value, "a column with numbers", "mean squared error has no accuracy: use a loss")
         if finite.empty:
             raise bad("settings", f"{len(frame)} diverged members", "at least one that stays finite", "lower the rates")
         row = finite[value].idxmax() if value == "test_accuracy" else finite[value].idxmin()
         return frame.loc[row].to_dict()
+
+    def _frame_with(self, *names: str) -> "pd.DataFrame":
+        frame = self.frame()
+        for name in names:
+            if name not in frame:
+                raise bad("column", name, f"one of {list(frame)}", "see frame()")
+        return frame
 
     def verify(self, n: int = 4) -> float:
         """Train `n` members, evenly chosen, again one by one in plain PyTorch; the largest difference of a loss.
@@ -102,7 +123,7 @@ class Result:
         diverges in one way only. About 1e-15 in float64 and 1e-6 in float32, and more for members at the edge of
         stability, where rounding errors grow.
         """
-        chosen = np.unique(np.linspace(0, len(self.plan.settings) - 1, n).round().astype(int))
+        chosen = np.unique(np.linspace(0, len(self.plan.settings) - 1, whole("n", n, 1)).round().astype(int))
         largest = 0.0
         for i in chosen:
             again = loop.run(self.plan.part(i, i + 1)).losses[0]

@@ -4,7 +4,7 @@ import os
 import threading
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import nullcontext
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -12,16 +12,18 @@ import numpy as np
 import torch
 
 from ..data import Dataset
-from ..schedules.checks import bad, choice
+from ..schedules.checks import bad, choice, whole
 from ..schedules.checks import steps as at_least_one
+from ..torch.training import _loss, _tensor
 from . import engines
 from .chunks import Folder
 from .cluster import connected
 from .outcome import Outcome
-from .plan import OPTIMIZERS, Plan
+from .plan import OPTIMIZERS, Plan, seeded
 from .result import Result
 from .settings import Setting, as_settings
 from .stacked import is_tiny
+from .watch import Watch
 
 WORTH_PROCESSES = 20.0  # seconds of work from which starting processes, each of which imports PyTorch, pays
 
@@ -55,16 +57,18 @@ def sweep(
     of every tensor; `"compiled"` the same through `torch.compile`; `"auto"` times them, and the result says which it
     was and why. What cannot be stacked (layers other than Linear, Tanh, ReLU and Sigmoid) goes through the loop.
 
-    `folder`: where finished parts are kept; called again with the same arguments, a sweep that was interrupted
-    continues, with the same result. `jobs`: processes; None starts them where the work is worth it.
+    `folder`: where the work is kept; called again with the same arguments, a sweep that was interrupted continues,
+    with the same result. What is lost is half a minute, or the last run of the loop; on a cluster, the parts that were
+    at work. `jobs`: processes; None starts them where the work is worth it.
 
     `cluster`: the address of a Dask scheduler, `"tcp://host:8786"`; its workers, which need this package, then train
     the parts, whatever `jobs` is. Parts come back here and need no shared disk; those of a worker that dies go to
     another. A worker trains one part at a time, so start one per core: `dask worker ADDRESS --nworkers auto
     --nthreads 1`. The result is that of this machine where the workers' processors are of its kind.
 
-    Raises: `ValueError` for arguments out of range, an engine that cannot train the model, a folder that belongs to
-    another sweep, and a cluster that does not answer within seconds.
+    Raises: `ValueError` for arguments out of range, a `model_fn` that gives one model twice, data that do not fit the
+    model or the loss, an engine that cannot train the model, a folder that belongs to another sweep (functions are
+    compared by their code and the values they use), and a cluster that does not answer within seconds.
 
     >>> from lrcourse.data import moons
     >>> from lrcourse.sweep import grid
@@ -78,12 +82,13 @@ def sweep(
     (1.0, 0.9)
     """
     plan = Plan(
-        model_fn=model_fn, dataset=_dataset(data), loss=loss if callable(loss) else _known_loss("loss", loss),
+        model_fn=model_fn, dataset=_dataset(data, loss), loss=loss if callable(loss) else _known_loss("loss", loss),
         optimizer=choice(*OPTIMIZERS)("optimizer", optimizer), nesterov=_nesterov(nesterov, optimizer),
         steps=at_least_one("steps", steps),
-        batch_size=None if batch_size is None else at_least_one("batch_size", batch_size),
+        batch_size=None if batch_size is None else whole("batch_size", batch_size, 1),
         settings=as_settings(settings),
     )  # fmt: skip
+    _fits(plan)
     with nullcontext() if cluster is None else connected(cluster) as backend:
         kept = None if folder is None else Folder(Path(folder))
         manifest = None if kept is None else kept.manifest(plan.digest())
@@ -94,6 +99,9 @@ def sweep(
                 kept.begin({"plan": plan.digest(), "size": size, "choice": asdict(chosen)})
         else:  # another engine, or other chunks, would round differently
             size, chosen = manifest["size"], engines.Choice(**manifest["choice"])
+            if engine not in ("auto", chosen.engine):
+                engines.check(plan, engine)
+                raise bad("engine", engine, f"{chosen.engine!r}, with which the folder was begun", "leave it out")
         jobs = _jobs(jobs, plan, chosen)
         outcome = _train(plan, chosen.engine, size, jobs, backend, kept, progress)
     return Result(plan, outcome, chosen.engine, chosen.reason, has_test=isinstance(data, Dataset))
@@ -104,40 +112,45 @@ def _train(
 ) -> Outcome:
     from tqdm import tqdm
 
-    members = len(plan.settings)
+    members, alone = len(plan.settings), backend is None and jobs <= 1
     starts = range(0, members, size)
     outcomes = {start: None if folder is None else folder.load(start) for start in starts}
     missing = [start for start in starts if outcomes[start] is None]
-    with tqdm(total=members, unit="setting", disable=not progress) as bar:
-        bar.update(members - sum(min(size, members - start) for start in missing))
-        parts = ((start, plan.part(start, start + size)) for start in missing)
+    with tqdm(total=members * plan.steps, unit="update", unit_scale=True, disable=not progress) as bar:
+        bar.update((members - sum(min(size, members - start) for start in missing)) * plan.steps)
+
+        def watch(start: int) -> Watch:
+            file = None if folder is None or backend is not None else folder.unfinished(start)
+            return Watch(file, bar.update if alone else None)
+
+        parts = ((start, plan.part(start, start + size), watch(start)) for start in missing)
         # As many processes as at the beginning: each has its share of the threads, which decide how sums are rounded.
         for start, outcome in _finished(engine, parts, size, min(jobs, len(starts)), backend):
             outcomes[start] = outcome
             if folder is not None:
                 folder.save(start, outcome)
-            bar.update(len(outcome.losses))
+            bar.update(0 if alone else len(outcome.losses) * plan.steps)
     return Outcome.join([outcomes[start] for start in starts])  # type: ignore[misc]
 
 
-def _finished(engine: str, parts: Iterable[tuple[int, Plan]], size: int, jobs: int, backend: Any) -> Iterable[Any]:
+def _finished(engine: str, parts: Iterable[Any], size: int, jobs: int, backend: Any) -> Iterable[Any]:
     if backend is None and jobs <= 1:
-        return (_chunk(engine, size, start, plan) for start, plan in parts)
+        return (_chunk(engine, size, *part) for part in parts)
     from joblib import Parallel, delayed
 
     # Workers share large arrays; "c", copy on write, as PyTorch warns of an array that nobody may write to.
     pool = Parallel(n_jobs=jobs, backend=backend, batch_size=1, return_as="generator_unordered", mmap_mode="c")
-    return pool(delayed(_chunk)(engine, size, start, plan) for start, plan in parts)
+    return pool(delayed(_chunk)(engine, size, *part) for part in parts)
 
 
-def _chunk(engine: str, size: int, start: int, plan: Plan) -> tuple[int, Outcome]:
+def _chunk(engine: str, size: int, start: int, plan: Plan, watch: Watch) -> tuple[int, Outcome]:
     with _ALONE:  # the random numbers of PyTorch are the process's, and a worker of a cluster may have many threads
-        return start, engines.ENGINES[engine](plan, size)
+        return start, engines.ENGINES[engine](plan, size, watch)
 
 
 def _jobs(jobs: int | None, plan: Plan, chosen: engines.Choice) -> int:
     if jobs is not None:
-        return at_least_one("jobs", jobs)
+        return whole("jobs", jobs, 1)
     # A tiny program is one loop over the members, which threads share: other processes would only build it again.
     alone = chosen.engine == "compiled" and is_tiny(plan)
     return 1 if alone or chosen.seconds <= WORTH_PROCESSES else os.cpu_count() or 1
@@ -149,16 +162,44 @@ _known_loss = choice("cross_entropy", "mse")
 def _nesterov(nesterov: bool, optimizer: str) -> bool:
     if nesterov and optimizer != "sgd":
         raise bad("nesterov", nesterov, f"False for {optimizer}", "use optimizer='sgd'")
-    return bool(nesterov)
+    return choice(True, False)("nesterov", nesterov)
 
 
-def _dataset(data: Any) -> Dataset:
-    if isinstance(data, Dataset):
-        return data
+def _dataset(data: Any, loss: Any) -> Dataset:
+    if not isinstance(data, Dataset):
+        try:
+            x, y = (_array(each) for each in data)
+        except (TypeError, ValueError):
+            raise bad("data", type(data).__name__, "a Dataset or a pair (X, y)", "pass the training data") from None
+        if x.ndim == 0 or y.ndim == 0 or len(x) != len(y) or len(x) == 0:
+            raise bad("data", (x.shape, y.shape), "as many targets as inputs, and at least one", "check their shapes")
+        data = Dataset("sweep", "", x, y, x, y)
+    if loss == "mse":  # whole numbers would pass for classes
+        data = replace(data, y_train=data.y_train.astype(float), y_test=data.y_test.astype(float))
+    return data
+
+
+def _array(values: Any) -> np.ndarray:
+    values = values.detach().cpu() if isinstance(values, torch.Tensor) else values
+    return np.ascontiguousarray(values) if np.ndim(values) else np.asarray(values)
+
+
+def _fits(plan: Plan) -> None:
+    """Whether the model, the data and the loss fit together, before anything is trained."""
+    seed, data = plan.settings[0].seed, plan.dataset
+    if not callable(plan.model_fn) or isinstance(plan.model_fn, torch.nn.Module):
+        raise bad("model_fn", plan.model_fn, "a function that builds a model", "write lambda: MLP([2, 3, 2])")
+    model, other = plan.model(seed), plan.model(seed)
+    if not isinstance(model, torch.nn.Module) or not list(model.parameters()):
+        raise bad("model_fn", model, "a function that builds a model with parameters", "return the model")
+    if {*map(id, model.parameters())} & {*map(id, other.parameters())}:
+        raise bad("model_fn", plan.model_fn, "a function that builds a new model at every call", "build it inside")
     try:
-        x, y = (np.asarray(each) for each in data)
-    except (TypeError, ValueError):
-        raise bad("data", type(data).__name__, "a Dataset or a pair (X, y)", "pass the training data") from None
-    if len(x) != len(y) or len(x) == 0:
-        raise bad("data", (x.shape, y.shape), "as many targets as inputs, and at least one", "check their shapes")
-    return Dataset("sweep", "", x, y, x, y)
+        with torch.no_grad(), seeded(seed):
+            x, y = (_tensor(each[:2], next(model.parameters())) for each in (data.x_train, data.y_train))
+            value = _loss(plan.loss)(model.eval()(x), y)
+    except Exception as error:
+        found = [f"{each.dtype} {each.shape}" for each in (data.x_train, data.y_train)]
+        raise bad("data", found, "inputs that the model takes, and targets that the loss takes", str(error)) from error
+    if value.dim():
+        raise bad("loss", tuple(value.shape), "a function whose result is one number", "take the mean of the batch")

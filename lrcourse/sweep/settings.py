@@ -7,7 +7,7 @@ from dataclasses import dataclass, fields
 from typing import Any
 
 from ..schedules import Schedule
-from ..schedules.checks import bad, count, rate
+from ..schedules.checks import bad, rate, whole
 
 
 @dataclass(frozen=True)
@@ -34,7 +34,7 @@ class Setting:
 
     def __post_init__(self) -> None:
         checked: dict[str, Any] = {name: rate(name, getattr(self, name)) for name in ("lr", "weight_decay")}
-        checked["seed"] = count("seed", self.seed)
+        checked["seed"] = whole("seed", self.seed, 0)
         if isinstance(self.momentum, numbers.Real):
             checked["momentum"] = rate("momentum", self.momentum)
             if self.momentum >= 1:
@@ -63,14 +63,22 @@ def grid(**values: Iterable[Any]) -> list[Setting]:
     for name, choices in values.items():
         if name not in NAMES:
             raise bad("name", name, f"one of {NAMES}", "a grid varies what a Setting holds")
-        if isinstance(choices, str) or not isinstance(choices, Iterable):
+        if isinstance(choices, str) or not isinstance(choices, Iterable) or getattr(choices, "ndim", 1) == 0:
             raise bad(name, choices, "a list of values", f"write {name}=[...], also for a single one")
-    return [Setting(**dict(zip(values, chosen))) for chosen in itertools.product(*values.values())]
+    # The numbers of a tensor are tensors.
+    lists = [choices.tolist() if hasattr(choices, "tolist") else choices for choices in values.values()]
+    return [Setting(**dict(zip(values, chosen))) for chosen in itertools.product(*lists)]
 
 
 def as_settings(settings: Iterable[Setting | Mapping[str, Any]]) -> list[Setting]:
     """Settings, given as such or as mappings."""
-    listed = [each if isinstance(each, Setting) else Setting(**each) for each in settings]
+    if isinstance(settings, str | Mapping) or not isinstance(settings, Iterable):
+        raise bad("settings", settings, "a list of settings", "build it with grid(lr=[...])")
+    listed = []
+    for each in settings:
+        if not isinstance(each, Setting | Mapping) or (isinstance(each, Mapping) and set(each) - set(NAMES)):
+            raise bad("settings", each, f"Settings, or mappings of {NAMES}", "build them with grid(lr=[...])")
+        listed.append(each if isinstance(each, Setting) else Setting(**each))
     if not listed:
         raise bad("settings", listed, "one setting or more", "build them with grid(lr=[...])")
     return listed

@@ -6,6 +6,7 @@ backward pass serves all of them. (A mean over the members would divide every gr
 
 import functools
 import itertools
+import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -14,12 +15,14 @@ import numpy as np
 import torch
 from torch import nn
 from torch.nn import functional as F
+from torch.utils._pytree import tree_leaves
 
 from ..torch.compiling import many_programs
 from ..torch.training import _tensor
 from .graphs import Recorder, Replayed, cuda_graph
 from .outcome import Outcome
 from .plan import BETA2, EPS, Plan
+from .watch import SHORT, Watch
 
 Tensor = torch.Tensor
 Tensors = Sequence[Tensor]
@@ -78,15 +81,19 @@ def unsupported(plan: Plan) -> str | None:
     y, x = plan.dataset.y_train, plan.dataset.x_train
     if x.ndim != 2 or (plan.loss == "cross_entropy" and (y.ndim != 1 or y.dtype.kind not in "iu")):
         return "only rows of features, with whole class numbers for cross-entropy, are stacked"
+    for module in model.modules():
+        if _hooked(module):
+            return f"the layer {type(module).__name__} has hooks"
     for layer in _flat(model):
         if type(layer) is not nn.Linear and type(layer) not in ACTIVATIONS:
             known = ", ".join(each.__name__ for each in (nn.Linear, *ACTIVATIONS))
             return f"{type(layer).__name__} is not stacked, only {known} in a Sequential are"
-        if layer._forward_hooks or layer._forward_pre_hooks or layer._backward_hooks:
-            return f"the layer {type(layer).__name__} has hooks"
     outputs = [layer.out_features for layer in _flat(model) if isinstance(layer, nn.Linear)][-1:]
     if plan.loss == "mse" and [y.size // len(y)] != outputs:
         return "the model does not have one output per target"
+    labels = np.concatenate([y, plan.dataset.y_test]) if plan.loss == "cross_entropy" else np.zeros(0, int)
+    if not all(0 <= label < outputs[0] for label in np.unique(labels) if outputs):
+        return "a label has no output of its own (PyTorch leaves out those that are -100)"
     parameters = list(model.parameters())
     if not parameters or not all(each.requires_grad for each in parameters):
         return "a frozen parameter is not stacked"
@@ -102,11 +109,19 @@ def is_tiny(plan: Plan) -> bool:
     return sum(each.numel() for each in plan.model(plan.settings[0].seed).parameters()) <= TINY
 
 
-def run(plan: Plan, compiled: bool, size: int = 1) -> Outcome:
+def run(plan: Plan, compiled: bool, size: int = 1, watch: Watch | None = None) -> Outcome:
     """Train the members of `plan` together. See `unsupported` and, for `size`, `Training`."""
-    members = len(plan.settings)
+    members, watch, piece = len(plan.settings), watch or Watch(), 1
     training = Training(plan, compiled, size=size)
-    return training.outcome(training.train(plan.steps), members)
+    losses = training.resume(watch.state())
+    so_far = functools.partial(training.state, losses)
+    while len(losses) < plan.steps:
+        started = time.perf_counter()
+        new = training.train(min(piece, plan.steps - len(losses)))
+        losses += new
+        piece *= 2 if time.perf_counter() - started < SHORT else 1
+        watch.done(members * len(new), so_far)
+    return training.outcome(losses, members)
 
 
 class Training:
@@ -146,6 +161,21 @@ class Training:
             record = cuda_graph
         if record is not None:
             self.call = Replayed(self.call, record)
+
+    def state(self, losses: Tensors) -> dict[str, Any]:
+        """All that training goes on from after these losses."""
+        return {"kept": tree_leaves(self.kept), "losses": torch.stack(list(losses))}
+
+    def resume(self, state: dict[str, Any] | None) -> list[Tensor]:
+        """Go on from a `state` of the same members; the losses up to it."""
+        if state is None:
+            return []
+        for tensor, kept in zip(tree_leaves(self.kept), state["kept"], strict=True):
+            tensor.copy_(kept)
+        losses = state["losses"].to(self.like.device)
+        for _ in losses:
+            next(self.rows), next(self.batches)
+        return list(losses)
 
     @torch.no_grad()
     def train(self, steps: int) -> list[Tensor]:
@@ -202,11 +232,18 @@ def _keep_freed_memory() -> None:
 
 
 def _flat(model: nn.Module) -> Iterator[nn.Module]:
-    if type(model).forward is nn.Sequential.forward and not (model._forward_hooks or model._forward_pre_hooks):
+    if type(model).forward is nn.Sequential.forward:
         for child in model:  # type: ignore[attr-defined]
             yield from _flat(child)
     else:
         yield model
+
+
+def _hooked(module: nn.Module) -> bool:
+    hooks = [module._forward_hooks, module._forward_pre_hooks, module._backward_hooks, module._backward_pre_hooks]
+    for parameter in module.parameters(recurse=False):
+        hooks += [parameter._backward_hooks or {}, parameter._post_accumulate_grad_hooks or {}]  # type: ignore[attr-defined]
+    return any(hooks)
 
 
 def _described(layer: nn.Module) -> Any:

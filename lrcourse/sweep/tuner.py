@@ -3,12 +3,15 @@
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from ..schedules.checks import steps as at_least_one
+from ..data import Dataset
+from ..schedules.checks import bad, whole
 from .result import Result
 from .run import sweep
 
 if TYPE_CHECKING:
     import optuna
+
+VALUES = ("train_loss", "test_loss", "test_accuracy")
 
 
 def tune(study: "optuna.Study", suggest: Callable[["optuna.Trial"], dict[str, Any]], model_fn: Any, data: Any, *,
@@ -16,10 +19,12 @@ def tune(study: "optuna.Study", suggest: Callable[["optuna.Trial"], dict[str, An
     """Ask `study` for `together` trials, train them as one sweep, tell it their `value`, until `trials` are done.
 
     `suggest(trial)`: the trial's setting as a dict, made with `trial.suggest_float` and the like. `value`: a column
-    of `Result.frame`; the study says whether it is to be low or high. A member that diverged is told as failed.
+    of `Result.frame`: a loss for a study that minimizes, `"test_accuracy"` for one that maximizes. A member that
+    diverged is told as failed, and so is a round that is interrupted.
     The study's own storage (SQLite, for one) keeps the trials: call `tune` again to add more. `options` go to `sweep`.
 
-    Returns the sweeps, one for each round. Raises: `ValueError` for a count below 1, and what `sweep` raises.
+    Returns the sweeps, one for each round. Raises: `ValueError` for a count below 1, a value that the sweep will not
+    have, a study of the wrong direction and a `folder`, and what `sweep` raises.
 
     >>> import optuna
     >>> from lrcourse.data import moons
@@ -34,11 +39,22 @@ def tune(study: "optuna.Study", suggest: Callable[["optuna.Trial"], dict[str, An
     """
     import optuna
 
-    trials, together = at_least_one("trials", trials), at_least_one("together", together)
+    trials, together = whole("trials", trials, 1), whole("together", together, 1)
+    if value not in (known := VALUES if isinstance(data, Dataset) else VALUES[:1]):
+        raise bad("value", value, f"one of {list(known)}", "a Dataset has test data, a pair (X, y) has none")
+    if value == "test_accuracy" and study.direction != optuna.study.StudyDirection.MAXIMIZE:
+        raise bad("study", study.direction.name, "MAXIMIZE for an accuracy", "create_study(direction='maximize')")
+    if options.get("folder") is not None:
+        raise bad("folder", options["folder"], "left out", "every round is another sweep, and the study keeps them")
     results = []
     for done in range(0, trials, together):
         asked = [study.ask() for _ in range(min(together, trials - done))]
-        result = sweep(model_fn, data, settings=[suggest(trial) for trial in asked], **options)
+        try:
+            result = sweep(model_fn, data, settings=[suggest(trial) for trial in asked], **options)
+        except BaseException:  # Ctrl-C too: or the storage shows them at work for ever
+            for trial in asked:
+                study.tell(trial, state=optuna.trial.TrialState.FAIL)
+            raise
         frame = result.frame()
         for trial, reached, diverged in zip(asked, frame[value], result.diverged):
             if diverged >= 0:
