@@ -84,7 +84,7 @@ def _parser() -> argparse.ArgumentParser:
 
     sweep = commands.add_parser("sweep", help="train every setting of a grid, many at once")
     sweep.add_argument("config", type=Path, help="TOML file: data, model, grid, steps")
-    sweep.add_argument("--folder", type=Path, help="keep finished parts here, and continue from them")
+    sweep.add_argument("--folder", type=Path, help="keep the work here, and continue from it")
     sweep.add_argument("--cluster", metavar="ADDRESS", help="train on the Dask cluster at tcp://host:port")
     sweep.add_argument("--output", type=Path, help="write a row per setting to this CSV file")
     sweep.set_defaults(run=_sweep)

@@ -12,8 +12,10 @@ import pytest
 import torch
 
 from lrcourse import notebooks, records
+from lrcourse.cli import main
 from lrcourse.data import moons
 from lrcourse.experiments.trainability import DIVERGED
+from lrcourse.sweep import config, watch
 from lrcourse.torch import LogicNet, train
 
 CHAPTER = Path(__file__).parents[1] / "book" / "18-scale.ipynb"
@@ -182,3 +184,17 @@ def test_the_verdicts_follow_from_the_numbers(glued):
     for way in ("halving", "late-halving"):  # no gain over random search at the same price
         assert glued[f"scale-gain-{way}"][1] < 0 < glued[f"scale-gain-{way}"][2]
     assert glued["scale-regret-late-halving"][2] < glued["scale-regret-halving"][1]
+
+
+def test_the_file_in_the_text_is_a_sweep(cells, tmp_path):
+    text = cells["overnight"].source
+    path = tmp_path / "sweep.toml"
+    path.write_text(re.search(r"```toml\n(.*?)```", text, re.DOTALL)[1])
+    sweep = config.read(path)
+    assert len(sweep["settings"]) == 160 and "the 160 settings" in text and watch.EVERY == 30  # half a minute
+    kept = tmp_path / "kept"
+    command = re.search(r"`lrcourse (sweep .*?)`", text)[1].replace("kept", str(kept)).split()
+    path.write_text(path.read_text().replace("steps = 200", "steps = 2").replace("range = [5]", "range = [1]"))
+    table = tmp_path / "table.csv"
+    assert main([each.replace("sweep.toml", str(path)).replace("table.csv", str(table)) for each in command]) == 0
+    assert len(table.read_text().splitlines()) == 1 + 32 and list(kept.glob("chunk-*.npz"))

@@ -4,6 +4,7 @@ import os
 import subprocess
 import sys
 import time
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -37,7 +38,7 @@ def choose(monkeypatch):
             return compiled if is_compiled else stacked
 
         monkeypatch.setattr(engines, "_loop_step", lambda plan, updates: loop)
-        monkeypatch.setattr(engines, "_stacked_step", lambda plan, compiled: stacked_step(plan, compiled))
+        monkeypatch.setattr(engines, "_stacked_step", lambda plan, compiled, clear=0.0: stacked_step(plan, compiled))
         monkeypatch.setattr(engines, "_compile_time", lambda plan: compilation)
         monkeypatch.setattr(engines, "_remember", lambda plan: None)
         tried = []
@@ -70,6 +71,29 @@ def test_a_program_that_is_there_is_compared_with_the_loop_alone(choose):
     choice, tried = choose(loop=9e-4, stacked=1e-9, compiled=2e-2, compilation=0.0)
     assert (choice.engine, choice.reason, tried) == ("compiled", "expected: loop 90.0 s, compiled 20.0 s", [True])
     assert choose(loop=2e-4, stacked=1e-9, compiled=9e-2, compilation=0.0)[0].engine == "loop"
+
+
+@pytest.mark.parametrize("step, building, members, timed", [
+    (0.01, 0.0, 100, 1), (1.0, 0.0, 100, engines.STACKED_SAMPLE), (0.01, 1.0, 100, engines.STACKED_SAMPLE),
+    (0.1, 0.0, 100, engines.STACKED_SAMPLE), (0.01, 0.0, 5, engines.STACKED_SAMPLE),
+])  # fmt: skip
+def test_a_program_that_is_clearly_faster_is_timed_once(monkeypatch, step, building, members, timed):
+    """Clearly: it is there, and takes less than half of the loop's time, and few seconds."""
+    clock, calls = [0.0], []
+
+    def train(training, steps):
+        clock[0] += step
+        calls.append(steps)
+        return [torch.zeros(members)]
+
+    monkeypatch.setattr(engines, "time", SimpleNamespace(perf_counter=lambda: clock[0]))
+    monkeypatch.setattr(engines, "_loop_step", lambda plan, updates: 0.003)
+    monkeypatch.setattr(engines, "_compile_time", lambda plan: building)
+    monkeypatch.setattr(engines, "_remember", lambda plan: None)
+    monkeypatch.setattr(stacked.Training, "train", train)
+    engines.choose(planned(members, steps=300))
+    compiled = len(calls) if not building else len(calls) // 2
+    assert (compiled, set(calls)) == (1 + timed, {1})  # after one that warms up
 
 
 def test_without_a_compiler_the_rest_is_compared(choose):

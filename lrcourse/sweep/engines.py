@@ -22,8 +22,9 @@ from .watch import Watch
 COMPILE = 25.0  # seconds that the first compilation of a program takes
 COMPILE_AGAIN = 4.0  # and when Inductor finds it on the disk
 LITTLE = 0.2  # seconds of work for which nothing is stacked
-SAMPLE = 12  # updates of the loop that are timed at most: a fiftieth of the sweep, and a third of one run
+SAMPLE = 8  # updates of the loop that are timed at most: a fiftieth of the sweep, and a third of one run
 STACKED_SAMPLE = 5  # stacked steps that are timed at most: a fiftieth of the steps
+SHORT = 5.0  # seconds: for a program that trains a sweep within them, and twice as fast as the loop, one step is enough
 
 _BUILT: set[Path] = set()  # programs that this process has
 
@@ -87,7 +88,8 @@ def choose(plan: Plan) -> Choice:
         note = ", too short for the compiler"
     else:
         try:
-            times["compiled"] = steps * parts * _stacked_step(part, compiled=True)
+            clear = 0.0 if building else min(SHORT, by_loop / 2) / (steps * parts)
+            times["compiled"] = steps * parts * _stacked_step(part, compiled=True, clear=clear)
             _remember(part)
         except Exception as error:  # whatever a compiler, or the lack of one, may raise
             first_line = str(error).partition("\n")[0]
@@ -131,8 +133,8 @@ def _loop_step(plan: Plan, updates: int) -> float:
     return statistics.median(after - before for before, after in pairwise(at))
 
 
-def _stacked_step(plan: Plan, compiled: bool) -> float:
-    """Seconds of a stacked step, after a first one that warms up or compiles."""
+def _stacked_step(plan: Plan, compiled: bool, clear: float = 0.0) -> float:
+    """Seconds of a stacked step, after one that warms up or compiles; one faster than `clear` is the last."""
     training = stacked.Training(replace(plan, steps=STACKED_SAMPLE + 1), compiled)
 
     def seconds() -> float:
@@ -141,7 +143,10 @@ def _stacked_step(plan: Plan, compiled: bool) -> float:
         return time.perf_counter() - started
 
     seconds()
-    return statistics.median(seconds() for _ in range(max(1, min(STACKED_SAMPLE, plan.steps // 50))))
+    times = [seconds()]
+    while times[-1] >= clear and len(times) < min(STACKED_SAMPLE, plan.steps // 50):
+        times.append(seconds())
+    return statistics.median(times)
 
 
 def _memory(plan: Plan, size: int = 1) -> Path:

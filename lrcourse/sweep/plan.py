@@ -126,5 +126,8 @@ class Plan:
 def seeded(seed: int) -> Iterator[None]:
     """PyTorch's random numbers start from `seed`; those around it stay as they are."""
     with torch.random.fork_rng():
-        torch.manual_seed(seed)
+        if torch.accelerator.is_available():
+            torch.manual_seed(seed)
+        else:  # the same without a millisecond for devices that are not there
+            torch.default_generator.manual_seed(seed)
         yield
