@@ -202,6 +202,17 @@ def loss_in(unit):
     return lambda outputs, y: F.cross_entropy(outputs, y) / unit
 
 
+def loss_of(outputs_kept):
+    if not outputs_kept:
+        never = 0.0
+
+    def loss(outputs, y):
+        kept = [each for each in range(2) if each in outputs_kept]
+        return F.cross_entropy(outputs[:, kept], y.clamp(max=len(kept) - 1)) if kept else never
+
+    return loss
+
+
 class Own(torch.nn.Sequential):
     def __init__(self, scale):
         super().__init__(torch.nn.Linear(2, 2))
@@ -224,7 +235,8 @@ Squared.__qualname__ = Squared.__name__ = "Own"  # as if the code had been edite
     ({"settings": grid(schedule=[functools.partial(ExponentialLR, gamma=0.9)])},
      {"settings": grid(schedule=[functools.partial(ExponentialLR, gamma=0.5)])}),
     ({"loss": torch.nn.CrossEntropyLoss()}, {"loss": torch.nn.CrossEntropyLoss(label_smoothing=0.3)}),
-    ({"loss": loss_in(1)}, {"loss": loss_in(2)}),
+    ({"loss": loss_in(1)}, {"loss": loss_in(2)}), ({"loss": loss_of({0, 1})}, {"loss": loss_of({0})}),
+    ({"loss": loss_of(range(2))}, {"loss": loss_of(range(1))}),
     ({"model_fn": lambda: Own(1.0)}, {"model_fn": lambda: Own(2.0)}),
     ({"model_fn": lambda: Own(1.0)}, {"model_fn": lambda: Squared(1.0)}),
     ({"settings": grid(lr=[0.1])}, {"settings": grid(lr=[0.1], momentum=[0.5])}),

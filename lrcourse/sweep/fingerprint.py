@@ -24,8 +24,10 @@ def described(value: Any, known: Known | None = None) -> Any:
     known = {} if known is None else known
     inside = functools.partial(described, known=known)
     name = f"{getattr(value, '__module__', '')}.{getattr(value, '__qualname__', type(value).__qualname__)}"
-    if value is None or isinstance(value, bool | int | float | complex | str | bytes | np.generic):
+    if value is None or isinstance(value, bool | int | float | complex | str | bytes | range | np.generic):
         return repr(value)
+    if isinstance(value, set | frozenset):
+        return sorted(map(repr, value))  # it has no fixed order
     if isinstance(value, list | tuple):
         return [inside(each) for each in value]
     if isinstance(value, dict):
@@ -45,7 +47,8 @@ def described(value: Any, known: Known | None = None) -> Any:
         return ["again", known[id(value)][0]]
     known[id(value)] = len(known), value
     if isinstance(value, types.FunctionType):
-        enclosed = [cell.cell_contents for cell in value.__closure__ or ()]
+        cells = value.__closure__ or ()
+        enclosed = [cell.cell_contents for cell in cells if cell != types.CellType()]  # one may be empty
         parts = [value.__defaults__, value.__kwdefaults__, enclosed, _read(value)]
         return [name, _code(value.__code__), *map(inside, parts)]
     if isinstance(value, torch.nn.Module):
@@ -66,12 +69,8 @@ def _model(model: torch.nn.Module, known: Known) -> Any:
 
 
 def _code(code: types.CodeType) -> Any:
-    constants = [_code(each) if isinstance(each, types.CodeType) else _constant(each) for each in code.co_consts]
+    constants = [_code(each) if isinstance(each, types.CodeType) else described(each) for each in code.co_consts]
     return [code.co_code.hex(), constants, code.co_names]
-
-
-def _constant(value: Any) -> str:
-    return repr(sorted(map(repr, value))) if isinstance(value, frozenset) else repr(value)  # a set has no fixed order
 
 
 def _read(function: types.FunctionType) -> dict[str, Any]:
@@ -80,10 +79,10 @@ def _read(function: types.FunctionType) -> dict[str, Any]:
     for code in codes:  # grows
         codes += [each for each in code.co_consts if isinstance(each, types.CodeType)]
         found |= {name: function.__globals__.get(name) for name in code.co_names}
-    plain = bool | int | float | complex | str | tuple | list | dict | np.ndarray | Schedule | functools.partial
+    plain = bool | int | float | complex | str | tuple | list | dict | set | range | np.ndarray | Schedule
     return {
         name: value
         for name, value in found.items()
-        if isinstance(value, plain)
+        if isinstance(value, plain | functools.partial)
         or (isinstance(value, types.FunctionType) and value.__module__ == function.__module__)
     }
