@@ -132,6 +132,7 @@ def test_only_what_was_lost_is_trained_again(tmp_path, monkeypatch, engine, opti
     monkeypatch.setattr(watch, "EVERY", 0.0)
     monkeypatch.setattr(stacked, "SHORT", 0.0)  # every step a piece
     monkeypatch.setattr(engines, "chunk_size", lambda plan, engine: 6)
+    monkeypatch.setattr("tqdm.tqdm", Bar)
     with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt):
         # The first call of the loop is a sample, which is timed.
         patched.setattr(owner, name, interrupted(after=4 if engine == "stacked" else 5)(real))
@@ -139,18 +140,40 @@ def test_only_what_was_lost_is_trained_again(tmp_path, monkeypatch, engine, opti
     monkeypatch.setattr(owner, name, counted)
     continued = run(tmp_path / "stopped", **options)
     assert sum(trained) == (40 - 3 if engine == "stacked" else 40 * 3)
+    assert Bar.last.n == Bar.last.total
     whole = run(tmp_path / "whole", **options)
     for name, column in continued.outcome.arrays().items():
         np.testing.assert_array_equal(column, whole.outcome.arrays()[name], err_msg=name)
 
 
-@pytest.mark.parametrize("engine", ["stacked", "loop"])
-def test_the_bar_moves_within_a_part(monkeypatch, engine):
+class Bar:
+    def __init__(self, total, **options):
+        self.total, self.n, self.moves = total, 0, []
+        Bar.last = self
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        pass
+
+    def update(self, n):
+        self.n += n
+        self.moves += [n] if n else []
+
+
+@pytest.mark.parametrize("engine, size, jobs, moves", [
+    ("stacked", 6, 1, 8), ("stacked", 6, 2, 8), ("loop", 6, 2, 6), ("loop", 3, 1, 6), ("loop", 3, 2, 2),
+])  # fmt: skip
+def test_the_bar_moves_within_a_part(tmp_path, monkeypatch, engine, size, jobs, moves):
+    """By a step of all, or a run; by a part where processes are at work."""
     monkeypatch.setattr(stacked, "SHORT", 0.0)
-    seen = []
-    plan = run(None, settings=SIX, steps=8).plan
-    engines.ENGINES[engine](plan, 6, watch.Watch(report=seen.append))
-    assert sum(seen) == 6 * 8 and len(seen) == (8 if engine == "stacked" else 6)
+    monkeypatch.setattr(engines, "chunk_size", lambda plan, engine: size)
+    monkeypatch.setattr("tqdm.tqdm", Bar)
+    for again in (moves, 1):  # the second time everything is there
+        run(tmp_path, settings=SIX, steps=8, engine=engine, jobs=jobs)
+        assert (Bar.last.n, len(Bar.last.moves)) == (Bar.last.total, again)
+    assert Bar.last.total == 6 * 8
 
 
 def run(folder, **changes):

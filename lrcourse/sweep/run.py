@@ -112,24 +112,28 @@ def _train(
 ) -> Outcome:
     from tqdm import tqdm
 
-    members, alone = len(plan.settings), backend is None and jobs <= 1
+    members = len(plan.settings)
     starts = range(0, members, size)
+    # As many processes as at the beginning: each has its share of the threads, which decide how sums are rounded.
+    jobs = min(jobs, len(starts))
+    alone = backend is None and jobs <= 1
     outcomes = {start: None if folder is None else folder.load(start) for start in starts}
     missing = [start for start in starts if outcomes[start] is None]
     with tqdm(total=members * plan.steps, unit="update", unit_scale=True, disable=not progress) as bar:
-        bar.update((members - sum(min(size, members - start) for start in missing)) * plan.steps)
+        done = (members - sum(min(size, members - start) for start in missing)) * plan.steps
+        bar.update(done)
 
         def watch(start: int) -> Watch:
             file = None if folder is None or backend is not None else folder.unfinished(start)
             return Watch(file, bar.update if alone else None)
 
         parts = ((start, plan.part(start, start + size), watch(start)) for start in missing)
-        # As many processes as at the beginning: each has its share of the threads, which decide how sums are rounded.
-        for start, outcome in _finished(engine, parts, size, min(jobs, len(starts)), backend):
+        for start, outcome in _finished(engine, parts, size, jobs, backend):
             outcomes[start] = outcome
             if folder is not None:
                 folder.save(start, outcome)
-            bar.update(0 if alone else len(outcome.losses) * plan.steps)
+            done += len(outcome.losses) * plan.steps
+            bar.update(done - bar.n)
     return Outcome.join([outcomes[start] for start in starts])  # type: ignore[misc]
 
 
