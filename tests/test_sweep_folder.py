@@ -312,8 +312,12 @@ def test_what_is_wrong_with_a_folder_is_named(tmp_path):
     refused("engine must be 'loop', with which the folder was begun, got 'stacked'", engine="stacked")
     refused("engine must be one of", engine="magic")
     manifest, chunk = tmp_path / "kept" / "manifest.json", tmp_path / "kept" / "chunk-00000000.npz"
-    chunk.write_bytes(chunk.read_bytes()[:100])
-    refused("folder must be a whole file.*delete it")
+    whole = chunk.read_bytes()
+    for file in (chunk, chunk.with_suffix(".pt")):
+        for part in (b"", whole[:100], b"damaged"):
+            chunk.unlink(missing_ok=True)
+            file.write_bytes(part)
+            refused(rf"folder must be a whole file, got '.*{file.name}': delete it")
     manifest.write_text(manifest.read_text()[:20])
     refused("folder must be one whose manifest.json is whole")
     manifest.unlink()

@@ -33,8 +33,8 @@ class Folder:
             manifest = json.loads(file.read_text(encoding="utf-8")) if file.exists() else None
         except ValueError:
             raise bad("folder", str(self.path), "one whose manifest.json is whole", "choose another folder") from None
-        begun = any(self.path.glob("chunk-*")) if manifest is None else manifest["plan"] != digest
-        if begun:
+        of_another = any(self.path.glob("chunk-*")) if manifest is None else manifest["plan"] != digest
+        if of_another:
             raise bad("folder", str(self.path), "empty or begun by this very sweep", "choose another folder")
         return manifest
 
@@ -57,10 +57,14 @@ class Folder:
             with np.load(file) as arrays:
                 return Outcome(**arrays)
         except (ValueError, TypeError, OSError, EOFError, zipfile.BadZipFile):
-            raise bad("folder", str(file), "a whole file", "delete it, and its settings are trained again") from None
+            raise damaged(file) from None
 
     def _finished(self, start: int) -> Path:
         return self.path / f"chunk-{start:08}.npz"
+
+
+def damaged(file: Path) -> ValueError:
+    return bad("folder", str(file), "a whole file", "delete it, and its settings are trained again")
 
 
 def write(path: Path, content: Callable[[Any], object]) -> None:

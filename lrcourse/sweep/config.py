@@ -53,7 +53,7 @@ def read(path: Path) -> dict[str, Any]:
 
 
 def run(path: Path, folder: Path | None, cluster: str | None = None) -> Any:
-    """The sweep in the file, and its result."""
+    """Train the sweep in the file `path`, and return its result. `folder`, `cluster`: see `lrcourse.sweep.sweep`."""
     return sweep(**read(path), folder=folder, cluster=cluster)
 
 

@@ -76,9 +76,11 @@ def as_settings(settings: Iterable[Setting | Mapping[str, Any]]) -> list[Setting
         raise bad("settings", settings, "a list of settings", "build it with grid(lr=[...])")
     listed = []
     for each in settings:
-        if not isinstance(each, Setting | Mapping) or (isinstance(each, Mapping) and set(each) - set(NAMES)):
+        if isinstance(each, Mapping) and set(each) <= set(NAMES):
+            each = Setting(**each)
+        if not isinstance(each, Setting):
             raise bad("settings", each, f"Settings, or mappings of {NAMES}", "build them with grid(lr=[...])")
-        listed.append(each if isinstance(each, Setting) else Setting(**each))
+        listed.append(each)
     if not listed:
         raise bad("settings", listed, "one setting or more", "build them with grid(lr=[...])")
     return listed

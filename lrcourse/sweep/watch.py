@@ -1,5 +1,6 @@
 """A part of a sweep while it trains: how far it is, for a progress bar, and where it stands, on the disk."""
 
+import pickle
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -7,7 +8,7 @@ from typing import Any
 
 import torch
 
-from .chunks import write
+from .chunks import damaged, write
 
 EVERY = 30.0  # seconds of work that are lost at most
 SHORT = 0.1  # seconds: steps are watched in pieces that take about so long, as watching has its price
@@ -25,7 +26,10 @@ class Watch:
         """What `done` kept of the same part when it was interrupted, None if there is nothing."""
         if self.file is None or not self.file.exists():
             return None
-        return torch.load(self.file, weights_only=True)
+        try:
+            return torch.load(self.file, weights_only=True)
+        except (RuntimeError, EOFError, pickle.UnpicklingError):
+            raise damaged(self.file) from None
 
     def done(self, updates: int, state: Callable[[], Any]) -> None:
         """`updates` more are done; `state()`, tensors in lists or mappings, is kept if it is time for that."""
