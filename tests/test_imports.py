@@ -29,7 +29,9 @@ def test_the_import_trace_shows_no_framework() -> None:
     assert not traced & set(HEAVY)
 
 
-@pytest.mark.parametrize("module", ["range_test", "optimizers", "determinism", "plots", "selfcheck", "surfaces"])
+@pytest.mark.parametrize(
+    "module", ["range_test", "optimizers", "determinism", "glue", "plots", "records", "selfcheck", "surfaces"]
+)
 def test_what_needs_numpy_alone_loads_numpy_alone(module: str) -> None:
     modules = loaded(f"import lrcourse.{module}")
     assert not modules & set(HEAVY)
