@@ -13,7 +13,8 @@ from .notebooks import NotebookError
 
 OUTPUT = Path("_build")
 CACHE = OUTPUT / ".jupyter_cache"
-TOOLS = {"cli.py", "doctor.py", "grading", "labs", "offline.py", "pdf.py", "selfcheck.py", "wheelhouse.py"}
+TOOLS = {"cli.py", "doctor.py", "grading", "labs", "offline.py", "pdf.py", "recording.py", "selfcheck.py",
+         "wheelhouse.py"}  # fmt: skip
 BUILT = OUTPUT / ".built"  # its time is that of the last build without errors, also when no page had changed
 
 
@@ -96,6 +97,6 @@ def sources_hash(root: Path) -> str:
     package = root / "lrcourse"
     # No chapter imports the tools.
     sources = [path for path in sorted(package.rglob("*.py")) if path.relative_to(package).parts[0] not in TOOLS]
-    for path in [*sources, *sorted((root / "book" / "records").glob("*.json")), root / "constraints.txt"]:
+    for path in [*sources, *sorted((package / "records").glob("*.json")), root / "constraints.txt"]:
         digest.update(str(path.relative_to(root)).encode() + b"\0" + path.read_bytes())
     return digest.hexdigest()

@@ -276,24 +276,26 @@ def _grade(options: argparse.Namespace) -> int:
 def _records(options: argparse.Namespace) -> int:
     from tqdm import tqdm
 
-    from . import experiments, records
+    from . import experiments, recording, records
 
     root = _repository()
+    folder = recording.folder(root)
     if options.action == "run":
         for name in [options.only] if options.only else experiments.names():
-            growing = records.run(root, name, options.size, options.device)
+            growing = recording.run(root, name, options.size, options.device)
             with tqdm(desc=name, unit="run", total=len(experiments.find(name).plan(options.size))) as bar:
                 for record in growing:
                     bar.update(len(record.runs) - bar.n)
-            print(records.read(root, name, options.size).provenance())
+            print(recording.provenance(records.read(name, options.size, folder)))
         return 0
-    stored = [each for each in records.every(root) if options.only in (None, each.experiment)]
+    stored = [each for each in records.every(folder) if options.only in (None, each.experiment)]
     if options.action == "check":
-        found = [f"{each.experiment}-{each.size}: {what}" for each in stored for what in records.problems(root, each)]
+        found = [f"{each.experiment}-{each.size}: {what}" for each in stored for what in recording.problems(root, each)]
         print("\n".join(found) or f"{len(stored)} records are up to date")
         return int(bool(found))
     for each in stored:
-        print(each.provenance() if options.action == "show" else f"{each.experiment}-{each.size}: {each.recorded}")
+        line = f"{each.experiment}-{each.size}: {each.recorded}"
+        print(recording.provenance(each) if options.action == "show" else line)
     return 0
 
 

@@ -107,7 +107,7 @@ def test_networks_side_by_side_score_as_torchs_layers_do(norm):
 
 
 def test_the_words_about_the_full_size_fit_its_record():
-    full = records.read(records.PACKAGE.parent, "superconvergence", "full")
+    full = records.read("superconvergence", "full")
     accuracies = {name: 100 * np.array(full.values(name, "test_accuracy")) for name in superconvergence.ARMS}
     quick = accuracies["one-cycle 0.1, batch norm, few"]
     constants = [accuracies[f"constant {rate:g}, batch norm, many"] for rate in superconvergence.RATES]

@@ -120,7 +120,7 @@ def test_the_live_plan_leaves_out_the_largest_steps_only():
 
 
 def test_the_words_about_vgg_16_fit_its_record():
-    full = records.read(records.PACKAGE.parent, "comparison", "full")
+    full = records.read("comparison", "full")
 
     def change(after, before):
         return paired_difference(*(full.values(each, "test_accuracy") for each in (after, before)))

@@ -120,7 +120,7 @@ def test_the_verdicts_follow_from_the_numbers(glued):
 @pytest.fixture(scope="module")
 def maps():
     """The recorded maps: rows, rates, and the losses of each seed."""
-    stored, found = records.read(records.PACKAGE.parent, "heatmaps", "full"), {}
+    stored, found = records.read("heatmaps", "full"), {}
     for name in heatmaps.MAPS:
         rows, rates = (np.array(each) for each in heatmaps.axes(name, "full"))
         losses = [np.reshape(each, (len(rows), len(rates))) for each in stored.values(name, "losses")]

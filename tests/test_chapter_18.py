@@ -122,7 +122,7 @@ def test_the_prices_of_halving(chapter):
 def test_what_is_said_of_the_recorded_times_follows_from_them(glued):
     cost = {name.removeprefix("scale-speed-"): numbers[0] for name, numbers in glued.items() if "-speed-" in name}
     assert cost["tiny-compiled"] < 1 < cost["tiny-vmap"]
-    timing = records.read(records.PACKAGE.parent, "sweep_speed", "small")
+    timing = records.read("sweep_speed", "small")
     for name, goal in (("2-3-2", 1), ("digits 64-128-10", 5)):  # of a sweep as anyone would call it
         assert np.median(timing.values(f"{name}, 64 settings, auto", "cost")) <= goal
     assert cost["tiny-compiled"] < cost["tiny-jax"] and cost["one-jax"] < cost["one-compiled"] / 2
@@ -152,7 +152,7 @@ def beside_the_other(trained):
 
 
 def test_three_times_the_pixels_leave_more_of_the_edge_than_a_smooth_one_would_keep(glued):
-    runs = records.read(records.PACKAGE.parent, "trainability", "full").runs
+    runs = records.read("trainability", "full").runs
     tiles = {run["name"]: recorded_fates(run["results"]) for run in runs}
     assert glued["scale-finer-networks"] == [1_152_000] == [sum(tile.size for tile in tiles.values())]
     shares = {name: [beside_the_other(tile[::k, ::k]) for k in (12, 3, 1)] for name, tile in tiles.items()}

@@ -7,16 +7,17 @@ import re
 import sys
 from dataclasses import replace
 from datetime import date
+from pathlib import Path
 from types import SimpleNamespace
 
 import nbformat
 import pytest
 
-from lrcourse import cli, experiments, records
+from lrcourse import cli, experiments, recording, records
 from lrcourse.experiments import gpu_speed, labs, superconvergence
 
-ROOT = records.PACKAGE.parent
-STORED = records.every(ROOT)
+ROOT = Path(__file__).parents[1]
+STORED = records.every()
 ONE_SEED = {"trainability": "one network, every setting", "labs": "the seeds are in the notebooks",
             "sweep_speed": "rounds, for the clock", "range_tests": "curves to read, nothing is compared"}  # fmt: skip
 sys.path.insert(0, str(ROOT / "book" / "_ext"))
@@ -32,7 +33,8 @@ def toy(tmp_path, monkeypatch):
     """An experiment of four runs, in a package and a repository of its own."""
     (tmp_path / "toy.py").write_text('"""A toy."""\nvalue = 1\n')
     (tmp_path / "_toc.yml").touch()
-    (tmp_path / "solutions").mkdir()
+    for each in ("book", "solutions"):
+        (tmp_path / each).mkdir()
     toy = SimpleNamespace(SIZES={"small": 1}, SOURCES=["toy.py"], calls=[], crash_at=None, result=0.5)
     toy.plan = lambda size: [(name, seed) for seed in range(2) for name in ("a", "b")]
 
@@ -45,25 +47,33 @@ def toy(tmp_path, monkeypatch):
     toy.run = run
     monkeypatch.setattr(experiments, "find", lambda name: toy)
     monkeypatch.setattr(experiments, "names", lambda: ["toy"])
-    monkeypatch.setattr(records, "PACKAGE", tmp_path)
+    monkeypatch.setattr(recording, "PACKAGE", tmp_path)
     monkeypatch.chdir(tmp_path)
     return toy
 
 
 def execute(root):
-    return list(records.run(root, "toy", "small", "cpu"))
+    return list(recording.run(root, "toy", "small", "cpu"))
+
+
+def toy_record(root):
+    return records.read("toy", "small", recording.folder(root))
+
+
+def toy_file(root):
+    return records.path("toy", "small", recording.folder(root))
 
 
 def test_a_crash_costs_one_run_and_the_rest_is_not_run_again(toy, tmp_path):
     toy.crash_at = ("a", 1)
     with pytest.raises(Crash):
         execute(tmp_path)
-    assert records.read(tmp_path, "toy", "small").missing == [("a", 1), ("b", 1)]
+    assert recording.missing(toy_record(tmp_path)) == [("a", 1), ("b", 1)]
     toy.crash_at = None
     execute(tmp_path)
     assert toy.calls == [("a", 0), ("b", 0), ("a", 1), ("b", 1)]
-    record = records.read(tmp_path, "toy", "small")
-    assert not record.missing and not record.stale and record.seeds == [0, 1]
+    record = toy_record(tmp_path)
+    assert not recording.missing(record) and recording.stale(record) is False and record.seeds == [0, 1]
     assert record.values("a", "accuracy") == [0.5, 1.5]
     assert execute(tmp_path) == []
 
@@ -75,33 +85,42 @@ def test_a_crash_costs_one_run_and_the_rest_is_not_run_again(toy, tmp_path):
 def test_only_code_makes_a_record_stale_and_then_everything_is_run_again(toy, tmp_path, text, again):
     execute(tmp_path)
     (tmp_path / "toy.py").write_text(text)
-    record = records.read(tmp_path, "toy", "small")
-    assert record.stale == bool(again)
-    assert ("source changed since: STALE" in record.provenance()) == bool(again)
-    assert ("source unchanged" in record.provenance()) != bool(again)
+    record = toy_record(tmp_path)
+    assert recording.stale(record) == bool(again)
+    assert ("source changed since: STALE" in recording.provenance(record)) == bool(again)
+    assert ("source unchanged" in recording.provenance(record)) != bool(again)
     toy.calls.clear()
     execute(tmp_path)
-    assert len(toy.calls) == again and not records.read(tmp_path, "toy", "small").stale
+    assert len(toy.calls) == again and not recording.stale(toy_record(tmp_path))
+
+
+def test_where_a_source_is_not_at_hand_nobody_knows_whether_it_changed(toy, tmp_path):
+    execute(tmp_path)
+    (tmp_path / "toy.py").unlink()
+    record = toy_record(tmp_path)
+    assert recording.stale(record) is None
+    assert "source not here to compare" in recording.provenance(record)
+    assert "source not here" in recorded.provenance(record, [record])
 
 
 def test_runs_of_two_devices_or_versions_are_never_mixed(toy, tmp_path, monkeypatch):
     execute(tmp_path)
-    monkeypatch.setattr(records, "_device", lambda device: "another machine")
+    monkeypatch.setattr(recording, "_device", lambda device: "another machine")
     execute(tmp_path)
-    assert len(toy.calls) == 8 and records.read(tmp_path, "toy", "small").device == "another machine"
+    assert len(toy.calls) == 8 and toy_record(tmp_path).device == "another machine"
 
 
 def test_a_diverged_run_is_written_as_null_and_read_as_nan(toy, tmp_path):
     toy.result = math.inf
     execute(tmp_path)
-    stored = json.loads(records.path(tmp_path, "toy", "small").read_text(), parse_constant=pytest.fail)
+    stored = json.loads(toy_file(tmp_path).read_text(), parse_constant=pytest.fail)
     assert stored["runs"][0]["results"] == {"accuracy": None}
-    assert math.isnan(records.read(tmp_path, "toy", "small").values("a", "accuracy")[0])
+    assert math.isnan(toy_record(tmp_path).values("a", "accuracy")[0])
 
 
 def test_provenance_names_day_machine_versions_seeds_and_the_command(toy, tmp_path):
     execute(tmp_path)
-    text = records.read(tmp_path, "toy", "small").provenance()
+    text = recording.provenance(toy_record(tmp_path))
     for part in (
         "recorded on 20",
         "4 runs, 2 seeds",
@@ -116,33 +135,33 @@ def test_provenance_names_day_machine_versions_seeds_and_the_command(toy, tmp_pa
 def test_a_page_may_announce_a_stale_record(toy, tmp_path):
     execute(tmp_path)
     (tmp_path / "toy.py").write_text("value = 2\n")
-    record = records.read(tmp_path, "toy", "small")
-    assert "its source has changed" in records.problems(tmp_path, record)[0]
+    record = toy_record(tmp_path)
+    assert "its source has changed" in recording.problems(tmp_path, record)[0]
     (tmp_path / "book" / "page.md").write_text("```{admonition} Stale record: toy-small\nWe know.\n```\n")
-    assert records.problems(tmp_path, record) == []
+    assert recording.problems(tmp_path, record) == []
 
 
 def test_a_page_may_announce_an_unfinished_record(toy, tmp_path):
     toy.crash_at = ("b", 1)
     with pytest.raises(Crash):
         execute(tmp_path)
-    record = records.read(tmp_path, "toy", "small")
-    assert records.problems(tmp_path, record)[0].startswith("1 runs are missing: lrcourse records run --only toy")
+    record = toy_record(tmp_path)
+    assert recording.problems(tmp_path, record)[0].startswith("1 runs are missing: lrcourse records run --only toy")
     (tmp_path / "book" / "page.md").write_text("```{admonition} Unfinished record: toy-small\nWe know.\n```\n")
-    assert records.problems(tmp_path, record) == []
+    assert recording.problems(tmp_path, record) == []
     (tmp_path / "toy.py").write_text("value = 2\n")
-    assert "its source has changed" in records.problems(tmp_path, record)[0]
+    assert "its source has changed" in recording.problems(tmp_path, record)[0]
 
 
 def test_a_copy_without_a_history_is_told_its_commit(toy, tmp_path, monkeypatch):
     monkeypatch.setenv("LRCOURSE_COMMIT", "0123456789ab")
     execute(tmp_path)
-    assert records.read(tmp_path, "toy", "small").commit == "0123456789ab"
+    assert toy_record(tmp_path).commit == "0123456789ab"
 
 
 def test_the_hash_of_the_sources_is_the_same_with_the_syntax_tree_of_python_3_12(monkeypatch):
-    sources = ["records.py", "experiments/heatmaps.py"]
-    before, parse = records.sources_hash(sources), ast.parse
+    sources = ["recording.py", "experiments/heatmaps.py"]
+    before, parse = recording.sources_hash(sources), ast.parse
 
     def parsed(*given):
         tree = parse(*given)
@@ -153,8 +172,8 @@ def test_the_hash_of_the_sources_is_the_same_with_the_syntax_tree_of_python_3_12
 
     for kind in (ast.FunctionDef, ast.ClassDef):
         monkeypatch.setattr(kind, "_fields", tuple(dict.fromkeys([*kind._fields, "type_params"])))
-    monkeypatch.setattr(records.ast, "parse", parsed)
-    assert records.sources_hash(sources) == before
+    monkeypatch.setattr(recording.ast, "parse", parsed)
+    assert recording.sources_hash(sources) == before
 
 
 def test_the_command_runs_lists_shows_and_checks(toy, tmp_path, capsys):
@@ -174,15 +193,15 @@ def test_the_command_runs_lists_shows_and_checks(toy, tmp_path, capsys):
 ])  # fmt: skip
 def test_bad_input_is_named(toy, tmp_path, arguments, message):
     with pytest.raises(ValueError, match=message):
-        list(records.run(tmp_path, *arguments))
+        list(recording.run(tmp_path, *arguments))
 
 
 def test_a_missing_record_or_run_is_named_with_its_command(toy, tmp_path):
     with pytest.raises(RuntimeError, match="no record toy-small.json: make it with lrcourse records run --only toy"):
-        records.read(tmp_path, "toy", "small")
+        toy_record(tmp_path)
     execute(tmp_path)
     with pytest.raises(ValueError, match="^name must be the name of a run, got 'c'"):
-        records.read(tmp_path, "toy", "small").values("c", "accuracy")
+        toy_record(tmp_path).values("c", "accuracy")
 
 
 def test_an_unknown_experiment_is_named():
@@ -196,14 +215,14 @@ def test_there_are_records():
 
 @pytest.mark.parametrize("record", STORED, ids=lambda record: f"{record.experiment}-{record.size}")
 def test_a_stored_record_is_complete_and_not_stale_unless_its_page_says_so(record):
-    assert records.problems(ROOT, record) == []
+    assert recording.problems(ROOT, record) == []
     assert len(record.seeds) >= 5 or record.experiment in ONE_SEED
 
 
 def test_every_record_that_a_page_shows_is_there_and_the_page_of_records_lists_all():
     pages = [each.read_text(encoding="utf-8") for end in ("md", "ipynb") for each in (ROOT / "book").glob(f"*.{end}")]
     shown = {pair for page in pages for pair in re.findall(r"```\{record\} (\w+) (\w+)", page)}
-    shown |= {pair for page in pages for pair in re.findall(r'PACKAGE\.parent, \\"(\w+)\\", \\"(\w+)\\"', page)}
+    shown |= {pair for page in pages for pair in re.findall(r'records\.read\(\\"(\w+)\\", \\"(\w+)\\"', page)}
     assert {("superconvergence", "small"), ("comparison", "small")} <= shown
     assert shown <= {(each.experiment, each.size) for each in STORED}
     assert "```{record-list}" in (ROOT / "book" / "records.md").read_text(encoding="utf-8")
@@ -213,13 +232,13 @@ def test_every_record_that_a_page_shows_is_there_and_the_page_of_records_lists_a
 def test_every_experiment_names_sources_that_exist_its_own_among_them(name):
     sources = experiments.find(name).SOURCES
     assert f"experiments/{name}.py" in sources
-    assert all((records.PACKAGE / source).exists() for source in sources)
+    assert all((ROOT / "lrcourse" / source).exists() for source in sources)
 
 
 def changed(tmp_path, change):
     """The file of a record, changed as someone could."""
     execute(tmp_path)
-    stored = records.path(tmp_path, "toy", "small")
+    stored = toy_file(tmp_path)
     plain = json.loads(stored.read_text())
     change(plain)
     stored.write_text(json.dumps(plain))
@@ -241,10 +260,10 @@ def test_a_file_that_is_no_record_is_named_with_what_is_wrong(toy, tmp_path, cha
 
 def test_a_file_that_is_cut_off_is_named(toy, tmp_path):
     execute(tmp_path)
-    stored = records.path(tmp_path, "toy", "small")
+    stored = toy_file(tmp_path)
     stored.write_text(stored.read_text()[:-30])
     with pytest.raises(ValueError, match="^toy-small.json must be JSON"):
-        records.read(tmp_path, "toy", "small")
+        toy_record(tmp_path)
 
 
 def test_records_from_before_processor_time_and_schema_are_read(toy, tmp_path):
@@ -260,23 +279,23 @@ def test_records_from_before_processor_time_and_schema_are_read(toy, tmp_path):
 def test_text_and_lists_of_numbers_are_results_too(toy, tmp_path):
     toy.run = lambda *run: {"printed": "right", "curve": [0.5, math.nan]}
     execute(tmp_path)
-    assert records.read(tmp_path, "toy", "small").runs[0]["results"] == {"printed": "right", "curve": [0.5, None]}
+    assert toy_record(tmp_path).runs[0]["results"] == {"printed": "right", "curve": [0.5, None]}
 
 
 def test_the_code_of_a_notebook_is_a_source_and_its_prose_is_not(tmp_path, monkeypatch):
-    monkeypatch.setattr(records, "PACKAGE", tmp_path)
+    monkeypatch.setattr(recording, "PACKAGE", tmp_path)
     book = nbformat.v4.new_notebook(cells=[nbformat.v4.new_markdown_cell("a"), nbformat.v4.new_code_cell("x = 1")])
     hashes = []
     for cell, source in ((0, "a"), (0, "b"), (1, "x = 1  # one"), (1, "x = 2")):
         book.cells[cell].source = source
         nbformat.write(book, tmp_path / "lab.ipynb")
-        hashes.append(records.sources_hash(["lab.ipynb"]))
+        hashes.append(recording.sources_hash(["lab.ipynb"]))
     assert len(set(hashes[:3])) == 1 and hashes[3] != hashes[0]
 
 
 def test_how_long_ago_is_counted_at_the_build(toy, tmp_path, monkeypatch):
     execute(tmp_path)
-    record = records.read(tmp_path, "toy", "small")
+    record = toy_record(tmp_path)
     record.recorded = "2026-01-01"
     monkeypatch.setenv("SOURCE_DATE_EPOCH", "1768435200")  # 15 January 2026
     assert record.ago() == "14 days ago" and record.ago(date(2029, 1, 1)) == "3 years ago"
@@ -287,7 +306,7 @@ def test_how_long_ago_is_counted_at_the_build(toy, tmp_path, monkeypatch):
 
 def test_a_page_says_what_no_gpu_has_run_and_stops_when_one_has(toy, tmp_path):
     execute(tmp_path)
-    cpu = records.read(tmp_path, "toy", "small")
+    cpu = toy_record(tmp_path)
     assert "No GPU has run it yet: `lrcourse records run --only toy --size full" in recorded.provenance(cpu, [cpu])
     assert "| toy | full | GPU | 4 | not recorded yet |" in recorded.times([cpu])
     gpu = records.Record("toy", "full", "Fake 9000", {"cuda": "13.0"}, "", "", "2026-01-01", cpu.runs)

@@ -15,6 +15,8 @@ from sphinx.application import Sphinx
 from sphinx.environment import BuildEnvironment
 from sphinx.util.docutils import SphinxDirective
 
+from lrcourse import records
+
 SHARED = ("plot.js", "controls.js")
 # What each explorer loads besides, in order: scripts, and the record that it shows.
 SCRIPTS = {
@@ -34,7 +36,7 @@ class Explorer(SphinxDirective, Figure):
         if name not in SCRIPTS:
             raise self.error(f"{name!r} is no explorer: choose one of {', '.join(SCRIPTS)}")
         root = Path(self.env.srcdir)
-        record = record_of(root, name)
+        record = record_of(name)
         if record:
             self.env.note_dependency(str(record))
         picture = drawn(root, name, record)
@@ -46,8 +48,8 @@ class Explorer(SphinxDirective, Figure):
         return [figure, *others]
 
 
-def record_of(root: Path, name: str) -> Path | None:
-    return root / "book" / "records" / f"{RECORDS[name]}-small.json" if name in RECORDS else None
+def record_of(name: str) -> Path | None:
+    return records.path(RECORDS[name], "small") if name in RECORDS else None
 
 
 def drawn(root: Path, name: str, record: Path | None) -> Path:
@@ -74,7 +76,7 @@ def load(app: Sphinx, page: str, template: str, context: dict[str, Any], doctree
 def write_records(app: Sphinx, env: BuildEnvironment) -> None:
     """The records as scripts, since a page that was opened from the file system may not read files."""
     for name, experiment in RECORDS.items():
-        record = record_of(Path(app.srcdir), name)
+        record = record_of(name)
         if record and record.exists():
             file = Path(app.outdir) / "_static" / "explorers" / "records" / f"{experiment}.js"
             file.parent.mkdir(parents=True, exist_ok=True)

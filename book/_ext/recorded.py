@@ -1,4 +1,4 @@
-"""What the records of `book/records/` say, on any page; how long ago, and whether their sources changed, at the build.
+"""What the records of `lrcourse/records/` say, on any page; how long ago, whether their sources changed, at the build.
 
     ```{record} superconvergence small
     ```
@@ -13,7 +13,7 @@ from docutils import nodes
 from sphinx.application import Sphinx
 from sphinx.util.docutils import SphinxDirective
 
-from lrcourse import experiments, records
+from lrcourse import experiments, recording, records
 from lrcourse.experiments import gpu_speed, labs
 from lrcourse.intervals import paired_difference
 from lrcourse.records import Record
@@ -50,7 +50,8 @@ def table(head: list[str], rows: list[list[str]]) -> str:
 
 def provenance(record: Record, others: list[Record]) -> str:
     """When, on what, from which sources, how to repeat it, and whether a GPU has run it."""
-    state = "**source changed since: stale**" if record.stale else "source unchanged"
+    changed = recording.stale(record)
+    state = {True: "**source changed since: stale**", False: "source unchanged", None: "source not here"}[changed]
     spent = processor(record)
     times = f"{duration(record.wall)} of wall time" + (f", {duration(spent)} of processor time" if spent else "")
     lines = [
@@ -60,8 +61,8 @@ def provenance(record: Record, others: list[Record]) -> str:
         f"commit {record.commit}.",
         f"Repeat with `{record.command}`.",
     ]
-    if record.missing:
-        lines.insert(1, f"**{counted(len(record.missing), 'run')} missing.**")
+    if missing := recording.missing(record):
+        lines.insert(1, f"**{counted(len(missing), 'run')} missing.**")
     if not any(each.cuda for each in others if each.experiment == record.experiment):
         lines.append(f"No GPU has run it yet: `lrcourse records run --only {record.experiment} --size full "
                      "--device cuda` would.")  # fmt: skip
@@ -125,7 +126,7 @@ class OfRecords(SphinxDirective):
     def run(self) -> list[nodes.Node]:
         self.env.note_reread()
         try:
-            return self.parse_text_to_nodes(self.markdown(records.every(records.PACKAGE.parent)))
+            return self.parse_text_to_nodes(self.markdown(records.every()))
         except (RuntimeError, ValueError) as error:
             raise self.error(str(error)) from None
 
@@ -134,7 +135,7 @@ class OneRecord(OfRecords):
     required_arguments = 2
 
     def markdown(self, stored: list[Record]) -> str:
-        return provenance(records.read(records.PACKAGE.parent, *self.arguments), stored)
+        return provenance(records.read(*self.arguments), stored)
 
     def run(self) -> list[nodes.Node]:
         return [nodes.container("", *super().run(), classes=["record"])]
