@@ -1,12 +1,17 @@
 """The `lrcourse` command."""
 
 import argparse
+import os
 import subprocess
 import sys
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
+
+from . import __version__
+from .extras import install
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -14,25 +19,31 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     try:
         return options.run(options)
+    except ModuleNotFoundError as error:
+        if not (advice := install(error, options.extra)):
+            raise
+        problem = f"lrcourse {options.command} needs {error.name}: {advice}"
     except (RuntimeError, ValueError) as error:
-        print(f"lrcourse: {error}", file=sys.stderr)
-        return 1
+        problem = str(error)
+    print(f"lrcourse: {problem}", file=sys.stderr)
+    return 1
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="lrcourse", description="Learning rates in deep learning: the course's tools."
     )
-    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    parser.add_argument("--version", action="version", version=f"lrcourse {__version__}")
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
 
     doctor = commands.add_parser("doctor", help="say what this machine has and lacks")
     doctor.add_argument("--gpu", action="store_true", help="what experiments and labs need on a GPU")
-    doctor.set_defaults(run=_doctor)
+    doctor.set_defaults(run=_doctor, extra="all")
 
     book = commands.add_parser("book", help="execute what changed and build the book")
     book.add_argument("--pdf", action="store_true", help="print the built book as one PDF as well (needs Chromium)")
     book.add_argument("--zip", action="store_true", help="pack the built pages into one file as well, to read offline")
-    book.set_defaults(run=_book)
+    book.set_defaults(run=_book, extra="book")
 
     notebooks = commands.add_parser("notebooks", help="open, run, normalize or check the notebooks")
     notebooks.add_argument(
@@ -41,7 +52,7 @@ def _parser() -> argparse.ArgumentParser:
     )  # fmt: skip
     notebooks.add_argument("paths", nargs="*", type=Path, help="default: all of book/ and solutions/")
     notebooks.add_argument("--jobs", type=int, default=-1, help="notebooks at a time (default: one per core)")
-    notebooks.set_defaults(run=_notebooks)
+    notebooks.set_defaults(run=_notebooks, extra="notebooks")
 
     figures = commands.add_parser("figures", help="draw every figure of the book as a file")
     figures.add_argument("--list", action="store_true", help="name the figures and stop")
@@ -49,10 +60,10 @@ def _parser() -> argparse.ArgumentParser:
     figures.add_argument("--format", default="svg", help="svg (default), pdf or png")
     figures.add_argument("--theme", default="light", help="light (default), dark or transparent")
     figures.add_argument("--folder", type=Path, default=Path("figures"), help="default: figures/")
-    figures.set_defaults(run=_figures)
+    figures.set_defaults(run=_figures, extra="notebooks")
 
     labs = commands.add_parser("labs", help="start, check and hand in a lab; release the labs")
-    labs.set_defaults(run=_labs)
+    labs.set_defaults(run=_labs, extra="labs")
     actions = labs.add_subparsers(dest="action", required=True, metavar="ACTION")
     start = actions.add_parser("start", help="copy a lab to work on into my-labs/ and open JupyterLab on it")
     start.add_argument("lab", help="1, 01 or 01-decay")
@@ -76,18 +87,18 @@ def _parser() -> argparse.ArgumentParser:
     records.add_argument("--only", metavar="NAME", help="this experiment (default: all)")
     records.add_argument("--device", choices=["cpu", "cuda"], default="cpu")
     records.add_argument("--size", default="small", help="full, small (default) or another that the experiment has")
-    records.set_defaults(run=_records)
+    records.set_defaults(run=_records, extra="sweep")
 
     wheels = commands.add_parser("wheelhouse", help="collect wheels for a GPU machine without a network")
     wheels.add_argument("--folder", type=Path, default=Path("wheelhouse"), help="default: wheelhouse")
-    wheels.set_defaults(run=_wheelhouse)
+    wheels.set_defaults(run=_wheelhouse, extra="dev")
 
     sweep = commands.add_parser("sweep", help="train every setting of a grid, many at once")
     sweep.add_argument("config", type=Path, help="TOML file: data, model, grid, steps")
     sweep.add_argument("--folder", type=Path, help="keep the work here, and continue from it")
     sweep.add_argument("--cluster", metavar="ADDRESS", help="train on the Dask cluster at tcp://host:port")
     sweep.add_argument("--output", type=Path, help="write a row per setting to this CSV file")
-    sweep.set_defaults(run=_sweep)
+    sweep.set_defaults(run=_sweep, extra="sweep")
 
     if (Path(__file__).parent / "grading").exists():  # not in the student edition
         _add_grade(commands)
@@ -107,7 +118,7 @@ def _add_grade(commands: Any) -> None:
     grade.add_argument("--db", metavar="URL", help="gradebook (default: sqlite, gradebook.db in the output folder)")
     grade.add_argument("--dry-run", action="store_true", help="say what would be done and stop")
     grade.add_argument("--unsafe-no-sandbox", action="store_true", help="let submissions do whatever you can do here")
-    grade.set_defaults(run=_grade)
+    grade.set_defaults(run=_grade, extra="labs")
 
 
 def _doctor(options: argparse.Namespace) -> int:
@@ -119,9 +130,9 @@ def _doctor(options: argparse.Namespace) -> int:
 
 
 def _book(options: argparse.Namespace) -> int:
+    root = _repository()
     from . import book
 
-    root = _repository()
     book.build(root)
     site = root / book.OUTPUT / "html"
     if options.zip:
@@ -137,13 +148,14 @@ def _book(options: argparse.Namespace) -> int:
 
 
 def _notebooks(options: argparse.Namespace) -> int:
+    if options.action == "open":
+        return _open_as_built(options.paths)
+    root = None if options.paths else _repository()
     import nbformat
 
     from . import notebooks
 
-    if options.action == "open":
-        return _open_as_built(options.paths)
-    paths = options.paths or notebooks.find(_repository())
+    paths = notebooks.find(root) if root else options.paths
     executed = [path for path in paths if "labs" not in path.parts]
     if options.action == "check":
         found = notebooks.problems(paths)
@@ -162,25 +174,30 @@ def _notebooks(options: argparse.Namespace) -> int:
 
 def _open_as_built(paths: Sequence[Path]) -> int:
     """Open JupyterLab in the environment that the build gives to kernels."""
-    import os
-
     from .determinism import ENVIRONMENT
     from .schedules.checks import bad
 
     if len(paths) != 1 or not paths[0].exists():
         raise bad("paths", [*map(str, paths)], "one notebook that exists", "name it: book/07-cyclical.ipynb")
-    command = [sys.executable, "-m", "jupyterlab", str(paths[0])]
-    return subprocess.run(command, env={**os.environ, **ENVIRONMENT}).returncode
+    return _jupyterlab(paths[0], ENVIRONMENT)
+
+
+def _jupyterlab(path: Path, environment: Mapping[str, str]) -> int:
+    if find_spec("jupyterlab") is None:
+        raise ModuleNotFoundError(name="jupyterlab")
+    command = [sys.executable, "-m", "jupyterlab", str(path)]
+    return subprocess.run(command, env={**os.environ, **environment}).returncode
 
 
 def _figures(options: argparse.Namespace) -> int:
+    root = _repository()
     from . import figures
 
     if options.list:
-        for figure in figures.find(_repository()):
+        for figure in figures.find(root):
             print(f"{figure.name:<32} {figure.page}")
         return 0
-    written = figures.export(_repository(), options.folder, options.only, options.format, options.theme)
+    written = figures.export(root, options.folder, options.only, options.format, options.theme)
     print(f"{len(written)} figures in {options.folder}")
     return 0
 
@@ -196,9 +213,7 @@ def _start_lab(options: argparse.Namespace) -> int:
 
     mine, new = labs.start(options.lab, options.folder)
     print(f"your lab: {mine}" if new else f"your lab, as you left it: {mine}", flush=True)
-    if options.no_open:
-        return 0
-    return subprocess.run([sys.executable, "-m", "jupyterlab", str(mine)]).returncode
+    return 0 if options.no_open else _jupyterlab(mine, {})
 
 
 def _check_lab(options: argparse.Namespace) -> int:
@@ -219,20 +234,22 @@ def _submit_lab(options: argparse.Namespace) -> int:
 
 
 def _build_labs(options: argparse.Namespace) -> int:
+    root = _repository()
     from . import labs
 
     if options.check:
-        differences = labs.differences(_repository())
+        differences = labs.differences(root)
         print("\n".join(differences) or "labs/ is what solutions/ generate")
         return int(bool(differences))
-    print("\n".join(str(path) for path in labs.build(_repository())))
+    print("\n".join(str(path) for path in labs.build(root)))
     return 0
 
 
 def _bundle_labs(options: argparse.Namespace) -> int:
+    root = _repository()
     from . import labs
 
-    files = labs.bundle(_repository(), options.output)
+    files = labs.bundle(root, options.output)
     print(f"{options.output}: {len(files)} files, {options.output.stat().st_size / 2**20:.1f} MiB")
     return 0
 
@@ -254,14 +271,15 @@ def _sweep(options: argparse.Namespace) -> int:
 
 
 def _grade(options: argparse.Namespace) -> int:
+    root = _repository()
     from .grading import run, sandbox
 
     if options.dry_run:
-        for each in run.plan(_repository(), options.lab, options.submissions, options.roster, options.output):
+        for each in run.plan(root, options.lab, options.submissions, options.roster, options.output):
             print(f"{each.student}: {each.outlook}")
         return 0
     records = run.grade(
-        _repository(), options.lab, options.submissions, options.output, options.jobs, options.cluster, options.db,
+        root, options.lab, options.submissions, options.output, options.jobs, options.cluster, options.db,
         options.roster, sandbox.find(options.unsafe_no_sandbox),
     )  # fmt: skip
     for each in records:
@@ -274,13 +292,13 @@ def _grade(options: argparse.Namespace) -> int:
 
 
 def _records(options: argparse.Namespace) -> int:
-    from tqdm import tqdm
-
     from . import experiments, recording, records
 
     root = _repository()
     folder = recording.folder(root)
     if options.action == "run":
+        from tqdm import tqdm
+
         for name in [options.only] if options.only else experiments.names():
             growing = recording.run(root, name, options.size, options.device)
             with tqdm(desc=name, unit="run", total=len(experiments.find(name).plan(options.size))) as bar:

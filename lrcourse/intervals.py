@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike
 
+from .extras import extra
 from .schedules.checks import bad, fraction
 
 
@@ -44,7 +45,8 @@ def mean_interval(values: ArrayLike, level: float = 0.95) -> Interval:
     >>> f"{mean_interval([1.0, 2.0, 3.0]):.2f}"
     '2.00 [-0.48, 4.48]'
     """
-    from scipy.stats import t as student
+    with extra("plots"):
+        from scipy.stats import t as student
 
     sample = np.asarray(values, dtype=np.float64)
     if sample.ndim != 1 or len(sample) < 2:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike
 
+from .extras import extra
 from .intervals import mean_interval
 from .schedules import Schedule
 from .schedules.checks import choice
@@ -41,7 +42,8 @@ def use_style() -> None:
 
     The environment variable `LRCOURSE_THEME` chooses one of `THEMES`; `lrcourse figures --theme` sets it.
     """
-    import matplotlib.pyplot as plt
+    with extra("plots"):
+        import matplotlib.pyplot as plt
 
     plt.rcParams.update({
         "figure.dpi": 130, "savefig.dpi": 130, "figure.constrained_layout.use": True, "figure.facecolor": "white",
@@ -56,7 +58,8 @@ def use_style() -> None:
 
 def figure(rows: int = 1, cols: int = 1, height: float = 3.2, **subplots: Any) -> "tuple[Figure, Any]":
     """A figure as wide as the text with `rows` × `cols` axes, each row `height` inches high."""
-    import matplotlib.pyplot as plt
+    with extra("plots"):
+        import matplotlib.pyplot as plt
 
     return plt.subplots(rows, cols, figsize=(WIDTH, height * rows), **subplots)
 

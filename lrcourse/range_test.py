@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from .extras import extra
 from .schedules.checks import bad, choice, factor, rate
 from .schedules.checks import steps as whole_steps
 
@@ -84,7 +85,8 @@ class RangeTest:
     def plot(self, ax: Any = None) -> Any:
         """Draw loss against rate with the suggestions as vertical lines; returns the matplotlib axes."""
         if ax is None:
-            import matplotlib.pyplot as plt
+            with extra("plots"):
+                import matplotlib.pyplot as plt
 
             ax = plt.subplots()[1]
         ax.plot(self.lrs, self.losses, color="0.75", label="loss")

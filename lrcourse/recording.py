@@ -60,7 +60,7 @@ def provenance(record: Record) -> str:
 def sources_hash(sources: Sequence[str]) -> str:
     """A hash of the code in the named files, as seen from the package, without its comments and docstrings.
 
-    Of a notebook, the code cells count.
+    Of a notebook, the code cells count. `with extra(…)` around imports does not: it decides nothing but an error.
 
     >>> len(sources_hash(["intervals.py"]))
     64
@@ -72,10 +72,22 @@ def sources_hash(sources: Sequence[str]) -> str:
             body = getattr(node, "body", None)
             if isinstance(body, list) and body and isinstance(body[0], ast.Expr) and _is_text(body[0].value):
                 del body[0]
+            if isinstance(body, list):
+                body[:] = [inner for statement in body for inner in _without_extra(statement)]
             if getattr(node, "type_params", None) == []:
                 del node.type_params  # type: ignore[attr-defined]  # of Python 3.12: the hash is the same on 3.11
         digest.update(f"{name}\0{ast.dump(tree)}\0".encode())
     return digest.hexdigest()
+
+
+def _without_extra(statement: ast.stmt) -> list[ast.stmt]:
+    """What is left of a statement without the context manager of `lrcourse.extras`."""
+    match statement:
+        case ast.ImportFrom(module="extras"):
+            return []
+        case ast.With(items=[ast.withitem(context_expr=ast.Call(func=ast.Name(id="extra")))]):
+            return statement.body
+    return [statement]
 
 
 def _code(path: Path) -> str:

@@ -8,6 +8,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import ArrayLike
 
+from .extras import extra
 from .schedules.checks import bad, factor
 
 
@@ -162,7 +163,8 @@ class Space:
         >>> sorted(int(4 * setting["x"]) for setting in settings)  # one in every quarter
         [0, 1, 2, 3]
         """
-        from scipy.stats import qmc
+        with extra("tuner"):
+            from scipy.stats import qmc
 
         return self._settings(qmc.Halton(len(self.axes), seed=seed).random(_whole("n", n, 0)))
 

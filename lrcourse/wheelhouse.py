@@ -46,13 +46,14 @@ def collect(constraints: Path, folder: Path) -> list[Path]:
 
     Raises: `ValueError` for a folder that holds other files; `RuntimeError` if pip fails or they are too large.
     """
+    wanted = requirements(constraints)
     folder.mkdir(parents=True, exist_ok=True)
     if others := [each.name for each in folder.iterdir() if each.suffix != ".whl" and each.name != "requirements.txt"]:
         raise bad("folder", str(folder), "empty, or a wheelhouse", f"move {others[0]} away or name another folder")
     for wheel in folder.glob("*.whl"):
         wheel.unlink()
     listed = folder / "requirements.txt"
-    listed.write_text("\n".join([*requirements(constraints), ""]), encoding="utf-8")
+    listed.write_text("\n".join([*wanted, ""]), encoding="utf-8")
     command = [
         sys.executable, "-m", "pip", "download", "--quiet", "--disable-pip-version-check", "--no-deps",
         "--only-binary=:all:", "--implementation=cp", f"--python-version={PYTHON}",

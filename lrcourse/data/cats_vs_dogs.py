@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ..extras import extra
 from ..schedules.checks import count, fraction, steps
 from .dataset import Dataset
 from .download import archive
@@ -41,8 +42,9 @@ def cats_vs_dogs(
         ...
     ValueError: folder must be an existing folder, got 'downloads': create it, or name another
     """
-    from sklearn.model_selection import train_test_split
-    from tqdm import tqdm
+    with extra("data"):
+        from sklearn.model_selection import train_test_split
+        from tqdm import tqdm
 
     size, test_size, seed = steps("size", size), fraction("test_size", test_size), count("seed", seed)
     files = _files(folder)
@@ -71,8 +73,9 @@ def _files(folder: str | os.PathLike[str] | None) -> list[tuple[File, int]]:
 
 
 def _read(path: File, size: int) -> Image | None:
-    import PIL.Image
-    import PIL.ImageOps
+    with extra("data"):
+        import PIL.Image
+        import PIL.ImageOps
 
     try:
         with path.open("rb") as file, PIL.Image.open(file) as image:

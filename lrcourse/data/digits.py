@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from ..extras import extra
 from ..schedules.checks import fraction
 from .dataset import Dataset
 
@@ -17,8 +18,9 @@ def digits(seed: int = 0, test_size: float = 0.3) -> Dataset:
     >>> digits().x_train.shape
     (1257, 64)
     """
-    from sklearn.datasets import load_digits
-    from sklearn.model_selection import train_test_split
+    with extra("data"):
+        from sklearn.datasets import load_digits
+        from sklearn.model_selection import train_test_split
 
     x, y = load_digits(return_X_y=True)
     x_train, x_test, y_train, y_test = train_test_split(

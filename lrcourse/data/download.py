@@ -3,6 +3,7 @@
 import os
 from pathlib import Path
 
+from ..extras import extra
 from ..schedules.checks import bad
 
 
@@ -19,7 +20,8 @@ def archive(name: str, url: str, sha256: str, size: str, folder: str | os.PathLi
             raise bad("folder", str(folder), "an existing folder", "create it, or name another")
         if (folder / name).exists():
             return folder / name
-    import keras
+    with extra("data"):
+        import keras
 
     subfolder = "datasets" if folder is None else ""
     try:

@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from ..extras import extra
 from ..schedules.checks import bad, choice, count, steps
 from .dataset import Dataset
 
@@ -115,10 +116,11 @@ def _templates() -> Images:
 
     Filled from the outlines, which are the same wherever the font is; a font renderer's pixels are not.
     """
-    import matplotlib
-    from matplotlib.font_manager import FontProperties
-    from matplotlib.path import Path as Outline
-    from matplotlib.textpath import TextPath
+    with extra("data"):
+        import matplotlib
+        from matplotlib.font_manager import FontProperties
+        from matplotlib.path import Path as Outline
+        from matplotlib.textpath import TextPath
 
     fonts = Path(matplotlib.get_data_path()) / "fonts" / "ttf"
     axis = ((np.arange(2 * TEMPLATE) + 0.5) / TEMPLATE - 1) * REACH  # two points a pixel, averaged below

@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from ..extras import extra
 from ..schedules.checks import count, rate, steps
 from .dataset import Dataset
 
@@ -17,7 +18,8 @@ def moons(n: int = 200, noise: float = 0.2, seed: int = 0, n_test: int = 1000) -
     >>> moons(n=20, noise=0.2, seed=0).x_train.shape
     (20, 2)
     """
-    from sklearn.datasets import make_moons
+    with extra("data"):
+        from sklearn.datasets import make_moons
 
     noise, seed = rate("noise", noise), count("seed", seed)
     x_train, y_train = make_moons(steps("n", n), noise=noise, random_state=seed)

@@ -6,9 +6,12 @@ CyclicLR(base_lr, max_lr, ...)      the classic callback
 range_test(model, x, y, ...)        the loss at rising rates; the model stays as it was
 """
 
-from .cyclic_lr import CyclicLR
-from .keras_schedule import KerasSchedule
-from .range_test import range_test
-from .schedule_callback import ScheduleCallback
+from ..extras import extra
+
+with extra("keras"):
+    from .cyclic_lr import CyclicLR
+    from .keras_schedule import KerasSchedule
+    from .range_test import range_test
+    from .schedule_callback import ScheduleCallback
 
 __all__ = ["CyclicLR", "KerasSchedule", "ScheduleCallback", "range_test"]

@@ -4,8 +4,11 @@ sweep(model_fn, data, …)   train every setting, stacked into one program where
 grid(lr=[…], seed=[…])     the settings of a full grid
 """
 
-from .result import Heatmap, Result
-from .run import sweep
-from .settings import Setting, grid
+from ..extras import extra
+
+with extra("sweep"):
+    from .result import Heatmap, Result
+    from .run import sweep
+    from .settings import Setting, grid
 
 __all__ = ["Heatmap", "Result", "Setting", "grid", "sweep"]

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from concurrent.futures import Future
 from typing import Any
 
+from ..extras import extra
 from ..schedules.checks import bad
 
 WAIT = 5.0  # seconds for the scheduler to answer, and for a first worker
@@ -16,9 +17,10 @@ def connected(address: str) -> Iterator[Any]:
 
     Raises: `ValueError` if no scheduler answers there, or no worker is connected to it.
     """
-    from distributed import Client
-    from distributed.comm import get_address_host_port
-    from joblib._dask import DaskDistributedBackend
+    with extra("cluster"):
+        from distributed import Client
+        from distributed.comm import get_address_host_port
+        from joblib._dask import DaskDistributedBackend
 
     class Backend(DaskDistributedBackend):  # type: ignore[misc]
         def effective_n_jobs(self, n_jobs: int) -> int:

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from ..extras import extra
 from ..schedules.base import Array
 from ..schedules.checks import bad, whole
 from . import loop
@@ -67,7 +68,8 @@ class Result:
 
         `momentum` is what the optimizer used, also where a setting leaves it out.
         """
-        import pandas as pd
+        with extra("sweep"):
+            import pandas as pd
 
         columns: dict[str, Any] = {name: [getattr(each, name) for each in self.plan.settings] for name in NAMES}
         columns["momentum"] = [self.plan.momentum(each) for each in self.plan.settings]

@@ -12,6 +12,7 @@ import numpy as np
 import torch
 
 from ..data import Dataset
+from ..extras import extra
 from ..schedules.checks import bad, choice, whole
 from ..schedules.checks import steps as at_least_one
 from ..torch.training import _loss, _tensor
@@ -110,7 +111,8 @@ def sweep(
 def _train(
     plan: Plan, engine: str, size: int, jobs: int, backend: Any, folder: Folder | None, progress: bool
 ) -> Outcome:
-    from tqdm import tqdm
+    with extra("sweep"):
+        from tqdm import tqdm
 
     members = len(plan.settings)
     starts = range(0, members, size)
@@ -140,7 +142,8 @@ def _train(
 def _finished(engine: str, parts: Iterable[Any], size: int, jobs: int, backend: Any) -> Iterable[Any]:
     if backend is None and jobs <= 1:
         return (_chunk(engine, size, *part) for part in parts)
-    from joblib import Parallel, delayed
+    with extra("sweep"):
+        from joblib import Parallel, delayed
 
     # Workers share large arrays; "c", copy on write, as PyTorch warns of an array that nobody may write to.
     pool = Parallel(n_jobs=jobs, backend=backend, batch_size=1, return_as="generator_unordered", mmap_mode="c")

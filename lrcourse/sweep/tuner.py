@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from ..data import Dataset
+from ..extras import extra
 from ..schedules.checks import bad, whole
 from .result import Result
 from .run import sweep
@@ -37,7 +38,8 @@ def tune(study: "optuna.Study", suggest: Callable[["optuna.Trial"], dict[str, An
     >>> [len(each.train_loss) for each in rounds], len(study.trials), study.best_params["lr"] > 0.01
     ([4, 2], 6, True)
     """
-    import optuna
+    with extra("tuner"):
+        import optuna
 
     trials, together = whole("trials", trials, 1), whole("together", together, 1)
     if value not in (known := VALUES if isinstance(data, Dataset) else VALUES[:1]):

@@ -1,10 +1,13 @@
 """PyTorch: schedules on an optimizer, three models, a device, a loop that records what was applied, a range test."""
 
-from .device import device
-from .models import MLP, LogicNet
-from .range_test import range_test
-from .schedule_lr import ScheduleLR
-from .training import Evaluations, Run, train
-from .vgg import VGG
+from ..extras import extra
+
+with extra("torch"):
+    from .device import device
+    from .models import MLP, LogicNet
+    from .range_test import range_test
+    from .schedule_lr import ScheduleLR
+    from .training import Evaluations, Run, train
+    from .vgg import VGG
 
 __all__ = ["MLP", "VGG", "Evaluations", "LogicNet", "Run", "ScheduleLR", "device", "range_test", "train"]

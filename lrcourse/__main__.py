@@ -1,0 +1,7 @@
+"""`python -m lrcourse` is the `lrcourse` command."""
+
+import sys
+
+from .cli import main
+
+sys.exit(main())
