@@ -15,8 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .extras import extra
-from .schedules.checks import bad, choice, factor, rate
-from .schedules.checks import steps as whole_steps
+from .schedules.checks import bad, below_one, choice, positive, whole
 
 Array = NDArray[np.float64]
 
@@ -140,8 +139,7 @@ def range_test(
     ('diverged', [1.0])
     """
     rates = _ladder(start, end, steps, mode)
-    if not 0 <= rate("smooth", smooth) < 1:
-        raise bad("smooth", smooth, "at least 0 and below 1", "use 0 for no smoothing, or for example 0.9")
+    below_one("smooth", smooth, "use 0 for no smoothing, or for example 0.9")
     if isinstance(stop, bool) or not isinstance(stop, int | float) or not stop > 1:
         raise bad("stop", stop, "above 1", "use for example 4 to stop at four times the best loss")
     state = snapshot()
@@ -170,10 +168,9 @@ def keep_random() -> Callable[[], None]:
 
 
 def _ladder(start: float, end: float, n: int, mode: str) -> Array:
-    if not factor("start", start) < factor("end", end):
+    if not positive("start", start) < positive("end", end):
         raise bad("end", end, f"above start = {start}", "swap the two")
-    if whole_steps("steps", n) < 2:
-        raise bad("steps", n, "at least 2", "use about 100")
+    whole("steps", n, 2, "use about 100")
     choice("exp", "linear")("mode", mode)
     return np.geomspace(start, end, n) if mode == "exp" else np.linspace(start, end, n)
 

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from .extras import extra
-from .schedules.checks import bad, factor
+from .schedules.checks import bad, positive, whole
 
 
 class Axis(Protocol):
@@ -67,7 +67,7 @@ class LogUniform:
     hi: float
 
     def __post_init__(self) -> None:
-        factor("lo", self.lo)
+        positive("lo", self.lo)
         _rising(self.lo, self.hi)
 
     def at(self, u: float) -> float:
@@ -149,7 +149,7 @@ class Space:
         >>> [setting["batch"] for setting in Space({"batch": Choice([32, 64])}).random(4, seed=0)]
         [64, 32, 32, 32]
         """
-        return self._settings(np.random.default_rng(seed).random((_whole("n", n, 0), len(self.axes))))
+        return self._settings(np.random.default_rng(seed).random((whole("n", n, 0), len(self.axes))))
 
     def quasi_random(self, n: int, seed: int) -> list[dict[str, Any]]:
         """`n` settings that fill the space evenly, without the gaps and clusters of `random` (a Halton sequence).
@@ -166,16 +166,16 @@ class Space:
         with extra("tuner"):
             from scipy.stats import qmc
 
-        return self._settings(qmc.Halton(len(self.axes), seed=seed).random(_whole("n", n, 0)))
+        return self._settings(qmc.Halton(len(self.axes), seed=seed).random(whole("n", n, 0)))
 
     def _points(self, name: str, axis: Axis, points: int | Mapping[str, int]) -> int:
         if isinstance(axis, Choice):
             return 1
         if not isinstance(points, Mapping):
-            return _whole("points", points, 1)
+            return whole("points", points, 1)
         if name not in points:
             raise bad("points", dict(points), f"a dict with {name!r}", f"say how many values of {name} to try")
-        return _whole(f"points[{name!r}]", points[name], 1)
+        return whole(f"points[{name!r}]", points[name], 1)
 
     def _settings(self, cube: ArrayLike) -> list[dict[str, Any]]:
         return [
@@ -187,9 +187,3 @@ class Space:
 def _rising(lo: float, hi: float) -> None:
     if not (np.isfinite(lo) and np.isfinite(hi) and lo < hi):
         raise bad("lo", lo, f"finite and below a finite hi = {hi}", "swap the two, or use Choice for a single value")
-
-
-def _whole(name: str, value: int, least: int) -> int:
-    if isinstance(value, bool) or value != int(value) or value < least:
-        raise bad(name, value, f"a whole number, at least {least}", "pass a plain int, for example 9")
-    return int(value)

@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike
 
 from .optimizers import Optimizer
 from .schedules.base import Array
-from .schedules.checks import bad, count, factor
+from .schedules.checks import bad, positive, whole
 
 Point = tuple[float, float]
 
@@ -49,8 +49,8 @@ class Bowl:
     b: float = 1.0
 
     def __post_init__(self) -> None:
-        factor("a", self.a)
-        factor("b", self.b)
+        positive("a", self.a)
+        positive("b", self.b)
 
     @property
     def minimum(self) -> Point:
@@ -85,8 +85,8 @@ class Ravine:
     gentle: float = 0.1
 
     def __post_init__(self) -> None:
-        factor("steep", self.steep)
-        factor("gentle", self.gentle)
+        positive("steep", self.steep)
+        positive("gentle", self.gentle)
 
     @property
     def minimum(self) -> Point:
@@ -140,8 +140,8 @@ class Bumpy:
     height: float = 0.3
 
     def __post_init__(self) -> None:
-        factor("curvature", self.curvature)
-        factor("height", self.height)
+        positive("curvature", self.curvature)
+        positive("height", self.height)
 
     @property
     def minimum(self) -> Point:
@@ -170,7 +170,7 @@ class Rosenbrock:
     b: float = 100.0
 
     def __post_init__(self) -> None:
-        factor("b", self.b)
+        positive("b", self.b)
 
     @property
     def minimum(self) -> Point:
@@ -243,6 +243,6 @@ def descend(surface: Surface, optimizer: Optimizer, start: Point, steps: int) ->
         raise bad("start", start, "a point (x, y)", "pass two numbers")
     optimizer, path = copy.deepcopy(optimizer), [point]
     with np.errstate(over="ignore", invalid="ignore"):
-        for _ in range(count("steps", steps)):
+        for _ in range(whole("steps", steps, 0)):
             path.append(optimizer.step(path[-1], surface.gradient(*path[-1])))
     return np.array(path)

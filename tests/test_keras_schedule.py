@@ -120,7 +120,7 @@ def test_a_schedule_with_a_function_trains_but_is_not_saved_as_data() -> None:
         ((Plateau(0.1), 10), r"schedule must be an lrcourse schedule"),
         ((Constant(0.1), 0), r"steps must be a whole number of steps, at least 1, got 0"),
         ((Constant(0.1), 2.5), r"steps must be a whole number of steps, at least 1, got 2.5"),
-        ((Constant(0.1), 10, 0), r"accumulation must be a whole number of steps, at least 1, got 0"),
+        ((Constant(0.1), 10, 0), r"accumulation must be a whole number, at least 1, got 0"),
         ((OneCycle(0.1, 10), float("inf")), r"steps must be a finite number"),
     ],
 )

@@ -473,7 +473,7 @@ def test_numbers_are_parameters_too():
     (lambda: SGD().step(["a"], [1.0]), "params must be numbers, got .*: pass arrays of floats"),
     (lambda: Muon().step(np.zeros(2), np.zeros(2)), r"params must be matrices .*, got \(2,\): use SGD or AdamW"),
     (lambda: orthogonalize(np.zeros(2)), r"matrix must be of shape \(rows, columns\), got \(2,\): "),
-    (lambda: orthogonalize(np.eye(2), steps=-1), "steps must be a whole number of steps, .*, got -1: "),
+    (lambda: orthogonalize(np.eye(2), steps=-1), "steps must be a whole number, at least 0, got -1: "),
 ])  # fmt: skip
 def test_bad_input_names_the_argument_the_value_and_the_fix(make, message):
     with pytest.raises(ValueError, match=message):

@@ -523,7 +523,7 @@ unbuilt = keras.Sequential([keras.layers.Dense(1)])
 unbuilt.compile("sgd", "mse")
 refused("keras.layers.Input", unbuilt, x, y)
 refused("one target per input", model, x, y[:-1])
-refused("epochs(", model, x, y, batch_size=0)
+refused("batch_size must be a whole number, at least 1", model, x, y, batch_size=0)
 print("done on", keras.backend.backend())
 """
 

@@ -4,7 +4,9 @@ import dataclasses
 import json
 import math
 import pickle
+import re
 from collections.abc import Callable
+from fractions import Fraction
 from typing import Any
 
 import numpy as np
@@ -78,7 +80,7 @@ piecewise = st.integers(0, 4).flatmap(
     lambda n: st.builds(Piecewise, st.lists(count, min_size=n, max_size=n).map(sorted), over(ends, n + 1))
 )
 wsd = st.builds(
-    WSD, rate, st.integers(0, 50), st.integers(0, 50), count, rate, st.sampled_from(["linear", "1-sqrt", "exp"])
+    WSD, rate, st.integers(0, 50), st.integers(0, 50), count, rate, st.sampled_from(["linear", "1-sqrt", "exp"]), ends
 )
 simple = st.one_of(
     st.builds(Constant, ends),
@@ -334,6 +336,13 @@ def test_growth_beyond_float64_is_never_nan() -> None:
         assert Cyclic(0.5, 1.0, 3, mode="exp_range", gamma=2.0)(6 * 10**6) == 0.5
 
 
+@given(wsd)
+def test_the_warm_up_of_wsd_is_that_of_warmup(s: WSD) -> None:
+    if s.warmup:
+        rest = WSD(s.peak, 0, s.stable, s.decay, s.end, s.shape)
+        np.testing.assert_array_equal(s.table(200), warmup(rest, s.warmup, s.start).table(200))
+
+
 def test_transformer_schedule() -> None:
     s = warmup(InverseSqrt(0.1, 400), 400)
     t = np.arange(1, 5000)
@@ -348,6 +357,86 @@ def test_a_function_may_take_numbers_or_arrays_or_be_constant() -> None:
     for holds_a_function in (Lambda(math.sqrt), Cyclic(0.1, 1.0, 3, scale_fn=math.sqrt), 2 * Lambda(math.sqrt)):
         with pytest.raises(ValueError, match="fn must be plain data"):
             holds_a_function.to_dict()
+
+
+# Only rates are given out
+
+
+def until(n: int, value: Any) -> Callable[[float], Any]:
+    return lambda t: 0.1 if t < n else value
+
+
+NO_RATES = [None, math.nan, math.inf, -math.inf, -0.1, "0.1", 1j, [0.1, 0.2], {}, np.array([0.1, 0.2])]
+
+
+@pytest.mark.parametrize("value", NO_RATES, ids=repr)
+@pytest.mark.parametrize("around", [
+    lambda s: s, lambda s: 2 * s, lambda s: s + s, 
+    lambda s: s.then(Constant(1.0), at=20), lambda s: Constant(0.1).then(s, at=0), lambda s: s * Linear(1.0, 0.5, 9),
+])  # fmt: skip
+def test_what_a_function_gives_is_refused_unless_it_is_a_rate(around: Callable[..., Schedule], value: Any) -> None:
+    schedule = around(Lambda(until(3, value)))
+    assert schedule.table(3).min() > 0
+    for ask in (lambda: schedule(3), lambda: schedule([0, 1, 3, 2]), lambda: schedule.table(9)):
+        with pytest.raises(ValueError, match=r"Lambda\(fn=<function until.*must be .*number.*, got .*: ") as caught:
+            ask()
+        assert "at step 3 must" in str(caught.value)
+
+
+def test_the_value_that_is_no_rate_is_named() -> None:
+    for value in (None, "0.1", -0.5, math.nan, {}):
+        with pytest.raises(ValueError, match=rf"at step 7 must be .*, got {value!r}: "):
+            Lambda(until(7, value)).table(20)
+    with pytest.raises(ValueError, match=r"scale_fn of Cyclic\(.*at cycle 3 must be a number, got None: "):
+        Cyclic(0.1, 1.0, 5, scale_fn=until(3, None)).table(40)
+    with pytest.raises(ValueError, match=r"scale_fn of Cyclic\(.*at step 4 must be a number, got None: "):
+        Cyclic(0.1, 1.0, 5, scale_fn=until(4, None), scale_mode="iterations").table(40)
+    with pytest.raises(ValueError, match=r"Cyclic\(.*at step 11 must be a finite number, zero or more, got -0.26"):
+        Cyclic(0.1, 1.0, 5, scale_fn=until(2, -2.0)).table(40)
+
+
+def test_a_function_that_fails_says_where() -> None:
+    with pytest.raises(IndexError) as caught:
+        Lambda(lambda t: [0.1, 0.2, 0.3][int(t)]).table(5)
+    assert re.search(r"raised by fn of Lambda\(fn=<function .*at step 3\.", caught.value.__notes__[0])
+
+
+def test_a_formula_of_ones_own_is_held_to_rates_too() -> None:
+    @dataclasses.dataclass(frozen=True)
+    class Short(Schedule):
+        def rates(self, t: Any) -> Any:
+            return t[:2] if t.size > 4 else None
+
+    for t in (3, [3, 4]):
+        with pytest.raises(ValueError, match=r"Short\(\) at step 3 must be a number, got None: "):
+            Short()(t)
+    with pytest.raises(ValueError, match=r"Short\(\) must be an array with one number per step, \(9,\), got .*\(2,\)"):
+        Short().table(9)
+
+
+def test_growth_to_infinity_is_refused_where_it_is_asked_for() -> None:
+    growing = Exponential(10.0, 2.0)
+    assert growing(1000) < math.inf
+    with pytest.raises(ValueError, match=r"at step 100000 must be a finite number, zero or more, got inf"):
+        growing(10**5)
+
+
+def test_numbers_of_any_kind_are_rates() -> None:
+    for one in (1, True, np.float32(1), np.int8(1), np.array(1.0), Fraction(1), np.array([1.0])):
+        assert Lambda(lambda t, one=one: one)(0) == 1.0
+        if np.ndim(one) == 0:
+            assert Lambda(until(0, one)).table(3).tolist() == [1.0, 1.0, 1.0]
+
+
+def test_a_function_cannot_edit_the_steps_of_its_neighbors() -> None:
+    def edits(t: Any) -> Any:
+        t *= 0
+        return t + 1.0
+
+    assert (Lambda(edits) * Linear(1.0, 0.0, 2)).table(3).tolist() == [1.0, 0.5, 0.0]
+    own = np.ones(3)
+    Lambda(lambda t: own).table(3)[:] = 7
+    assert own.tolist() == [1.0] * 3
 
 
 # Plateau
@@ -405,6 +494,10 @@ def test_plateau_resumes_from_its_state(metrics: list[float], at: int, mode: str
 def test_plateau_refuses_a_foreign_state() -> None:
     with pytest.raises(ValueError, match="state must be the fields"):
         Plateau(1.0).load_state_dict({"lr": 1.0})
+    plateau = Plateau(1.0)
+    with pytest.raises(ValueError, match="lr must be a finite number, got nan"):
+        plateau.load_state_dict({**plateau.state_dict(), "lr": math.nan})
+    assert plateau == Plateau(1.0)
 
 
 # Planning
@@ -462,7 +555,7 @@ BAD: list[tuple[Callable[[], Any], str, str, str]] = [
     (lambda: Linear(-1.0, 0.0, 5), "start", "-1.0", "absolute value"),
     (lambda: Cosine(1.0, -0.5, 5), "end", "-0.5", "absolute value"),
     (lambda: Cosine(1.0, 0.5, -5), "steps", "-5", "epochs("),
-    (lambda: Polynomial(1.0, 0.0, 5, power=0), "power", "0", "0.1"),
+    (lambda: Polynomial(1.0, 0.0, 5, power=0), "power", "0", "1.0"),
     (lambda: Exponential(1.0, -0.5), "gamma", "-0.5", "0.1"),
     (lambda: Exponential(1.0, 0.5, every=0), "every", "0", "steps"),
     (lambda: Exponential(1.0, 0.5, staircase="no"), "staircase", "'no'", "choose"),
@@ -486,6 +579,7 @@ BAD: list[tuple[Callable[[], Any], str, str, str]] = [
     (lambda: OneCycle(1.0, 100, anneal="exp"), "anneal", "'exp'", "linear"),
     (lambda: OneCycle(1.0, 100).momentum(0.95, 0.85), "base, max", "(0.95, 0.85)", "0.85 and 0.95"),
     (lambda: OneCycle(1.0, 100).momentum("a", 0.9), "base", "'a'", "plain int or float"),
+    (lambda: WSD(1.0, 2, 5, 5, start=-1.0), "start", "-1.0", "absolute value"),
     (lambda: WSD(1.0, 0, 5, 0), "decay", "0", "epochs("),
     (lambda: WSD(1.0, 0, 5, 5, shape="exp"), "end", "0.0", "never reaches 0"),
     (lambda: WSD(1.0, 0, 5, 5, shape="cos"), "shape", "'cos'", "1-sqrt"),
@@ -507,17 +601,22 @@ BAD: list[tuple[Callable[[], Any], str, str, str]] = [
     (lambda: Constant(1.0).table(0), "n", "0", "at least 1"),
     (lambda: Schedule.from_dict({"kind": "Stairs"}), "kind", "'Stairs'", "'Step'"),
     (lambda: Schedule.from_dict({}), "kind", "None", "'Step'"),
+    (lambda: Schedule.from_dict({"kind": ["Step"]}), "kind", "['Step']", "import the module"),
+    (lambda: Schedule.from_dict("cosine"), "plain", "'cosine'", "to_dict"),
+    (lambda: Schedule.from_dict(None), "plain", "None", "to_dict"),
+    (lambda: Schedule.from_dict({"kind": "Then", "first": "Step"}), "plain", "'Then'", "second"),
     (lambda: Schedule.from_dict({"kind": "Step", "lr": 1.0}), "plain", "'Step'", "gamma"),
     (lambda: Schedule.from_dict({"kind": "Constant", "rate": 1.0}), "plain", "'rate'", "['lr']"),
     (lambda: Plateau(-1.0), "lr", "-1.0", "absolute value"),
     (lambda: Plateau(1.0, factor=1.0), "factor", "1.0", "0.3"),
     (lambda: Plateau(1.0, patience=0), "patience", "0", "at least 1"),
-    (lambda: Plateau(1.0, cooldown=-1), "cooldown", "-1", "0 or more"),
+    (lambda: Plateau(1.0, cooldown=-1), "cooldown", "-1", "use for example 1"),
     (lambda: Plateau(1.0, threshold=-1), "threshold", "-1", "zero or positive"),
     (lambda: Plateau(1.0, mode="auto"), "mode", "'auto'", "max"),
     (lambda: steps_per_epoch(0, 5), "samples", "0", "at least 1"),
     (lambda: steps_per_epoch(5, 0), "batch_size", "0", "at least 1"),
-    (lambda: epochs(0, 5), "n", "0", "positive"),
+    (lambda: epochs(0, 5), "n", "0", "use for example 1.0"),
+    (lambda: epochs(0.1, 3), "n", "0.1", "the steps themselves"),
     (lambda: epochs(2, 2.5), "steps_per_epoch", "2.5", "whole number"),
     (lambda: plan_cycles(5, 0, 5), "step_size_epochs", "0", "at least 1"),
     (lambda: batch_schedule(Constant(1.0), 0, 5), "batch", "0", "at least 1"),

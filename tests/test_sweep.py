@@ -328,7 +328,7 @@ ONE = net()
     ({"settings": [0.1]}, "settings must be Settings, or mappings of"),
     ({"settings": [{"learning_rate": 0.1}]}, "settings must be Settings, or mappings of"),
     ({"nesterov": "no"}, "nesterov must be True or False"), ({"engine": ["loop"]}, "engine must be one of"),
-    ({"batch_size": 0}, "batch_size must be a whole number, 1 or more, got 0: pass for example 1"),
+    ({"batch_size": 0}, "batch_size must be a whole number, at least 1, got 0: use for example 1"),
 ])  # fmt: skip
 @pytest.mark.parametrize("engine", ["auto", "stacked"])
 def test_what_does_not_fit_is_named_before_anything_is_trained(monkeypatch, bad, message, engine):
@@ -438,7 +438,7 @@ def test_a_result_without_test_data_has_no_test_columns():
 def test_verify_finds_what_is_wrong():
     result = sweep(net, DATA, settings=MEMBERS, steps=STEPS, engine="stacked", progress=False)
     assert result.verify(n=4) < 1e-10
-    with pytest.raises(ValueError, match="n must be a whole number, 1 or more"):
+    with pytest.raises(ValueError, match="n must be a whole number, at least 1"):
         result.verify(n=0)  # would find nothing wrong
     wrong = result.curves.copy()
     wrong[-1, 7] += 0.5

@@ -54,7 +54,7 @@ def test_a_member_that_diverges_is_a_failed_trial():
 
 @pytest.mark.parametrize("counts", [{"trials": 0}, {"trials": 2, "together": 0}])
 def test_counts_are_checked(counts):
-    with pytest.raises(ValueError, match="must be a whole number, 1 or more"):
+    with pytest.raises(ValueError, match="must be a whole number, at least 1"):
         tune(optuna.create_study(), suggest, net, LINE, steps=1, **counts)
 
 

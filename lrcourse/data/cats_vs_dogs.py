@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..extras import extra
-from ..schedules.checks import count, fraction, steps
+from ..schedules.checks import fraction, whole
 from .dataset import Dataset
 from .download import archive
 
@@ -46,7 +46,7 @@ def cats_vs_dogs(
         from sklearn.model_selection import train_test_split
         from tqdm import tqdm
 
-    size, test_size, seed = steps("size", size), fraction("test_size", test_size), count("seed", seed)
+    size, test_size, seed = whole("size", size, 1), fraction("test_size", test_size), whole("seed", seed, 0)
     files = _files(folder)
     images = [_read(path, size) for path, _ in tqdm(files, desc="cats and dogs", unit="image")]
     broken = [path.name for (path, _), image in zip(files, images) if image is None]

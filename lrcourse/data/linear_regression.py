@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from ..schedules.checks import count, steps
+from ..schedules.checks import whole
 from .dataset import Dataset
 
 
@@ -16,7 +16,7 @@ def linear_regression(n: int = 100, seed: int = 0, n_test: int = 1000) -> Datase
     >>> linear_regression(n=100, seed=0).y_train.shape
     (100, 1)
     """
-    rng = np.random.default_rng(count("seed", seed))
-    x = rng.uniform(0, 2, size=(steps("n", n) + steps("n_test", n_test), 1))
+    rng = np.random.default_rng(whole("seed", seed, 0))
+    x = rng.uniform(0, 2, size=(whole("n", n, 1) + whole("n_test", n_test, 1), 1))
     y = 4 + 3 * x + rng.normal(size=x.shape)
     return Dataset("linear regression", "generated", x[:n], y[:n], x[n:], y[n:])

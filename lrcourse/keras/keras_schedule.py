@@ -5,7 +5,7 @@ from typing import Any
 import keras
 
 from ..schedules import Schedule
-from ..schedules.checks import bad
+from ..schedules.checks import bad, whole
 from ..schedules.checks import steps as whole_steps
 
 
@@ -39,7 +39,7 @@ class KerasSchedule(keras.optimizers.schedules.LearningRateSchedule):
     def __init__(self, schedule: Schedule, steps: int, accumulation: int = 1) -> None:
         self.schedule = as_schedule(schedule)
         self.steps = whole_steps("steps", steps)
-        self.accumulation = whole_steps("accumulation", accumulation)
+        self.accumulation = whole("accumulation", accumulation, 1)
         self._table = keras.ops.convert_to_tensor(self.schedule.table(self.steps), dtype=keras.config.floatx())
 
     def __call__(self, step: Any) -> Any:

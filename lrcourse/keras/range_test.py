@@ -9,8 +9,7 @@ import numpy as np
 
 from .. import range_test as core
 from ..range_test import RangeTest
-from ..schedules.checks import bad
-from ..schedules.checks import steps as at_least_one
+from ..schedules.checks import bad, whole
 
 Undo = Callable[[], None]
 ATTEMPTS = 32  # a loss-scaling optimizer halves its scale at every skipped update: after so many it never recovers
@@ -53,7 +52,7 @@ def range_test(
     (True, 0.125)
     """
     optimizer = _checked(model)
-    batches = _batches(np.asarray(x), np.asarray(y), at_least_one("batch_size", batch_size), seed)
+    batches = _batches(np.asarray(x), np.asarray(y), whole("batch_size", batch_size, 1), whole("seed", seed, 0))
     attempts = ATTEMPTS * (optimizer.gradient_accumulation_steps or 1)
 
     def step_fn(lr: float) -> float:

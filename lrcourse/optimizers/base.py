@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike
 
 from ..schedules import Schedule
 from ..schedules.base import Array, as_schedule
-from ..schedules.checks import bad
+from ..schedules.checks import bad, check_fields
 from .checks import PER_CONVENTION, NotNegative
 
 
@@ -50,8 +50,7 @@ class Optimizer:
         for setting in fields(self):
             if getattr(self, setting.name) is None:
                 setattr(self, setting.name, defaults.get(setting.name))
-            for check in getattr(setting.type, "__metadata__", ()):
-                setattr(self, setting.name, check(setting.name, getattr(self, setting.name)))
+        check_fields(self)
         as_schedule(self.lr)
         self.t = 0
         self.state: dict[str, State] = {}

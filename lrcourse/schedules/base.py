@@ -1,15 +1,15 @@
 """What every schedule is: a pure function of the step, with an algebra."""
 
-from collections.abc import Callable
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import Annotated, Any, ClassVar, overload
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 
-from .checks import Count, Rate, bad, steps
-
-Array = NDArray[np.float64]
+from . import values
+from .checks import Count, Rate, bad, check_fields, steps
+from .values import Array
 
 
 @dataclass(frozen=True)
@@ -18,11 +18,13 @@ class Schedule:
 
     A *step* is one successful optimizer update, counted from 0. Nothing is remembered between calls, so a
     schedule can be plotted, resumed, shared between parameter groups and compared, and past its end it holds
-    its last value. Subclasses are frozen dataclasses that define `rates`.
+    its last value. Subclasses are frozen dataclasses that define `rates`; a field annotated with a type of
+    `lrcourse.schedules.checks`, such as `Rate` or `Steps`, is checked.
 
     Shapes: a number gives a `float`; an array of any shape gives a `float64` array of that shape.
 
-    Raises: `ValueError` for a step that is negative or not finite, and for field values out of range.
+    Raises: `ValueError` for a step that is negative or not finite, for field values out of range, and where the
+    formula gives anything but a finite number, zero or more.
 
     >>> from lrcourse import Cosine
     >>> schedule = Cosine(peak=0.1, end=0.0, steps=100)
@@ -36,21 +38,19 @@ class Schedule:
     _kinds: ClassVar[dict[str, type["Schedule"]]] = {}
 
     def __init_subclass__(cls) -> None:
-        Schedule._kinds[cls.__name__] = cls
+        Schedule._kinds[kind_of(cls)] = cls
 
     def __post_init__(self) -> None:
-        for field in fields(self):
-            for check in getattr(field.type, "__metadata__", ()):
-                object.__setattr__(self, field.name, check(field.name, getattr(self, field.name)))
+        check_fields(self)
 
     def rates(self, t: Array) -> Array:
         """The rates at the float64 steps `t`, all zero or more: the formula, which each subclass writes."""
         raise TypeError(f"{type(self).__name__} defines no rates(t): subclass Schedule and return the rates at t")
 
     @overload
-    def __call__(self, t: float) -> float: ...
+    def __call__(self, t: float | np.integer[Any] | np.floating[Any]) -> float: ...
     @overload
-    def __call__(self, t: ArrayLike) -> Any: ...
+    def __call__(self, t: NDArray[Any] | Sequence[Any]) -> Array: ...
     def __call__(self, t: Any) -> Any:
         try:
             at = np.array(t, dtype=np.float64)
@@ -58,12 +58,10 @@ class Schedule:
             raise bad("t", t, "a step or an array of steps", str(error)) from None
         if not np.all((at >= 0) & np.isfinite(at)):
             raise bad("t", t, "a finite step, zero or more", "steps count optimizer updates from 0")
-        with np.errstate(over="ignore", under="ignore"):  # a power may leave float64 at huge t: inf or 0 is right
-            # NumPy's scalars round differently from its arrays: a single step goes the way of many
-            result = np.asarray(self.rates(np.atleast_1d(at)), dtype=np.float64)
-        if at.ndim == 0:
-            return float(result.flat[0])
-        return result if result.shape == at.shape else np.broadcast_to(result, at.shape).copy()
+        steps = np.atleast_1d(at)  # NumPy's scalars round differently from its arrays: one step goes the way of many
+        with np.errstate(all="ignore"):  # what is no rate is refused
+            result = values.rates(self, self.rates(steps), steps)
+        return float(result[0]) if at.ndim == 0 else result
 
     def table(self, n: int) -> Array:
         """The rates of the first `n` updates, `s(0)` to `s(n - 1)`, as a float64 array of shape `(n,)`.
@@ -72,7 +70,7 @@ class Schedule:
         >>> Step(lr=1.0, every=2, gamma=0.5).table(5)
         array([1.  , 1.  , 0.5 , 0.5 , 0.25])
         """
-        return np.asarray(self(np.arange(steps("n", n), dtype=np.float64)))
+        return self(np.arange(steps("n", n), dtype=np.float64))
 
     def __add__(self, other: "Schedule | float") -> "Sum":
         return Sum(self, as_schedule(other))
@@ -107,13 +105,15 @@ class Schedule:
     def to_dict(self) -> dict[str, Any]:
         """The schedule as plain data (for JSON, TOML or a checkpoint), the inverse of `from_dict`.
 
+        The kind of a schedule of this package is its name, that of a class of your own `module.name`.
+
         Raises: `ValueError` for a schedule that holds a function, which plain data cannot carry.
 
         >>> from lrcourse import Step
         >>> Step(lr=0.1, every=30, gamma=0.1).to_dict()
         {'kind': 'Step', 'lr': 0.1, 'every': 30, 'gamma': 0.1}
         """
-        plain: dict[str, Any] = {"kind": type(self).__name__}
+        plain: dict[str, Any] = {"kind": kind_of(type(self))}
         for field in fields(self):
             value = getattr(self, field.name)
             if callable(value) and not isinstance(value, Schedule):
@@ -125,21 +125,30 @@ class Schedule:
     def from_dict(plain: dict[str, Any]) -> "Schedule":
         """The schedule that `to_dict` wrote.
 
-        Raises: `ValueError` for an unknown kind or a missing or unknown field.
+        Raises: `ValueError` for what is no dict, an unknown kind, or a missing or unknown field.
 
         >>> from lrcourse import Schedule
         >>> Schedule.from_dict({"kind": "Step", "lr": 0.1, "every": 30, "gamma": 0.1})
         Step(lr=0.1, every=30, gamma=0.1)
         """
+        if not isinstance(plain, Mapping):
+            raise bad("plain", plain, "a dict", "pass what to_dict returned, such as {'kind': 'Constant', 'lr': 0.1}")
         kind = Schedule._kinds.get(str(plain.get("kind")))
         if kind is None:
-            raise bad("kind", plain.get("kind"), "the name of a schedule", f"choose one of {sorted(Schedule._kinds)}")
+            raise bad("kind", plain.get("kind"), "the name of a schedule",
+                      f"choose one of {sorted(Schedule._kinds)}, or import the module that defines it")  # fmt: skip
         given = {name: _parsed(value) for name, value in plain.items() if name != "kind"}
         try:
             return kind(**given)
         except TypeError as error:
             known = [field.name for field in fields(kind)]
             raise bad("plain", plain, f"a {kind.__name__} with the fields {known}", str(error)) from None
+
+
+def kind_of(cls: type[Schedule]) -> str:
+    """The name of a class in plain data: a short one for this package's own, which no other class can take."""
+    own = cls.__module__.partition(".")[0] == __name__.partition(".")[0]
+    return cls.__name__ if own else f"{cls.__module__}.{cls.__qualname__}"
 
 
 def _plain(value: Any) -> Any:
@@ -179,16 +188,6 @@ def mix(start: Any, end: Any, weight: Array) -> Array:
     mixed = (1 - weight) * start
     mixed += weight * end
     return np.clip(mixed, np.minimum(start, end), np.maximum(start, end), out=mixed)
-
-
-def apply(fn: Callable[[Any], Any], t: Array) -> Array:
-    """`fn` at every element of `t`: in one call if it takes arrays, else (an `if`, `math.sin`) one by one."""
-    if t.size == 1:
-        return np.full(t.shape, fn(t.item()), dtype=np.float64)
-    try:
-        return np.array(fn(t), dtype=np.float64)
-    except (TypeError, ValueError):
-        return np.vectorize(fn, otypes=[np.float64])(t)
 
 
 @dataclass(frozen=True)

@@ -1,19 +1,43 @@
-"""Types that check themselves: a schedule's fields are annotated with these.
+"""Types that check themselves: the fields of schedules and optimizers are annotated with these.
 
-`Schedule.__post_init__` calls the function in each annotation, so a class states what its arguments
+`check_fields` calls the function in each annotation, so a class states what its arguments
 mean and nothing else. Every message names the argument, the value and the fix.
 """
 
 import math
 import numbers
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import fields
+from functools import cache
 from itertools import pairwise
-from typing import Annotated, Any
+from typing import Annotated, Any, get_type_hints
 
 
 def bad(name: str, value: Any, must: str, fix: str) -> ValueError:
     """The one form every complaint about an argument takes."""
     return ValueError(f"{name} must be {must}, got {value!r}: {fix}")
+
+
+def check_fields(instance: Any) -> None:
+    """Put what its check returns in every field of a dataclass whose type has one, also in a frozen instance.
+
+    Raises: what the check does, and `TypeError` for a type that cannot be read, as its check would be lost.
+    """
+    for name, check in _checks(instance.__class__):
+        object.__setattr__(instance, name, check(name, getattr(instance, name)))
+
+
+@cache
+def _checks(cls: type) -> list[tuple[str, Callable[[str, Any], Any]]]:
+    try:  # under `from __future__ import annotations` a type is a string
+        types = get_type_hints(cls, include_extras=True)
+    except NameError as error:
+        raise TypeError(
+            f"the types of the fields of {cls.__qualname__} cannot be read, so neither can their checks ({error}): "
+            f"import {error.name} at the top of {cls.__module__}, outside of `if TYPE_CHECKING`"
+        ) from None
+    names = [field.name for field in fields(cls)]
+    return [(name, each) for name in names for each in getattr(types[name], "__metadata__", ()) if callable(each)]
 
 
 def _number(name: str, value: Any) -> float:
@@ -40,6 +64,24 @@ def fraction(name: str, value: Any) -> float:
     return float(value)
 
 
+def not_negative(name: str, value: Any) -> float:
+    if _number(name, value) < 0:
+        raise bad(name, value, "zero or positive", "use 0 for none")
+    return float(value)
+
+
+def positive(name: str, value: Any) -> float:
+    if _number(name, value) <= 0:
+        raise bad(name, value, "positive", "use for example 1.0")
+    return float(value)
+
+
+def below_one(name: str, value: Any, fix: str = "use for example 0.9") -> float:
+    if not 0 <= _number(name, value) < 1:
+        raise bad(name, value, "at least 0 and below 1", fix)
+    return float(value)
+
+
 def count(name: str, value: Any) -> int:
     if _number(name, value) < 0 or value != int(value):
         raise bad(name, value, "a whole number of steps, 0 or more", "convert epochs with epochs(n, steps_per_epoch)")
@@ -52,9 +94,9 @@ def steps(name: str, value: Any) -> int:
     return int(value)
 
 
-def whole(name: str, value: Any, least: int) -> int:
+def whole(name: str, value: Any, least: int, fix: str = "") -> int:
     if _number(name, value) < least or value != int(value):
-        raise bad(name, value, f"a whole number, {least} or more", f"pass for example {max(least, 1)}")
+        raise bad(name, value, f"a whole number, at least {least}", fix or f"use for example {max(least, 1)}")
     return int(value)
 
 
@@ -96,11 +138,12 @@ def choice(*allowed: Any) -> Any:
 
 Flag = Annotated[bool, choice(True, False)]
 Rate = Annotated[float, rate]
-Rates = Annotated[tuple[float, ...], rates]
+Rates = Annotated[Sequence[float], rates]
 OptionalRate = Annotated[float | None, optional_rate]
 Factor = Annotated[float, factor]
 Fraction = Annotated[float, fraction]
+Positive = Annotated[float, positive]
 Count = Annotated[int, count]
 Steps = Annotated[int, steps]
 Length = Annotated[float, length]
-Milestones = Annotated[tuple[int, ...], rising_steps]
+Milestones = Annotated[Sequence[int], rising_steps]

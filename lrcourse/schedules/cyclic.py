@@ -6,8 +6,9 @@ from typing import Annotated, Any
 
 import numpy as np
 
-from .base import Array, Schedule, apply, power
+from .base import Array, Schedule, power
 from .checks import Factor, Length, Rate, bad, choice, length
+from .values import apply
 
 
 def _optional_length(name: str, value: Any) -> float | None:
@@ -63,7 +64,7 @@ class Cyclic(Schedule):
 
     def _scale(self, t: Array, cycle: Array) -> Any:
         if self.scale_fn is not None:
-            return apply(self.scale_fn, cycle if self.scale_mode == "cycle" else t)
+            return apply(self, "scale_fn", *((cycle, "cycle") if self.scale_mode == "cycle" else (t, "step")))
         if self.mode == "triangular2":
             return 0.5 ** (cycle - 1)
         return power(self.gamma, t) if self.mode == "exp_range" else 1.0

@@ -7,7 +7,7 @@ from typing import Annotated
 import numpy as np
 
 from .base import Array, Schedule, mix
-from .checks import Fraction, OptionalRate, Rate, Steps, bad, choice, rate
+from .checks import Fraction, OptionalRate, Rate, Steps, bad, below_one, choice
 
 
 @dataclass(frozen=True)
@@ -70,6 +70,6 @@ class OneCycle(Schedule):
         >>> OneCycle(max_lr=1.0, steps=5, pct_start=0.6, anneal="linear").momentum().table(5)
         array([0.95, 0.9 , 0.85, 0.9 , 0.95])
         """
-        if not rate("base", base) <= rate("max", max) < 1:
-            raise bad("base, max", (base, max), "momenta with 0 ≤ base ≤ max < 1", "use for example 0.85 and 0.95")
+        if not below_one("base", base) <= below_one("max", max):
+            raise bad("base, max", (base, max), "in rising order", "use for example 0.85 and 0.95")
         return OneCycle(base, self.steps, self.pct_start, max, max, self.phases, self.anneal)

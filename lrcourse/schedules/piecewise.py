@@ -6,8 +6,9 @@ from typing import Any
 
 import numpy as np
 
-from .base import Array, Schedule, apply
+from .base import Array, Schedule
 from .checks import Milestones, Rates, bad
+from .values import apply
 
 
 @dataclass(frozen=True)
@@ -45,7 +46,7 @@ class Lambda(Schedule):
     `fn`: takes a step (a number or, faster, an array) and returns the rate itself, not a factor on one.
     A module-level function can be pickled; a `lambda` cannot. Neither can be written by `to_dict`.
 
-    Raises: `ValueError` if `fn` cannot be called.
+    Raises: `ValueError` if `fn` cannot be called, and at a step for which it does not return a rate.
 
     >>> Lambda(lambda t: 1 / (1 + t)).table(4).round(3)
     array([1.   , 0.5  , 0.333, 0.25 ])
@@ -58,4 +59,4 @@ class Lambda(Schedule):
             raise bad("fn", self.fn, "a function of the step", "pass for example lambda t: 1 / (1 + t)")
 
     def rates(self, t: Array) -> Array:
-        return np.broadcast_to(apply(self.fn, t), t.shape)
+        return apply(self, "fn", t)

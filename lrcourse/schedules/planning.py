@@ -2,12 +2,19 @@
 
 import math
 from dataclasses import dataclass
+from typing import Annotated, Any
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from .base import Array, Child, Schedule
-from .checks import Steps, bad, factor, steps
+from .checks import bad, positive, whole
+
+PER_EPOCH = "count them with steps_per_epoch(samples, batch_size)"
+
+
+def _batch(name: str, value: Any) -> int:
+    return whole(name, value, 1, "use for example 32")
 
 
 def steps_per_epoch(samples: int, batch_size: int) -> int:
@@ -18,18 +25,21 @@ def steps_per_epoch(samples: int, batch_size: int) -> int:
     >>> steps_per_epoch(samples=1000, batch_size=64)
     16
     """
-    return -(-steps("samples", samples) // steps("batch_size", batch_size))
+    return -(-whole("samples", samples, 1) // _batch("batch_size", batch_size))
 
 
 def epochs(n: float, steps_per_epoch: int) -> int:
     """The number of steps in `n` epochs, rounded to a whole one: the only way from epochs to steps.
 
-    Raises: `ValueError` if `n` ≤ 0 or `steps_per_epoch` is not a whole number ≥ 1.
+    Raises: `ValueError` if `n` ≤ 0 or too small for a step, or `steps_per_epoch` is not a whole number ≥ 1.
 
     >>> epochs(2.5, steps_per_epoch=100)
     250
     """
-    return round(factor("n", n) * steps("steps_per_epoch", steps_per_epoch))
+    steps = round(positive("n", n) * whole("steps_per_epoch", steps_per_epoch, 1, PER_EPOCH))
+    if steps == 0:
+        raise bad("n", n, f"enough for a step, of which an epoch has {steps_per_epoch}", "give the steps themselves: 1")
+    return steps
 
 
 @dataclass(frozen=True)
@@ -64,8 +74,8 @@ def plan_cycles(epochs: int, step_size_epochs: int, steps_per_epoch: int) -> Cyc
     >>> plan_cycles(epochs=100, step_size_epochs=8, steps_per_epoch=100).nearest
     (96, 112)
     """
-    run, half = steps("epochs", epochs), steps("step_size_epochs", step_size_epochs)
-    per_epoch = steps("steps_per_epoch", steps_per_epoch)
+    run, half = whole("epochs", epochs, 1), whole("step_size_epochs", step_size_epochs, 1)
+    per_epoch = whole("steps_per_epoch", steps_per_epoch, 1, PER_EPOCH)
     cycle = 2 * half
     nearest = (max(run // cycle, 1) * cycle, math.ceil(run / cycle) * cycle)
     return CyclePlan(run / cycle, half * per_epoch, run * per_epoch, run % cycle == 0, nearest)
@@ -76,8 +86,8 @@ class BatchSchedule(Schedule):
     r"""A decay of the rate turned into a growth of the batch: see `batch_schedule`."""
 
     schedule: Child
-    first_batch: Steps
-    max_batch: Steps
+    first_batch: Annotated[int, _batch]
+    max_batch: Annotated[int, _batch]
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -88,7 +98,7 @@ class BatchSchedule(Schedule):
 
     def batch(self, t: ArrayLike) -> np.ndarray | int:
         """The batch size of update `t` (an int, or an int array for an array of steps)."""
-        rates = np.asarray(self.schedule(t))
+        rates = np.asarray(self.schedule(np.asarray(t)))
         with np.errstate(divide="ignore", over="ignore"):
             wanted = self.first_batch * (self.schedule(0) / rates)
         sizes = np.clip(np.floor(wanted * (1 + 1e-12)), self.first_batch, self.max_batch).astype(int)

@@ -1,10 +1,10 @@
 """The one schedule with a memory: it lowers the rate when a metric stops improving."""
 
 import math
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields
 from typing import Any
 
-from .checks import bad, choice, count, fraction, rate, steps
+from .checks import bad, choice, fraction, not_negative, rate, whole
 
 
 @dataclass
@@ -38,8 +38,8 @@ class Plateau:
 
     def __post_init__(self) -> None:
         self.lr, self.min_lr = rate("lr", self.lr), rate("min_lr", self.min_lr)
-        self.factor, self.threshold = fraction("factor", self.factor), rate("threshold", self.threshold)
-        self.patience, self.cooldown = steps("patience", self.patience), count("cooldown", self.cooldown)
+        self.factor, self.threshold = fraction("factor", self.factor), not_negative("threshold", self.threshold)
+        self.patience, self.cooldown = whole("patience", self.patience, 1), whole("cooldown", self.cooldown, 0)
         self.mode = choice("min", "max")("mode", self.mode)
 
     def update(self, metric: float) -> float:
@@ -68,8 +68,9 @@ class Plateau:
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Continue from what `state_dict` returned.
 
-        Raises: `ValueError` if the fields are not those of a `Plateau`.
+        Raises: `ValueError` if the fields are not those of a `Plateau`, or a setting is out of range.
         """
         if state.keys() != asdict(self).keys():
             raise bad("state", sorted(state), f"the fields {sorted(asdict(self))}", "load what state_dict returned")
+        Plateau(**{setting.name: state[setting.name] for setting in fields(self) if setting.init})
         self.__dict__.update(state)

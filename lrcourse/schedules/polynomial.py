@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from .base import Array, Schedule, mix
-from .checks import Factor, Rate, Steps
+from .checks import Positive, Rate, Steps
 
 
 @dataclass(frozen=True)
@@ -49,7 +49,7 @@ class Polynomial(Schedule):
     start: Rate
     end: Rate
     steps: Steps
-    power: Factor = 1.0
+    power: Positive = 1.0
 
     def rates(self, t: Array) -> Array:
         left = 1 - np.minimum(t / self.steps, 1)

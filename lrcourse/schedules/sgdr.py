@@ -6,11 +6,11 @@ from typing import Annotated, Any
 import numpy as np
 
 from .base import Array, Schedule, mix, power
-from .checks import Factor, Rate, Steps, bad, factor
+from .checks import Factor, Rate, Steps, bad, positive
 
 
 def _at_least_one(name: str, value: Any) -> float:
-    if factor(name, value) < 1:
+    if positive(name, value) < 1:
         raise bad(name, value, "at least 1", "use 1 for equal cycles or 2 to double each")
     return float(value)
 

@@ -14,7 +14,7 @@ import torch
 from ..data import Dataset
 from ..extras import extra
 from ..schedules.checks import bad, choice, whole
-from ..schedules.checks import steps as at_least_one
+from ..schedules.checks import steps as whole_steps
 from ..torch.training import _loss, _tensor
 from . import engines
 from .chunks import Folder
@@ -85,7 +85,7 @@ def sweep(
     plan = Plan(
         model_fn=model_fn, dataset=_dataset(data, loss), loss=loss if callable(loss) else _known_loss("loss", loss),
         optimizer=choice(*OPTIMIZERS)("optimizer", optimizer), nesterov=_nesterov(nesterov, optimizer),
-        steps=at_least_one("steps", steps),
+        steps=whole_steps("steps", steps),
         batch_size=None if batch_size is None else whole("batch_size", batch_size, 1),
         settings=as_settings(settings),
     )  # fmt: skip

@@ -7,7 +7,7 @@ from dataclasses import dataclass, fields
 from typing import Any
 
 from ..schedules import Schedule
-from ..schedules.checks import bad, rate, whole
+from ..schedules.checks import bad, below_one, not_negative, rate, whole
 
 
 @dataclass(frozen=True)
@@ -33,12 +33,10 @@ class Setting:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        checked: dict[str, Any] = {name: rate(name, getattr(self, name)) for name in ("lr", "weight_decay")}
-        checked["seed"] = whole("seed", self.seed, 0)
+        checked: dict[str, Any] = {"lr": rate("lr", self.lr), "seed": whole("seed", self.seed, 0)}
+        checked["weight_decay"] = not_negative("weight_decay", self.weight_decay)
         if isinstance(self.momentum, numbers.Real):
-            checked["momentum"] = rate("momentum", self.momentum)
-            if self.momentum >= 1:
-                raise bad("momentum", self.momentum, "below 1", "use for example 0.9")
+            checked["momentum"] = below_one("momentum", self.momentum)
         elif not (self.momentum is None or isinstance(self.momentum, Schedule)):
             raise bad("momentum", self.momentum, "a number or a Schedule", "pass for example 0.9")
         if not (self.schedule is None or callable(self.schedule)):

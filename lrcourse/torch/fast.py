@@ -9,7 +9,8 @@ import numpy as np
 import torch
 from torch.nn import functional as F
 
-from ..schedules.checks import steps as at_least_one
+from ..schedules.checks import steps as whole_steps
+from ..schedules.checks import whole
 from .compiling import many_programs
 from .schedule_lr import Schedules
 from .training import (
@@ -78,8 +79,9 @@ def train_fast(
     >>> train_fast(model, optimizer, small, steps=2, batch_size=25, schedule=Constant(0.1), choices=eager).lrs
     array([0.1, 0.1])
     """
-    steps = at_least_one("steps", steps)
-    every = None if evaluate_every is None else at_least_one("evaluate_every", evaluate_every)
+    steps = whole_steps("steps", steps)
+    every = None if evaluate_every is None else whole_steps("evaluate_every", evaluate_every)
+    batch_size, seed = whole("batch_size", batch_size, 1), whole("seed", seed, 0)
     scheduler = _scheduler(optimizer, schedule, momentum)
     if choices.channels_last:
         model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # in place
@@ -92,7 +94,7 @@ def train_fast(
     forward = torch.compile(model, mode="reduce-overhead", dynamic=False) if choices.compiled else model
     losses = torch.empty(steps, device=device if choices.curves_stay else "cpu")
     lrs, momenta, evaluations = [], [], []
-    batches = _batches(x, y, at_least_one("batch_size", batch_size), seed)
+    batches = _batches(x, y, batch_size, seed)
     model.train()
     for step in range(steps):
         if every is not None and step % every == 0:

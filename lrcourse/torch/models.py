@@ -5,8 +5,7 @@ from itertools import pairwise
 
 from torch import nn
 
-from ..schedules.checks import bad, choice
-from ..schedules.checks import steps as at_least_one
+from ..schedules.checks import bad, choice, whole
 
 ACTIVATIONS = {"relu": nn.ReLU, "tanh": nn.Tanh}
 
@@ -30,7 +29,7 @@ class MLP(nn.Sequential):
     """
 
     def __init__(self, sizes: Sequence[int], activation: str = "relu") -> None:
-        sizes = [at_least_one(f"sizes[{i}]", size) for i, size in enumerate(sizes)]
+        sizes = [whole(f"sizes[{i}]", size, 1) for i, size in enumerate(sizes)]
         if len(sizes) < 2:
             raise bad("sizes", sizes, "two or more layer sizes", "give the inputs first and the outputs last")
         activation = choice(*ACTIVATIONS)("activation", activation)

@@ -10,8 +10,7 @@ import torch
 
 from .. import range_test as core
 from ..range_test import RangeTest
-from ..schedules.checks import bad
-from ..schedules.checks import steps as at_least_one
+from ..schedules.checks import bad, whole
 
 Tensor = torch.Tensor
 Undo = Callable[[], None]
@@ -55,7 +54,7 @@ def range_test(
     >>> 0.01 < result.suggest("steepest") < 1, optimizer.param_groups[0]["lr"]
     (True, 0.1)
     """
-    accumulate = at_least_one("accumulate", accumulate)
+    accumulate = whole("accumulate", accumulate, 1)
     device = next(model.parameters()).device
     source = _cycled(batches)
     scaler = torch.amp.GradScaler(device.type, enabled=False) if scaler is None else copy.deepcopy(scaler)

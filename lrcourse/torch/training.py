@@ -10,8 +10,8 @@ import torch
 from torch.nn import functional as F
 
 from ..schedules.base import Array
-from ..schedules.checks import bad, choice
-from ..schedules.checks import steps as at_least_one
+from ..schedules.checks import bad, choice, whole
+from ..schedules.checks import steps as whole_steps
 from .schedule_lr import ScheduleLR, Schedules
 
 if TYPE_CHECKING:
@@ -85,9 +85,9 @@ def train(
     >>> train(model, optimizer, moons(), steps=4, schedule=Linear(1.0, 0.0, steps=4)).lrs
     array([1.  , 0.75, 0.5 , 0.25])
     """
-    steps = at_least_one("steps", steps)
-    every = steps if evaluate_every is None else at_least_one("evaluate_every", evaluate_every)
-    batch_size = None if batch_size is None else at_least_one("batch_size", batch_size)
+    steps = whole_steps("steps", steps)
+    every = steps if evaluate_every is None else whole_steps("evaluate_every", evaluate_every)
+    batch_size, seed = None if batch_size is None else whole("batch_size", batch_size, 1), whole("seed", seed, 0)
     loss_of = _loss(loss)
     scheduler = _scheduler(optimizer, schedule, momentum)
     parameter = next(model.parameters())

@@ -5,8 +5,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from ..schedules.checks import bad
-from ..schedules.checks import steps as at_least_one
+from ..schedules.checks import bad, whole
 
 Stages = Sequence[Sequence[int]]
 
@@ -51,23 +50,23 @@ class VGG(nn.Sequential):
         channels: int = 1,
         batch_norm: bool = False,
     ) -> None:
-        side = at_least_one("size", size) >> len(stages)
+        side = whole("size", size, 1) >> len(stages)
         if side < 1:
             raise bad("size", size, f"at least {2 ** len(stages)} for {len(stages)} stages", "use fewer stages")
         layers: list[nn.Module] = [Pixels()]
-        width = at_least_one("channels", channels)
+        width = whole("channels", channels, 1)
         for stage in stages:
             for filters in stage:
-                layers.append(nn.Conv2d(width, at_least_one("stages", filters), 3, padding=1))
+                layers.append(nn.Conv2d(width, whole("stages", filters, 1), 3, padding=1))
                 layers += [nn.BatchNorm2d(filters), nn.ReLU()] if batch_norm else [nn.ReLU()]
                 width = filters
             layers.append(nn.MaxPool2d(2))
         layers.append(nn.Flatten())
         width *= side**2
         for units in hidden:
-            layers += [nn.Linear(width, at_least_one("hidden", units)), nn.ReLU()]
+            layers += [nn.Linear(width, whole("hidden", units, 1)), nn.ReLU()]
             width = units
-        layers.append(nn.Linear(width, at_least_one("classes", classes)))
+        layers.append(nn.Linear(width, whole("classes", classes, 1)))
         super().__init__(*layers)
         weighted = [layer for layer in self if isinstance(layer, nn.Conv2d | nn.Linear)]
         for layer in weighted:
