@@ -1,20 +1,26 @@
 """Build the book: execute what changed, in parallel, into the cache that the build then reads."""
 
 import hashlib
+import math
 import os
+import re
 import shutil
 import subprocess
 import sys
+import tempfile
 import time
 from pathlib import Path
 
 from .determinism import ENVIRONMENT
-from .notebooks import NotebookError
+from .notebooks import COLOR, executed
 
 OUTPUT = Path("_build")
 CACHE = OUTPUT / ".jupyter_cache"
 TOOLS = {"cli.py", "doctor.py", "grading", "labs", "offline.py", "pdf.py", "recording.py", "selfcheck.py",
-         "wheelhouse.py"}  # fmt: skip
+         "wheelhouse.py", "kernels.py", "progress.py"}  # fmt: skip
+LOG = OUTPUT / "sphinx.log"
+PAGES = OUTPUT / ".doctrees"  # as Sphinx remembers them
+SECONDS = 30  # what a chapter takes on one of two cores, for a first estimate
 BUILT = OUTPUT / ".built"  # its time is that of the last build without errors, also when no page had changed
 
 
@@ -27,20 +33,41 @@ def build(root: Path) -> Path:
     pages = pages_in_toc(root)
     if orphans := sorted(set(all_pages(root)) - set(pages)):
         raise RuntimeError(f"pages that _toc.yml does not name: {', '.join(map(str, orphans))}: add or delete them")
-    executed = execute(root, [page for page in pages if page.suffix == ".ipynb"])
-    jupyter_book = str(Path(sys.executable).with_name("jupyter-book"))
-    command = [jupyter_book, "build", ".", "-W", "-n", "--keep-going", "--path-output", "."]
-    result = subprocess.run(command, cwd=root, env={**os.environ, **ENVIRONMENT})
-    if result.returncode:
+    count = execute(root, [page for page in pages if page.suffix == ".ipynb"])
+    if _build_pages(root):
         # Sphinx remembers pages it has read and would not repeat their warnings: a failed build must start afresh.
-        shutil.rmtree(root / OUTPUT / ".doctrees", ignore_errors=True)
-        raise RuntimeError("the book has errors or warnings: they stand above, each with its page and line")
+        shutil.rmtree(root / PAGES, ignore_errors=True)
+        raise RuntimeError(
+            f"the book has errors or warnings: they stand above, each with its page and line; all of the log: {LOG}"
+        )
     (root / BUILT).touch()
     first = (root / OUTPUT / "html" / "index.html").resolve()
     print(
-        f"\nexecuted {executed} notebooks, built {len(pages)} pages in {time.monotonic() - started:.0f} s\nopen file://{first}"
+        f"executed {count} notebooks, built {len(pages)} pages in {time.monotonic() - started:.0f} s\nopen file://{first}"
     )
     return first
+
+
+def _build_pages(root: Path) -> int:
+    """Run Jupyter Book; returns its status. A bar shows how far it is, the log keeps what it says."""
+    from . import progress
+
+    jupyter_book = str(Path(sys.executable).with_name("jupyter-book"))
+    command = [jupyter_book, "build", ".", "-W", "-n", "--keep-going", "--path-output", "."]
+    environment = {**os.environ, **ENVIRONMENT, "PYTHONUNBUFFERED": "1"}
+    with (root / LOG).open("w", encoding="utf-8") as log, tempfile.TemporaryFile("w+", encoding="utf-8") as wrong:
+        sphinx = subprocess.Popen(command, cwd=root, env=environment, text=True, stdout=subprocess.PIPE, stderr=wrong)
+        with sphinx, progress.bar("building pages", 100, "%") as bar:
+            for line in sphinx.stdout or ():
+                log.write(plain := COLOR.sub("", line))
+                if found := re.match(r"(reading sources|writing output)\.\.\. \[ *(\d+)%\] (\S+)", plain):
+                    bar.set_postfix_str(found[3], refresh=False)
+                    bar.update((int(found[2]) + 100 * (found[1] == "writing output")) // 2 - bar.n)
+        wrong.seek(0)
+        warnings = COLOR.sub("", wrong.read())
+        log.write(warnings)
+    print(warnings, end="", file=sys.stderr)
+    return sphinx.returncode
 
 
 def pages_in_toc(root: Path) -> list[Path]:
@@ -64,8 +91,9 @@ def execute(root: Path, notebooks: list[Path]) -> int:
     The cache knows a notebook by its code cells. It cannot see the code that they import, so it is emptied when
     the package or the pins changed.
     """
+    import joblib
     from jupyter_cache import get_cache
-    from jupyter_cache.executors import load_executor
+    from jupyter_cache.base import CacheBundleIn
 
     cache_folder, stamp = root / CACHE, root / CACHE / "made-with.sha256"
     if not stamp.exists() or stamp.read_text() != sources_hash(root):
@@ -77,17 +105,16 @@ def execute(root: Path, notebooks: list[Path]) -> int:
     for record in cache.list_project_records():
         cache.remove_nb_from_project(record.pk)
     for path in notebooks:
-        cache.add_nb_to_project(str(root / path))
-    waiting = cache.list_unexecuted()
+        cache.add_nb_to_project(str(root.resolve() / path))
+    waiting = [Path(each.uri) for each in cache.list_unexecuted()]
     if waiting:
-        print(
-            f"executing {len(waiting)} of {len(notebooks)} notebooks: {', '.join(Path(nb.uri).name for nb in waiting)}"
-        )
-        result = load_executor("local-parallel", cache=cache).run_and_cache(timeout=600, allow_errors=False)
-        if result.excepted or result.errored:
-            failed = [Path(uri).relative_to(root.resolve()) for uri in result.excepted + result.errored]
-            tracebacks = [nb.traceback for nb in cache.list_project_records() if nb.traceback]
-            raise NotebookError(f"failed: {', '.join(map(str, failed))}\n" + "\n".join(tracebacks))
+        minutes = math.ceil(len(waiting) * SECONDS / joblib.cpu_count() / 60)
+        print(f"executing {len(waiting)} of {len(notebooks)} notebooks: about {minutes} min", flush=True)
+        for path, notebook, seconds in executed(waiting):
+            bundle = CacheBundleIn(notebook, str(path), data={"execution_seconds": seconds})
+            cache.cache_notebook_bundle(bundle, check_validity=False, overwrite=True)
+            # Sphinx reads a page again when its source has changed, and would keep the old outputs of this one.
+            (root / PAGES / path.relative_to(root.resolve())).with_suffix(".doctree").unlink(missing_ok=True)
     return len(waiting)
 
 

@@ -155,7 +155,7 @@ def _notebooks(options: argparse.Namespace) -> int:
 
     from . import notebooks
 
-    paths = notebooks.find(root) if root else options.paths
+    paths = notebooks.find(root) if root else notebooks.existing(options.paths)
     executed = [path for path in paths if "labs" not in path.parts]
     if options.action == "check":
         found = notebooks.problems(paths)

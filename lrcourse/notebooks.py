@@ -4,7 +4,9 @@ import base64
 import io
 import os
 import re
-from collections.abc import Iterable, Mapping, Sequence
+import time
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from multiprocessing.pool import ThreadPool
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +19,7 @@ from .schedules.checks import bad
 
 # Two renderings of one figure differ by rounding at the edges of lines (about 1e-4); a moved line differs by more.
 SAME_PICTURE = 0.004
+COLOR = re.compile(r"\x1b\[[\d;]*m")  # of a terminal
 KEPT_CELL_METADATA = ("tags", "mystnb", "nbgrader", "editable", "deletable", "slideshow")
 
 
@@ -30,54 +33,86 @@ def find(root: Path) -> list[Path]:
     return sorted(path for path in found if ".ipynb_checkpoints" not in path.parts)
 
 
-def run(paths: Sequence[Path], jobs: int = -1) -> list[Path]:
-    """Execute each notebook in a fresh kernel, in parallel, and write it back; returns those that changed.
+def existing(paths: Sequence[Path]) -> list[Path]:
+    """The paths, if each is a notebook.
 
-    Raises: `NotebookError` for the first notebook with a failing cell; `ValueError` for a path that is no notebook.
+    Raises: `ValueError` for a path that is none.
     """
-    import joblib
-    from tqdm import tqdm
-
     for path in paths:
         if path.suffix != ".ipynb" or not path.exists():
             raise bad("path", str(path), "an existing .ipynb file", "check its spelling")
-    parallel = joblib.Parallel(
-        n_jobs=min(joblib.cpu_count(), len(paths)) if jobs == -1 else jobs, return_as="generator"
-    )
-    done = parallel(joblib.delayed(_run_one)(path) for path in paths)
-    return [path for path, changed in zip(paths, list(tqdm(done, total=len(paths), unit="notebook"))) if changed]
+    return list(paths)
 
 
-def _run_one(path: Path) -> bool:
-    before = path.read_text(encoding="utf-8")
-    stored = nbformat.reads(before, as_version=4)
-    after = nbformat.writes(keep_same_pictures(normalize(execute(stored, path)), stored)) + "\n"
-    if after != before:
-        path.write_text(after, encoding="utf-8")
-    return after != before
+def run(paths: Sequence[Path], jobs: int = -1) -> list[Path]:
+    """Execute each notebook in a fresh kernel, in parallel, and write it back; returns those that changed.
+
+    Raises: `NotebookError` if a cell fails, after the others have run; `ValueError` for a path that is no notebook.
+    """
+    changed = []
+    for path, notebook, _ in executed(existing(paths), jobs):
+        before = path.read_text(encoding="utf-8")
+        stored = nbformat.reads(before, as_version=4)
+        after = nbformat.writes(keep_same_pictures(normalize(notebook), stored)) + "\n"
+        if after != before:
+            path.write_text(after, encoding="utf-8")
+            changed.append(path)
+    return sorted(changed)
+
+
+def executed(paths: Sequence[Path], jobs: int = -1) -> Iterator[tuple[Path, NotebookNode, float]]:
+    """Execute `jobs` notebooks at a time (-1: one per core), with a bar; yields path, notebook and seconds of each.
+
+    Raises: `NotebookError` if a cell fails, after the others have run.
+    """
+    import joblib
+
+    from . import progress
+
+    running: list[str] = []
+    failed: dict[Path, NotebookError] = {}
+
+    def run_one(path: Path) -> tuple[Path, NotebookNode | NotebookError, float]:
+        started = time.monotonic()
+        running.append(path.name)
+        bar.set_postfix_str(", ".join(running))
+        try:
+            return path, execute(nbformat.read(path, as_version=4), path), time.monotonic() - started
+        except NotebookError as error:
+            return path, error, 0.0
+        finally:
+            running.remove(path.name)
+
+    threads = ThreadPool(joblib.cpu_count() if jobs == -1 else jobs)  # each waits for a kernel, which is a process
+    with progress.bar("executing", len(paths), "notebooks") as bar, threads as pool:
+        for path, result, seconds in pool.imap_unordered(run_one, paths):
+            bar.update()
+            if isinstance(result, NotebookError):
+                failed[path] = result
+            else:
+                yield path, result, seconds
+    if failed:
+        names = ", ".join(sorted(path.name for path in failed))
+        raise NotebookError("\n".join([*map(str, failed.values()), f"{len(failed)} of {len(paths)} failed: {names}"]))
 
 
 def execute(notebook: NotebookNode, path: Path, environment: Mapping[str, str] | None = None) -> NotebookNode:
     """A copy of `notebook` with fresh outputs, run in the folder of `path` with the deterministic environment.
 
     `environment`: more variables for the kernel.
+
+    Raises: `NotebookError` if a cell fails or takes ten minutes, or the kernel dies.
     """
-    from nbclient import NotebookClient
-    from nbclient.exceptions import CellExecutionError
+    from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernelError
+
+    from . import kernels
 
     fresh = nbformat.from_dict(notebook)
-    client = NotebookClient(
-        fresh,
-        timeout=600,
-        kernel_name="python3",
-        resources={"metadata": {"path": str(path.parent)}},
-        coalesce_streams=True,
-        extra_arguments=["--log-level=ERROR"],
-    )
+    client = kernels.client(fresh, path.parent, timeout=600, coalesce_streams=True)
     try:
         client.execute(env={**os.environ, **ENVIRONMENT, **(environment or {})})
-    except CellExecutionError as error:
-        raise NotebookError(f"{path}: a cell failed\n{error}") from None
+    except (CellExecutionError, CellTimeoutError, DeadKernelError) as error:
+        raise NotebookError(f"{path}: a cell failed\n{COLOR.sub('', str(error))}") from None
     return fresh
 
 

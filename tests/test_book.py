@@ -20,6 +20,9 @@ def chapter(path: Path, code: str, text: str = "# A chapter") -> None:
     path.write_text(nbformat.writes(new_notebook(cells=cells)) + "\n", encoding="utf-8")
 
 
+FIRST = "import sys; sys.path.insert(0, '..'); from lrcourse.plots import WIDTH; print('first chapter, width', WIDTH)"
+
+
 @pytest.fixture
 def small_book(tmp_path):
     """A book of three pages with the course's own configuration."""
@@ -29,32 +32,38 @@ def small_book(tmp_path):
         shutil.copytree(source, target) if source.is_dir() else shutil.copy(source, target)
     (tmp_path / "book" / "references.bib").write_text("")
     (tmp_path / "book" / "intro.md").write_text("# Start\n\nSee [](first.ipynb).\n")
-    chapter(tmp_path / "book" / "first.ipynb", "print('first chapter')")
+    chapter(tmp_path / "book" / "first.ipynb", FIRST)
     chapter(tmp_path / "book" / "second.ipynb", "print('second chapter')")
     toc = {"format": "jb-book", "root": "book/intro", "chapters": [{"file": "book/first"}, {"file": "book/second"}]}
     (tmp_path / "_toc.yml").write_text(yaml.safe_dump(toc))
     return tmp_path
 
 
-def test_only_what_changed_is_executed_again(small_book, capsys):
-    first_page = book.build(small_book)
-    assert first_page.exists()
-    assert "first chapter" in (small_book / "_build/html/book/first.html").read_text()
-    assert "executed 2 notebooks" in capsys.readouterr().out
+def test_only_what_changed_is_executed_again_and_few_words_are_made(small_book, capfd):
+    def build(executed):
+        first_page = book.build(small_book)
+        said, progress = capfd.readouterr()
+        work = f"executing {executed} of 2 notebooks: about 1 min\n" if executed else ""
+        summary = rf"executed {executed} notebooks, built 3 pages in \d+ s\nopen {re.escape(first_page.as_uri())}\n"
+        assert re.fullmatch(work + summary, said)
+        shown = r"(executing|building pages): \d+ of \d+ (notebooks|%), \d\d:\d\d, (\?|\d\d:\d\d) left(, [\w./, -]+)?"
+        assert [line for line in progress.splitlines() if not re.fullmatch(shown, line)] == []
+        log = (small_book / book.LOG).read_text()
+        assert log.count("Using cached notebook") == executed and "Executing notebook" not in log
+        return first_page
 
-    book.build(small_book)
-    assert "executed 0 notebooks" in capsys.readouterr().out
+    assert build(executed=2).exists()
+    assert "first chapter, width 7.2" in (small_book / "_build/html/book/first.html").read_text()
+    build(executed=0)
 
     chapter(small_book / "book" / "second.ipynb", "print('second edition')")
-    book.build(small_book)
-    printed = capsys.readouterr().out
-    assert "executing 1 of 2 notebooks: second.ipynb" in printed
+    build(executed=1)
     assert "second edition" in (small_book / "_build/html/book/second.html").read_text()
 
     with (small_book / "lrcourse" / "plots.py").open("a") as package:
-        package.write("# changed\n")
-    book.build(small_book)
-    assert "executing 2 of 2 notebooks" in capsys.readouterr().out
+        package.write("WIDTH = 7.3\n")
+    build(executed=2)
+    assert "first chapter, width 7.3" in (small_book / "_build/html/book/first.html").read_text()
 
 
 def test_a_change_of_the_tools_executes_nothing_again_and_no_chapter_imports_them(small_book):
@@ -69,10 +78,13 @@ def test_a_change_of_the_tools_executes_nothing_again_and_no_chapter_imports_the
 
 
 def test_a_canary_with_a_failing_cell_fails_the_build_and_is_named(small_book):
-    chapter(small_book / "book" / "second.ipynb", "1 / 0")
-    for _ in range(2):  # a second try must not pass because something was remembered
-        with pytest.raises(NotebookError, match=r"(?s)second\.ipynb.*ZeroDivisionError"):
+    chapter(small_book / "book" / "second.ipynb", "print('before')\n1 / 0")
+    for tried in (2, 1):  # a second try must not pass because something was remembered
+        with pytest.raises(NotebookError) as raised:
             book.build(small_book)
+        first, *traceback, last = str(raised.value).splitlines()
+        assert first.endswith("book/second.ipynb: a cell failed") and last == f"1 of {tried} failed: second.ipynb"
+        assert "----> 2 1 / 0" in traceback and "ZeroDivisionError: division by zero" in traceback
 
 
 BROKEN = {
@@ -89,8 +101,10 @@ def test_every_broken_reference_and_warning_is_named_and_fails_the_build_each_ti
     for _ in range(2):
         with pytest.raises(RuntimeError, match="errors or warnings"):
             book.build(small_book)
-        printed = capfd.readouterr().err
-        assert [message for message in BROKEN.values() if message not in printed] == []
+        printed = capfd.readouterr().err.splitlines()
+        lines = [line for line in printed if re.search(r"/book/second\.ipynb:\d+: WARNING: ", line)]
+        assert [message for message in BROKEN.values() if not any(message in line for line in lines)] == []
+        assert len(lines) == len(BROKEN) and "build finished with problems" in (small_book / book.LOG).read_text()
 
 
 def test_a_page_that_the_table_of_contents_forgets_is_an_error(small_book):

@@ -7,6 +7,7 @@ component that it knows.
 
 import functools
 import hashlib
+import logging
 import re
 from pathlib import Path
 
@@ -16,6 +17,8 @@ from fontTools import subset
 from fontTools.ttLib import TTFont
 from PIL import Image
 from sphinx.application import Sphinx
+
+logging.getLogger("fontTools").setLevel(logging.WARNING)  # the theme's pygments styles turn every library's log on
 
 ICONS_SCRIPT = r'<script defer src="[^"]*fontawesome\.js[^"]*"></script>\n?'  # the icons are there as a font
 SEARCH_SCRIPTS = r'<script src="[^"]*(?:searchtools|language_data|searchindex)\.js[^"]*"></script>\n?'

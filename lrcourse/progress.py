@@ -1,0 +1,54 @@
+"""What is going on and how long it will take: a bar on a terminal, plain lines in a log."""
+
+import os
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from tqdm import tqdm
+
+EVERY = 10.0  # seconds, at least, between two lines of a log
+
+
+@contextmanager
+def bar(what: str, total: int, unit: str) -> Iterator[tqdm]:
+    """A bar that is gone when the work is done; its `set_postfix_str` says what is going on.
+
+    Where standard error is no terminal, and in CI, it is a line every few seconds, without control characters.
+    """
+    left = "{n_fmt} of {total_fmt} " + unit + ", {elapsed}, {remaining} left{postfix}"
+    if sys.stderr.isatty() and not os.environ.get("CI"):
+        shown = tqdm(total=total, bar_format=f"{what} {{bar:20}} {left}", leave=False, dynamic_ncols=True, smoothing=0)
+    else:
+        shown = _Lines(total=total, bar_format=f"{what}: {left}", smoothing=0)
+    done = threading.Event()
+    clock = threading.Thread(target=_tick, args=(shown, done), daemon=True)
+    clock.start()
+    try:
+        yield shown
+    finally:
+        done.set()
+        clock.join()
+        shown.close()
+
+
+def _tick(shown: tqdm, done: threading.Event) -> None:
+    while not done.wait(1.0):
+        shown.refresh()
+
+
+class _Lines(tqdm):
+    def __init__(self, **options: Any) -> None:
+        self.last = time.monotonic()
+        super().__init__(**options)
+
+    def display(self, msg: str | None = None, pos: int | None = None) -> None:
+        if time.monotonic() - self.last >= EVERY:
+            print(self, file=self.fp, flush=True)
+            self.last = time.monotonic()
+
+    def close(self) -> None:
+        self.disable = True
