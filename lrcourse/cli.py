@@ -25,6 +25,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         problem = f"lrcourse {options.command} needs {error.name}: {advice}"
     except (RuntimeError, ValueError) as error:
         problem = str(error)
+    except KeyboardInterrupt:
+        problem = "stopped"
     print(f"lrcourse: {problem}", file=sys.stderr)
     return 1
 
@@ -297,13 +299,13 @@ def _records(options: argparse.Namespace) -> int:
     root = _repository()
     folder = recording.folder(root)
     if options.action == "run":
-        from tqdm import tqdm
+        from .progress import bar
 
         for name in [options.only] if options.only else experiments.names():
             growing = recording.run(root, name, options.size, options.device)
-            with tqdm(desc=name, unit="run", total=len(experiments.find(name).plan(options.size))) as bar:
+            with bar(name, len(experiments.find(name).plan(options.size)), "runs") as done:
                 for record in growing:
-                    bar.update(len(record.runs) - bar.n)
+                    done.update(len(record.runs) - done.n)
             print(recording.provenance(records.read(name, options.size, folder)))
         return 0
     stored = [each for each in records.every(folder) if options.only in (None, each.experiment)]

@@ -38,8 +38,7 @@ def export(root: Path, folder: Path, only: Sequence[str] = (), format: str = "sv
 
     Raises: `ValueError` for a name, format or theme that does not exist; `NotebookError` if a chapter fails.
     """
-    from tqdm import tqdm
-
+    from . import progress
     from .plots import THEMES
 
     mime = FORMATS[choice(*FORMATS)("format", format)]
@@ -50,13 +49,17 @@ def export(root: Path, folder: Path, only: Sequence[str] = (), format: str = "sv
     chosen = [figure for figure in figures if figure.name in only or not only]
     folder.mkdir(parents=True, exist_ok=True)
     written = []
-    for page in tqdm(list(dict.fromkeys(figure.page for figure in chosen)), unit="chapter"):
-        drawn = _drawn(root / page, format, environment)
-        for figure in (each for each in chosen if each.page == page):
-            file = folder / f"{figure.name}.{format}"
-            data = picture(drawn[figure.name], mime)
-            file.write_bytes(data.encode() if format == "svg" else base64.b64decode(data))
-            written.append(file)
+    pages = dict.fromkeys(figure.page for figure in chosen)
+    with progress.bar("drawing", len(pages), "chapters") as bar:
+        for page in pages:
+            bar.set_postfix_str(page.name)
+            drawn = _drawn(root / page, format, environment)
+            for figure in (each for each in chosen if each.page == page):
+                file = folder / f"{figure.name}.{format}"
+                data = picture(drawn[figure.name], mime)
+                file.write_bytes(data.encode() if format == "svg" else base64.b64decode(data))
+                written.append(file)
+            bar.update()
     return written
 
 

@@ -14,6 +14,9 @@ from nbformat import NotebookNode
 LONGEST = 90  # characters of the address, as systems differ in what they take: 107 on Linux, 103 on macOS
 
 
+_running: weakref.WeakSet["_Manager"] = weakref.WeakSet()
+
+
 class _Manager(AsyncKernelManager):
     def __init__(self, **options: Any) -> None:
         folder = tempfile.mkdtemp(prefix="kernel-")
@@ -21,6 +24,7 @@ class _Manager(AsyncKernelManager):
         file = str(Path(folder) / "connection.json")
         transport = "ipc" if os.name == "posix" and len(file) <= LONGEST else "tcp"
         super().__init__(transport=transport, connection_file=file, **options)
+        _running.add(self)
 
 
 def client(notebook: NotebookNode, folder: Path, **options: Any) -> NotebookClient:
@@ -31,3 +35,10 @@ def client(notebook: NotebookNode, folder: Path, **options: Any) -> NotebookClie
         record_timing=False,  # the time of day in each cell would make every run differ
         **options,
     )  # fmt: skip
+
+
+def stop() -> None:
+    """Kill every kernel that runs: whoever waits for one finds it dead."""
+    for manager in list(_running):
+        if process := getattr(manager.provisioner, "process", None):
+            process.kill()

@@ -67,7 +67,7 @@ def executed(paths: Sequence[Path], jobs: int = -1) -> Iterator[tuple[Path, Note
     """
     import joblib
 
-    from . import progress
+    from . import kernels, progress
 
     running: list[str] = []
     failed: dict[Path, NotebookError] = {}
@@ -84,13 +84,18 @@ def executed(paths: Sequence[Path], jobs: int = -1) -> Iterator[tuple[Path, Note
             running.remove(path.name)
 
     threads = ThreadPool(joblib.cpu_count() if jobs == -1 else jobs)  # each waits for a kernel, which is a process
-    with progress.bar("executing", len(paths), "notebooks") as bar, threads as pool:
-        for path, result, seconds in pool.imap_unordered(run_one, paths):
-            bar.update()
-            if isinstance(result, NotebookError):
-                failed[path] = result
-            else:
-                yield path, result, seconds
+    try:
+        with progress.bar("executing", len(paths), "notebooks") as bar, threads:
+            for path, result, seconds in threads.imap_unordered(run_one, paths):
+                bar.update()
+                if isinstance(result, NotebookError):
+                    failed[path] = result
+                else:
+                    yield path, result, seconds
+    except BaseException:  # Ctrl-C too
+        kernels.stop()
+        threads.join()
+        raise
     if failed:
         names = ", ".join(sorted(path.name for path in failed))
         raise NotebookError("\n".join([*map(str, failed.values()), f"{len(failed)} of {len(paths)} failed: {names}"]))

@@ -9,12 +9,11 @@ from pathlib import Path
 
 import nbformat
 import pytest
-from nbclient import NotebookClient
 from nbformat import NotebookNode
 from nbgrader import preprocessors
 from nbgrader.utils import determine_grade, is_grade
 
-from lrcourse import labs
+from lrcourse import kernels, labs
 from lrcourse.selfcheck import UNSOLVED
 
 HERE = Path(__file__).parent
@@ -98,7 +97,7 @@ def _execute(notebooks: Mapping[str, NotebookNode]) -> None:
     for notebook in {id(notebook): notebook for notebook in notebooks.values()}.values():
         code = [cell for cell in notebook.cells if cell.cell_type == "code"]
         long.cells += [nbformat.v4.new_code_cell("%reset -f"), *code]
-    NotebookClient(long, allow_errors=True, timeout=300).execute()
+    kernels.client(long, Path.cwd(), allow_errors=True, timeout=300).execute()
 
 
 def _checks(notebook: NotebookNode) -> list[NotebookNode]:

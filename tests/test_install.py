@@ -19,6 +19,7 @@ from markdown_it import MarkdownIt
 from setuptools import build_meta
 
 import lrcourse
+from lrcourse import cli
 from lrcourse.extras import extra
 
 ROOT = Path(__file__).parents[1]
@@ -128,6 +129,15 @@ def test_no_command_is_left_out_of_these(numpy_only, tmp_path):
     tried = [command.split() for command in COMMANDS]
     assert listed() == {words[0] for words in tried}
     assert listed("labs") == {words[1] for words in tried if words[0] == "labs"}
+
+
+def test_a_command_that_is_stopped_says_so_in_one_line(monkeypatch, capsys):
+    def interrupted(options):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(cli, "_doctor", interrupted)
+    assert cli.main(["doctor"]) == 1
+    assert capsys.readouterr() == ("", "lrcourse: stopped\n")
 
 
 LIBRARY = {

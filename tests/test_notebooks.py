@@ -1,9 +1,12 @@
 """Notebooks: all of them are compared, re-running changes nothing, and a broken one turns the run red."""
 
 import base64
+import gc
 import io
+import os
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -13,7 +16,7 @@ import pytest
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 from PIL import Image
 
-from lrcourse import cli, notebooks
+from lrcourse import cli, kernels, notebooks
 from lrcourse.determinism import ENVIRONMENT
 from lrcourse.notebooks import NotebookError
 
@@ -105,9 +108,61 @@ def test_a_canary_whose_cell_no_longer_gives_the_stored_output_turns_nbval_red(t
     assert pytest_nbval(path).returncode == 1
 
 
-def test_a_missing_path_is_named(tmp_path):
-    with pytest.raises(ValueError, match=r"nowhere\.ipynb"):
-        notebooks.run([tmp_path / "nowhere.ipynb"])
+@pytest.mark.parametrize("action", ["run", "normalize", "check"])
+def test_a_missing_path_is_named(tmp_path, capsys, action):
+    assert cli.main(["notebooks", action, str(tmp_path / "nowhere.ipynb")]) == 1
+    assert "nowhere.ipynb': check its spelling" in capsys.readouterr().err
+
+
+def test_the_others_run_when_one_fails_and_all_that_failed_are_named(tmp_path):
+    paths = [write(tmp_path / f"{name}.ipynb", code) for name, code in {"a": "1 / 0", "b": "1", "c": "nobody"}.items()]
+    with pytest.raises(NotebookError, match=r"(?s)a cell failed.*2 of 3 failed: a\.ipynb, c\.ipynb") as raised:
+        notebooks.run(paths)
+    assert [nbformat.read(path, 4).cells[0].execution_count for path in paths] == [None, 1, None]
+    assert all(each in str(raised.value) for each in ("ZeroDivisionError", "NameError", str(paths[0]), str(paths[2])))
+
+
+ENDLESS = "import time; time.sleep(99)"
+
+
+@pytest.mark.parametrize("code, said", [("import os; os._exit(1)", "Kernel died"), (ENDLESS, "after 1 seconds")])
+def test_a_kernel_that_dies_and_a_cell_that_takes_too_long_are_named(tmp_path, monkeypatch, code, said):
+    client = kernels.client
+    monkeypatch.setattr(kernels, "client", lambda *given, **options: client(*given, **options | {"timeout": 1}))
+    with pytest.raises(NotebookError, match=rf"(?s)a\.ipynb: a cell failed.*{said}"):
+        notebooks.run([write(tmp_path / "a.ipynb", code)])
+
+
+def test_an_interrupted_run_leaves_no_kernel_behind(tmp_path):
+    """The short one comes when the endless one is at work; then the run is given up, as by Ctrl-C."""
+    started = tmp_path / "pid"
+    endless = f"import os, pathlib; pathlib.Path({str(started)!r}).write_text(str(os.getpid())); {ENDLESS}"
+    short = f"import pathlib, time\nwhile not pathlib.Path({str(started)!r}).exists(): time.sleep(0.1)"
+    paths = [write(tmp_path / "endless.ipynb", endless), write(tmp_path / "short.ipynb", short)]
+    running = notebooks.executed(paths, jobs=2)
+    assert next(running)[0] == paths[1]
+    running.close()
+    with pytest.raises(ProcessLookupError):
+        os.kill(int(started.read_text()), 0)
+
+
+LISTENING = """
+import json, sys
+print(json.load(open(sys.argv[sys.argv.index("-f") + 1]))["transport"])
+"""
+
+
+@pytest.mark.parametrize("name, transport", [("short", "ipc"), ("l" * 90, "tcp")])
+def test_a_kernel_warns_of_nothing_and_leaves_nothing(tmp_path, monkeypatch, capfd, name, transport):
+    folder = Path(tempfile.mkdtemp(suffix=name))
+    monkeypatch.setattr("tempfile.tempdir", str(folder))
+    path = write(tmp_path / "a.ipynb", LISTENING)
+    assert notebooks.run([path]) == [path]
+    assert nbformat.read(path, 4).cells[0].outputs[0].text == f"{transport}\n"
+    assert capfd.readouterr() == ("", "")
+    gc.collect()
+    monkeypatch.undo()
+    folder.rmdir()  # would fail if anything were left in it
 
 
 def test_a_picture_that_only_differs_by_rounding_keeps_its_stored_bytes():

@@ -155,10 +155,10 @@ class _Class:
         self.at_work: dict[str, tuple[Record, Rebuilt]] = {}
 
     def graded(self, sandbox: Sandbox, limits: Limits, jobs: int, cluster: str | None) -> list[Record]:
-        from tqdm import tqdm
+        from .. import progress
 
         results = pool.judged(list(self.entries), self.notebook, sandbox, limits, jobs, cluster)
-        with tqdm(desc=self.lab.name, total=len(self.entries), unit="student") as bar:
+        with progress.bar(self.lab.name, len(self.entries), "students") as bar:
             for student, result in results:
                 self.finish(student, result)
                 bar.update(len(self.done) - bar.n)

@@ -117,13 +117,11 @@ def _put_back(notebook: NotebookNode, given: NotebookNode) -> list[str]:
 
 def _run(notebook: NotebookNode, mine: Path, seconds: int) -> list[str]:
     """Run the notebook in place; returns what went wrong in the cells that are not checks."""
-    from nbclient import NotebookClient
     from nbclient.exceptions import DeadKernelError
 
-    client = NotebookClient(
-        notebook, timeout=seconds, interrupt_on_timeout=True, allow_errors=True, kernel_name="python3",
-        resources={"metadata": {"path": str(mine.parent)}}, extra_arguments=["--log-level=ERROR"],
-    )  # fmt: skip
+    from .. import kernels
+
+    client = kernels.client(notebook, mine.parent, timeout=seconds, interrupt_on_timeout=True, allow_errors=True)
     try:
         client.execute(env={**os.environ, "MPLBACKEND": "agg"})
     except DeadKernelError:
