@@ -35,6 +35,13 @@ function slider({ name, label = name, value, min, max, step, log = false, least 
     range.setAttribute("aria-valuetext", number.value);
     changed(field);
   });
+  // A browser moves a slider as soon as a finger touches it: where the finger then scrolls the page, it moves back.
+  let before;
+  range.addEventListener("pointerdown", () => { before = number.value; });
+  range.addEventListener("pointercancel", () => {
+    field.value = before;
+    changed(field);
+  });
   number.addEventListener("input", () => {
     field.follow();
     changed(field);

@@ -51,6 +51,31 @@ function ticks({ low, high, log }, most) {
   return Array.from({ length: Math.floor((b - a) / every) + 1 }, (_, i) => Number(`1e${a + i * every}`));
 }
 
+// Tells a tap from a drag, and both from a finger that scrolls the page: a press alone does nothing. A finger that sets
+// out upwards or downwards is the page's, as the style sheet says (`touch-action: pan-y`); one that sets out sideways drags.
+const STRAY = 8; // pixels that a tap may stray
+function gestures(node, { draggable = () => true, begin, drag, tap }) {
+  let press, dragging;
+  node.addEventListener("pointerdown", (event) => {
+    press = press || event.button !== 0 ? undefined : event; // a second finger ends what the first began
+    dragging = false;
+    node.setPointerCapture(event.pointerId);
+    event.stopPropagation(); // a handle lies on a picture that may be gripped as well
+  });
+  node.addEventListener("pointermove", (event) => {
+    if (event.pointerId !== press?.pointerId) return;
+    const [dx, dy] = [event.clientX - press.clientX, event.clientY - press.clientY].map(Math.abs);
+    if (!dragging && Math.max(dx, dy) > STRAY) {
+      dragging = draggable(press) && (event.pointerType === "mouse" || dx > dy);
+      if (dragging) begin(press);
+      else press = undefined;
+    }
+    if (dragging) drag(event);
+  });
+  node.addEventListener("pointerup", (event) => event.pointerId === press?.pointerId && !dragging && tap(event));
+  node.addEventListener("lostpointercapture", () => { press = undefined; });
+}
+
 class Plot {
   // `host`: the element to draw into. `ratio`: height per width, between the heights `least` and `most`.
   constructor(host, { label, ratio = 0.5, least = 220, most = 380 }) {
@@ -159,16 +184,13 @@ class Plot {
       const box = this.root.getBoundingClientRect();
       move(event.clientX - box.left, event.clientY - box.top);
     };
-    const grip = anywhere ? this.root : knob;
-    grip.classList.add(upright ? "grip-along" : "grip");
-    grip.addEventListener("pointerdown", (event) => {
-      if (event.button !== 0 || (anywhere && event.target.closest(".handle") && event.target.closest(".handle") !== knob)) return;
-      grip.setPointerCapture(event.pointerId);
-      knob.focus({ preventScroll: true });
-      drag(event);
-      event.preventDefault();
-    });
-    grip.addEventListener("pointermove", (event) => grip.hasPointerCapture(event.pointerId) && drag(event));
+    const begin = () => knob.focus({ preventScroll: true });
+    const tap = (event) => { begin(); drag(event); };
+    gestures(knob, { begin, drag, tap });
+    if (anywhere) {
+      this.root.classList.add(upright ? "grip-along" : "grip");
+      gestures(this.root, { draggable: (event) => event.pointerType === "mouse", begin, drag, tap }); // a finger drags the handle alone
+    }
     knob.addEventListener("keydown", (event) => {
       const step = event.shiftKey ? 1 : 8;
       const by = { ArrowLeft: [-step, 0], ArrowRight: [step, 0], ArrowUp: [0, -step], ArrowDown: [0, step] }[event.key];
@@ -220,5 +242,5 @@ function contours(plot, f, levels = 14, [nx, ny] = [90, 70]) {
   return d;
 }
 
-Object.assign(lrcourse, { html, svg, format, Plot, contours });
+Object.assign(lrcourse, { html, svg, format, gestures, Plot, contours });
 })();

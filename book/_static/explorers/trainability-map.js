@@ -1,7 +1,7 @@
 // Explorer 4: the recorded map of what trains, to pan and to zoom. The finest tile that covers a place is drawn there.
 (() => {
 const lrcourse = (window.lrcourse ??= {});
-const { html, svg, format, Plot, spoken, explorers } = lrcourse;
+const { html, format, gestures, Plot, spoken, explorers } = lrcourse;
 const DIVERGED = 40000; // see lrcourse/experiments/trainability.py
 // cividis, in eight steps
 const COLORS = ["#00224e", "#1a386f", "#434e6c", "#62656f", "#7f7c75", "#9f9571", "#c2b060", "#fee838"].map((hex) =>
@@ -135,51 +135,41 @@ explorers("trainability", async (host) => {
     return `Rate ${format(10 ** at(i, tile.x0, tile.x1), 5)}, momentum ${format(at(j, tile.y0, tile.y1), 4)}: ${ending}. (Recorded: ${tile.name}.)`;
   }
 
-  drag();
+  steer();
   update();
 
-  // Drag to pan, wheel or two fingers to zoom, a click or a touch to read; keys + and − zoom as well.
-  function drag() {
-    const fingers = new Map();
-    let before, travelled;
+  // Drag to pan, wheel or two fingers to zoom, a click or a tap to read; keys + and − zoom as well.
+  function steer() {
     const data = (event) => {
       const box = plot.root.getBoundingClientRect();
       return [Math.log10(plot.x.back(event.clientX - box.left)), plot.y.back(event.clientY - box.top)];
     };
+    let held;
+    plot.root.classList.add("grip");
+    gestures(plot.root, {
+      begin(event) { held = data(event); },
+      drag(event) {
+        const [x, y] = data(event);
+        moved(view.x0 + held[0] - x, view.y0 + held[1] - y, width(), height());
+      },
+      tap(event) {
+        mark = data(event);
+        moved(view.x0, view.y0, width(), height());
+      },
+    });
+    const fingers = new Map();
     const spread = () => {
       const [a, b] = [...fingers.values()];
       return Math.hypot(a.clientX - b.clientX, a.clientY - b.clientY);
     };
-    plot.root.classList.add("grip");
-    plot.root.addEventListener("pointerdown", (event) => {
-      if (event.target.closest(".handle")) return;
-      fingers.set(event.pointerId, event);
-      plot.root.setPointerCapture(event.pointerId);
-      before = fingers.size === 2 ? spread() : data(event);
-      travelled = 0;
-    });
+    plot.root.addEventListener("pointerdown", (event) => fingers.set(event.pointerId, event));
     plot.root.addEventListener("pointermove", (event) => {
       if (!fingers.has(event.pointerId)) return;
+      const before = fingers.size === 2 && spread();
       fingers.set(event.pointerId, event);
-      if (fingers.size === 2) {
-        zoom(before / spread(), data(event));
-        before = spread();
-        return;
-      }
-      travelled += Math.abs(event.movementX) + Math.abs(event.movementY);
-      const [x, y] = data(event);
-      if (travelled > 4) moved(view.x0 + before[0] - x, view.y0 + before[1] - y, width(), height());
+      if (before) zoom(before / spread(), data(event));
     });
-    const end = (event) => {
-      if (fingers.size === 1 && fingers.has(event.pointerId) && travelled <= 4 && event.type === "pointerup") {
-        mark = data(event);
-        moved(view.x0, view.y0, width(), height());
-      }
-      fingers.delete(event.pointerId);
-      if (fingers.size === 1) before = data([...fingers.values()][0]);
-    };
-    plot.root.addEventListener("pointerup", end);
-    plot.root.addEventListener("pointercancel", end);
+    plot.root.addEventListener("lostpointercapture", (event) => fingers.delete(event.pointerId));
     plot.root.addEventListener("wheel", (event) => {
       if (!event.ctrlKey && document.activeElement?.closest("figure") !== plot.root.closest("figure")) return;
       event.preventDefault();
