@@ -64,9 +64,9 @@ def join(site: Path, pages: Sequence[str], title: str) -> str:
         heading = article.select_one("h1")
         contents.append(f'<li><a href="#{_name(page)}">{heading.get_text() if heading else page}</a></li>')
         articles.append(f'<section class="print-page" id="{_name(page)}">{article}</section>')
-    first = next(iter(soups.values()))
-    styles = "".join(f'<link rel="stylesheet" href="{str(link["href"]).replace("../", "", 1)}">'
-                     for link in first.select('link[rel="stylesheet"]'))  # fmt: skip
+    used = dict.fromkeys(str(link["href"]).replace("../", "", 1)
+                         for soup in soups.values() for link in soup.select('link[rel="stylesheet"]'))  # fmt: skip
+    styles = "".join(f'<link rel="stylesheet" href="{address}">' for address in used)
     return f"""<!doctype html><html lang="en" data-theme="light" data-mode="light"><head><meta charset="utf-8">
 <title>{title}</title>{styles}<style>{STYLE}</style></head><body><main>
 <section><h1>{title}</h1><h2>Contents</h2><ol class="print-contents">{"".join(contents)}</ol></section>

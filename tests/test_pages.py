@@ -12,7 +12,7 @@ from lrcourse.book import OUTPUT
 
 ROOT = Path(__file__).parents[1]
 HTML = ROOT / OUTPUT / "html"
-PAGES = sorted(path.relative_to(HTML).as_posix() for path in HTML.glob("book/*.html")) or ["not built"]
+PAGES = ["index.html", *sorted(path.relative_to(HTML).as_posix() for path in HTML.glob("book/*.html"))]
 NARROW = (ROOT / "tests" / "narrow.js").read_text(encoding="utf-8")
 CHAPTERS = [page for page in PAGES if re.match(r"book/\d\d-", page)]
 
@@ -29,6 +29,7 @@ def test_page_is_right_on_a_wide_screen_and_in_the_light(open_page, book, name, 
     assert not page.locator("header.bd-header").is_visible(), "the theme's second, empty bar is back"
     assert page.locator(".katex").count() >= html(book / name).count("math notranslate")
     assert page.locator(".katex-error").count() == 0
+    assert any("/katex/" in url for url in page.loaded) == ("math notranslate" in html(book / name))
     assert weight(page) <= 1_500_000
     assert images(page) == []
     assert overflow(page) == 0
@@ -48,6 +49,18 @@ def test_page_is_right_on_a_phone_and_in_the_dark(open_page, name, violations):
         page.set_viewport_size(size)
         assert overflow(page) == 0
         assert page.evaluate(NARROW) == []
+
+
+def test_pages_without_formulas_ask_for_nothing_that_sets_formulas(book):
+    pages = list(book.rglob("*.html"))
+    for path in pages:
+        asked = set(re.findall(r"<(?:link|script) [^>]*/(katex\.min\.css|katex\.min\.js|math\.js)\b", html(path)))
+        needed = {"katex.min.css", "katex.min.js", "math.js"} if "math notranslate" in html(path) else set()
+        assert asked == needed, path
+    without = [path.name for path in pages if "math notranslate" not in html(path)]
+    assert {"intro.html", "search.html", "claims.html"} <= set(without) and len(without) < len(pages) - 20
+    fonts = set(re.findall(r"url\((fonts/[^)]+)\)", html(book / "katex" / "katex.min.css")))
+    assert fonts and all((book / "katex" / font).exists() for font in fonts)
 
 
 def overflow(page):
@@ -101,7 +114,7 @@ def images(page):
 
 @pytest.mark.parametrize("name", PAGES)
 def test_links_within_the_book_resolve(book, name):
-    for target in re.findall(r'href="([^"]+)"', html(book / name)):
+    for target in re.findall(r'(?:href|src|action)="([^"]+)"', html(book / name)):
         address, fragment = urldefrag(target)
         if urlparse(address).scheme or address.startswith("//"):
             continue

@@ -25,11 +25,26 @@ def test_the_packed_site_opens_and_searches_from_the_disk(book, chromium, tmp_pa
     zipfile.ZipFile(tmp_path / "one.zip").extractall(tmp_path)
     page = chromium.new_context(offline=True).new_page()
     page.goto((tmp_path / offline.FOLDER / "index.html").as_uri())
-    page.wait_for_url("**/book/intro.html")
+    page.get_by_role("article").get_by_role("link", name="decision guide").click()
+    page.wait_for_url("**/book/decide.html")
     page.goto((tmp_path / offline.FOLDER / "search.html").as_uri() + "?q=OneCycle")
     page.wait_for_selector("#search-results li a")
     assert "OneCycle" in page.locator("#search-results li a").first.text_content()
     page.context.close()
+
+
+def test_the_first_page_stands_at_the_address_of_the_site(open_page):
+    page = open_page("index.html", scripts=False)
+    assert page.url.endswith("/index.html")
+    assert page.locator("html").get_attribute("lang") == "en"
+    assert "learning rate" in page.title() and len(set(re.split(" [—:] ", page.title()))) == 2
+    article = page.get_by_role("article")
+    assert article.get_by_role("heading", level=1).is_visible()
+    assert article.locator("figure img").is_visible()
+    links = article.locator("a[href]").all()
+    at_once = [link.get_attribute("href") for link in links if link.bounding_box()["y"] < 800]
+    for place in ("01-gradient-descent", "decide", "explore", "lab-1-decay", "claims"):
+        assert f"book/{place}.html" in at_once
 
 
 def test_nothing_is_packed_where_nothing_is_built(tmp_path):
@@ -69,6 +84,13 @@ def test_two_pages_as_one_pdf_with_links_between_them(book, tmp_path):
     assert not (book / "print.html").exists()
 
 
+def test_a_printed_page_keeps_the_styles_that_the_first_page_lacks(book):
+    whole = pdf.join(book, ["book/intro.html", "book/notation.html"], "Two pages")
+    styles = re.findall(r'<link rel="stylesheet" href="([^"?]+)', whole)
+    assert len(styles) == len(set(styles)) and any(style.endswith("katex.min.css") for style in styles)
+    assert all((book / style).exists() for style in styles)
+
+
 def test_a_pdf_of_pages_that_are_not_built_names_them(tmp_path):
     with pytest.raises(RuntimeError, match=r"not built: book/none\.html"):
         pdf.print_book(tmp_path, ["book/none.html"], tmp_path / "none.pdf", "None")
@@ -89,11 +111,15 @@ def test_a_downloaded_notebook_installs_the_course_with_its_pins(book, name):
 def test_every_page_has_a_card_and_stands_in_the_site_map(book):
     tree = ElementTree.parse(book / "sitemap.xml")
     listed = {entry.text for entry in tree.iter("{http://www.sitemaps.org/schemas/sitemap/0.9}loc")}
-    for page in pages_in_toc(ROOT):
-        address = f"{SITE}/{page.with_suffix('.html').as_posix()}"
+    first, *others = pages_in_toc(ROOT)
+    addresses = {first: f"{SITE}/", **{page: f"{SITE}/{page.with_suffix('.html').as_posix()}" for page in others}}
+    for page, address in addresses.items():
         assert address in listed
         text = (book / page.with_suffix(".html")).read_text(encoding="utf-8")
         assert f'property="og:url" content="{address}"' in text
+        assert text.count('rel="canonical"') == 1 and f'rel="canonical" href="{address}"' in text
+        descriptions = re.findall(r'(?:name="|og:)description" content="([^"]*)"', text)
+        assert len(descriptions) == 2 and len(set(descriptions)) == 1 and 50 < len(descriptions[0]) < 250, page
         assert f'property="og:image" content="{SITE}/_static/card.png"' in text
     assert (book / "_static" / "card.png").exists()
 

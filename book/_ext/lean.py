@@ -22,6 +22,7 @@ logging.getLogger("fontTools").setLevel(logging.WARNING)  # the theme's pygments
 
 ICONS_SCRIPT = r'<script defer src="[^"]*fontawesome\.js[^"]*"></script>\n?'  # the icons are there as a font
 SEARCH_SCRIPTS = r'<script src="[^"]*(?:searchtools|language_data|searchindex)\.js[^"]*"></script>\n?'
+FORMULA_FILES = r"<link [^>]*katex\.min\.css[^>]*>\n?|<script [^>]*(?:katex\.min|/math)\.js[^>]*></script>\n?"
 STYLES = ("styles/pydata-sphinx-theme.css", "sphinx-design.min.css")
 FONTS = "vendor/fontawesome/webfonts"
 IMAGE = re.compile(r'<img (?![^>]*loading=)([^>]*?src="([^"]+\.png)"[^>]*)>')
@@ -32,6 +33,8 @@ def slim_page(html: str, page: Path) -> str:
     html = re.sub(ICONS_SCRIPT, "", html)
     if page.name != "search.html":
         html = re.sub(SEARCH_SCRIPTS, "", html)
+    if 'class="math notranslate' not in html:
+        html = re.sub(FORMULA_FILES, "", html)
     return IMAGE.sub(lambda match: _waiting(match, page), html)
 
 
