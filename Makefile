@@ -8,18 +8,17 @@ BIN := .venv/bin
 SETUP := .venv/.installed
 PORT ?= 8000
 
+.SILENT:
 .PHONY: help setup book site-zip pdf serve test lint figures labs notebooks wheelhouse bench clean
 
 help:  ## explain each target
-	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 20
+	grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 20
 
 setup: $(SETUP)  ## create .venv and install the package with the pinned versions
 
 $(SETUP): pyproject.toml constraints.txt
-	$(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[all]'
+	scripts/install "$(PYTHON)"
 	touch $@
-	@echo "installed: $$($(BIN)/python --version), $$($(BIN)/python -m pip list 2>/dev/null | tail -n +3 | wc -l) packages in .venv"
 
 book: $(SETUP)  ## execute what changed and build the book into _build/html
 	$(BIN)/lrcourse book
@@ -39,8 +38,9 @@ test: lint book  ## test everything: package, every notebook, labs, the built pa
 	$(BIN)/pytest -n 2 --dist loadfile --nbval
 
 lint: $(SETUP)  ## check style and types
-	$(BIN)/ruff check
-	$(BIN)/ruff format --check
+	echo "checking style and types: up to a minute"
+	$(BIN)/ruff check --quiet
+	$(BIN)/ruff format --check --quiet
 	$(BIN)/mypy
 
 labs: $(SETUP)  ## generate the student versions in labs/ from solutions/

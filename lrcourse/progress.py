@@ -10,7 +10,7 @@ from typing import Any
 
 from tqdm import tqdm
 
-EVERY = 10.0  # seconds, at least, between two lines of a log
+EVERY = 10.0  # seconds, at least, between two lines of a log; later on a tenth of the time since the start
 
 
 @contextmanager
@@ -42,13 +42,17 @@ def _tick(shown: tqdm, done: threading.Event) -> None:
 
 class _Lines(tqdm):
     def __init__(self, **options: Any) -> None:
-        self.last = time.monotonic()
+        self.started = self.last = time.monotonic()
         super().__init__(**options)
 
     def display(self, msg: str | None = None, pos: int | None = None) -> None:
-        if time.monotonic() - self.last >= EVERY:
+        now = time.monotonic()
+        if now - self.last >= max(EVERY, (now - self.started) / 10):
+            self.last = now
             print(self, file=self.fp, flush=True)
-            self.last = time.monotonic()
+
+    def clear(self, *given: Any, **options: Any) -> None:
+        """What `write` would do to a bar that is in its way."""
 
     def close(self) -> None:
         self.disable = True

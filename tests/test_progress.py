@@ -1,12 +1,18 @@
 """Progress: a bar on a terminal, plain lines in a log."""
 
 import io
+import os
+import re
+import subprocess
 import sys
 import time
+from pathlib import Path
 
 import pytest
 
 from lrcourse import progress
+
+ROOT = Path(__file__).parents[1]
 
 
 class Screen(io.StringIO):
@@ -25,7 +31,7 @@ def shown(monkeypatch):
     def work(terminal, ci):
         screen = Screen(terminal)
         monkeypatch.setattr(sys, "stderr", screen)
-        monkeypatch.setattr(progress, "EVERY", 0.0)
+        monkeypatch.setattr(progress, "EVERY", 0.1)
         monkeypatch.setenv("CI", ci)
         with progress.bar("baking", 2, "cakes") as bar:
             for cake in ("apple", "lemon"):
@@ -58,3 +64,29 @@ def test_a_log_gets_no_line_for_what_is_done_soon(shown, monkeypatch):
         with progress.bar("baking", 2, "cakes") as bar:
             bar.update(2)
     assert screen.getvalue() == ""
+
+
+TESTS = """
+import pytest
+@pytest.mark.parametrize("i", range(99))
+def test_right(i): assert i < 99
+def test_wrong(): assert 1 == 2
+"""
+
+
+def test_a_run_of_all_tests_is_quiet_names_what_fails_and_ends_with_the_summary(tmp_path):
+    (tmp_path / "test_it.py").write_text(TESTS)
+    options = ["-n", "2", "-p", "conftest", "-p", "no:cacheprovider", "-c", ROOT / "pyproject.toml"]
+    command = [sys.executable, "-m", "pytest", *options, tmp_path]
+    ran = subprocess.run(command, cwd=ROOT, env=os.environ | {"CI": "true"}, capture_output=True, text=True)
+    start = r"(bringing up nodes\.\.\.\n)+\nFAILED test_it\.py::test_wrong\n\n?=+ FAILURES =+\n"
+    assert re.match(start, ran.stdout), ran.stdout
+    assert "assert 1 == 2" in ran.stdout and ran.stdout.count("FAILED test_it.py::test_wrong") == 2
+    assert re.fullmatch(r"1 failed, 99 passed in [\d.]+s( \(.*\))?", ran.stdout.splitlines()[-1])
+    assert all(line.startswith("testing: ") for line in ran.stderr.splitlines())
+
+
+def test_the_summary_of_the_tests_is_the_last_that_make_test_prints():
+    assert (ROOT / ".ci" / "run").read_text().splitlines()[-1] == "make test"
+    planned = subprocess.run(["make", "-n", "test"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    assert planned.splitlines()[-1].startswith(".venv/bin/pytest ")
