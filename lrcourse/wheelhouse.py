@@ -55,7 +55,7 @@ def collect(constraints: Path, folder: Path) -> list[Path]:
     listed = folder / "requirements.txt"
     listed.write_text("\n".join([*wanted, ""]), encoding="utf-8")
     command = [
-        sys.executable, "-m", "pip", "download", "--quiet", "--disable-pip-version-check", "--no-deps",
+        sys.executable, "-m", "pip", "download", "-qq", "--disable-pip-version-check", "--no-deps",
         "--only-binary=:all:", "--implementation=cp", f"--python-version={PYTHON}",
         *(f"--platform={each}" for each in PLATFORMS), f"--dest={folder}", f"--requirement={listed}",
     ]  # fmt: skip
