@@ -12,7 +12,7 @@ import pytest
 import tensorflow as tf
 import torch
 
-from lrcourse import Constant, Cosine, MultiStep
+from lrcourse import Constant, Cosine, Lambda, MultiStep
 from lrcourse.optimizers import (
     SGD,
     Adadelta,
@@ -28,6 +28,7 @@ from lrcourse.optimizers import (
     ScheduleFreeSGD,
     orthogonalize,
 )
+from lrcourse.surfaces import Bowl, descend
 
 STEPS = 200
 EPS = {"eps": 1e-2}  # large enough that a wrong place for it shows
@@ -495,3 +496,18 @@ def test_a_subclass_without_a_formula_is_told_so():
 
     with pytest.raises(TypeError, match="Nothing defines no update"):
         Nothing().step([1.0], [1.0])
+
+
+@pytest.mark.parametrize("value", [None, float("nan"), float("inf"), -0.1, "0.1"])
+def test_an_update_for_which_a_schedule_gives_no_rate_is_refused(value):
+    schedule = Lambda(lambda t: 0.1 if t < 2 else value)
+    for make in (SGD, Adam, lambda lr: ScheduleFreeSGD(lr=lr)):
+        optimizer, x = make(schedule), np.ones(2)
+        for _ in range(2):
+            x = optimizer.step(x, np.ones(2))
+        with pytest.raises(ValueError, match=r"Lambda\(.* at step 2 must be .*number.*, got "):
+            optimizer.step(x, np.ones(2))
+        assert optimizer.t == 2
+    with pytest.raises(ValueError, match=r"Lambda\(.* at step 2 must be .*number.*, got "):
+        descend(Bowl(), SGD(schedule), (1.0, 1.0), 3)
+    assert descend(Bowl(), SGD(schedule), (1.0, 1.0), 2).shape == (3, 2)

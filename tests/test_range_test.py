@@ -1,19 +1,22 @@
 """The range test: the ladder, the stop, what is read off the curve, and that nothing is left changed."""
 
 import copy
+import json
 import math
 import os
 import random
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from typing import Any
+from pathlib import Path
+from typing import Any, NamedTuple
 
 import numpy as np
 import pytest
 import torch
 
 import lrcourse.torch
+from lrcourse import Constant, warmup
 from lrcourse.range_test import RangeTest, range_test
 
 F = torch.nn.functional
@@ -428,6 +431,149 @@ def test_torch_brackets_the_largest_stable_rate_of_a_quadratic() -> None:
     assert bounds is not None and suggested is not None
     assert 0.2 / curvature < bounds[1] < 2 * 2 / curvature  # a gradient step is stable below 2 / curvature
     assert bounds[0] / 10 < suggested < bounds[1]
+
+
+def as_dict(x: torch.Tensor, y: torch.Tensor) -> dict[str, Any]:
+    return {"x": x, "labels": {"y": y}, "name": "a batch"}
+
+
+class Moves:
+    """A batch of another library, with a method `to`."""
+
+    def __init__(self, x: torch.Tensor, y: torch.Tensor) -> None:
+        self.x, self.y = x.half(), y
+
+    def to(self, device: torch.device) -> "Moves":
+        moved = copy.copy(self)
+        moved.x = self.x.double()
+        return moved
+
+
+class Named(NamedTuple):
+    x: torch.Tensor
+    y: torch.Tensor
+    mask: torch.Tensor
+
+
+KINDS: dict[str, tuple[Callable[..., Any], Callable[[Any, Any], torch.Tensor]]] = {
+    "dicts": (as_dict, lambda model, batch: F.mse_loss(model(batch["x"]), batch["labels"]["y"])),
+    "triples": (lambda x, y: [x, torch.ones(8, 1), y], lambda model, b: F.mse_loss(model(b[0]) * b[1], b[2])),
+    "named": (lambda x, y: Named(x, y, torch.ones(8, 1)), lambda model, b: F.mse_loss(model(b.x) * b.mask, b.y)),
+    "pairs": (lambda x, y: (x, y), lambda model, batch: F.mse_loss(model(batch[0]), batch[1])),
+    "tensors": (lambda x, y: torch.cat([x, y], 1), lambda model, b: F.mse_loss(model(b[:, :4]), b[:, 4:])),
+}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_torch_takes_batches_of_any_kind_through_their_own_loss(kind: str) -> None:
+    make, batch_loss = KINDS[kind]
+    model, optimizer, batches = linear_model()
+    expected = lrcourse.torch.range_test(model, optimizer, F.mse_loss, batches)
+    own = [make(*batch) for batch in batches]
+    result = lrcourse.torch.range_test(model, optimizer, None, own, batch_loss=batch_loss)
+    assert result.losses.tolist() == expected.losses.tolist() and len(result.losses) > 50
+    if kind != "pairs":
+        with pytest.raises(
+            ValueError, match="batches must be pairs of inputs and targets.*batch_loss=lambda model, ba"
+        ):
+            lrcourse.torch.range_test(model, optimizer, F.mse_loss, own)
+
+
+def test_torch_moves_what_a_batch_holds() -> None:
+    model, optimizer, batches = linear_model()
+    own = [{"pair": (Moves(x, y), [y, None, 3])} for x, y in batches]
+
+    def batch_loss(model: Any, batch: Any) -> torch.Tensor:
+        moves, rest = batch["pair"]
+        assert moves.x.dtype == torch.float64 and rest[1:] == [None, 3] and isinstance(rest, list)
+        return F.mse_loss(model(moves.x), rest[0])
+
+    assert len(lrcourse.torch.range_test(model, optimizer, None, own, batch_loss=batch_loss).losses) > 50
+
+
+@pytest.mark.parametrize("change, message", [
+    ({"loss_fn": None}, "loss_fn must be a function of outputs and targets, got None: or pass batch_loss"),
+    ({"batch_loss": F.mse_loss}, "loss_fn must be None beside a batch_loss"),
+    ({"loss_fn": lambda a, b: (a - b) ** 2}, r"the loss must be a tensor with one number, got 'shape \(8, 1\)'"),
+    ({"loss_fn": lambda a, b: 0.1}, "the loss must be a tensor with one number, got 'float'"),
+    ({"loss_fn": lambda a, b: b.mean()}, "the loss must be computed from parameters with requires_grad"),
+    ({"model": torch.nn.Identity()}, "model must be one with parameters, got 'Identity'"),
+    ({"optimizer": lambda model: torch.optim.LBFGS(model.parameters())},
+     r"optimizer must be one whose step\(\) needs no closure, got 'LBFGS': use SGD or AdamW"),
+    ({"optimizer": lambda model: torch.optim.AdamW(model.parameters(), lr=torch.tensor(1), foreach=False)},
+     "lr must be a number or a tensor of floats"),
+    ({"optimizer": lambda model: torch.optim.SGD(model.parameters(), lr=math.inf)}, "lr must be finite in every group"),
+])  # fmt: skip
+def test_torch_what_it_cannot_test_is_refused_with_the_fix(change: dict[str, Any], message: str) -> None:
+    model, optimizer, batches = linear_model()
+    given = {"model": model, "optimizer": optimizer, "loss_fn": F.mse_loss, "batches": batches, **change}
+    if callable(change.get("optimizer")):
+        given["optimizer"] = change["optimizer"](model)
+    before = [weight.tolist() for weight in model.parameters()]
+    with pytest.raises(ValueError, match=message):
+        lrcourse.torch.range_test(**given)
+    assert [weight.tolist() for weight in model.parameters()] == before
+
+
+@pytest.mark.parametrize("relative", [False, True])
+def test_torch_under_a_schedule_that_begins_at_0(relative: bool) -> None:
+    model, _, batches = linear_model()
+    groups = [{"params": [parameter], "lr": lr} for parameter, lr in zip(model.parameters(), (0.1, 0.01))]
+    optimizer = torch.optim.SGD(groups if relative else model.parameters(), lr=0.1)
+    scheduler = lrcourse.torch.ScheduleLR(optimizer, warmup(Constant(0.1), 5), relative=relative)
+    seen = []
+    handle = optimizer.register_step_pre_hook(lambda *_: seen.append([group["lr"] for group in optimizer.param_groups]))
+    result = lrcourse.torch.range_test(model, optimizer, F.mse_loss, batches)
+    handle.remove()
+    expected = [[lr, lr / 10] if relative else [lr] for lr in result.lrs.tolist()]
+    np.testing.assert_allclose(seen, expected, rtol=1e-12)
+    assert scheduler.get_last_lr() == [group["lr"] for group in optimizer.param_groups] == [0.0] * (1 + relative)
+
+
+TOGETHER = """
+import json, sys, torch
+from torch import distributed
+from lrcourse.torch import range_test
+
+rank, folder = int(sys.argv[1]), sys.argv[2]
+distributed.init_process_group("gloo", init_method=f"file://{folder}/meet", rank=rank, world_size=2)
+torch.manual_seed(0)
+x = torch.randn(4, 8, 4)
+batches = [(x, x.sum(1, keepdim=True) * (1 + 30 * rank)) for x in x]  # the losses of rank 1 are higher
+plain = torch.nn.Linear(4, 1)
+model = torch.nn.parallel.DistributedDataParallel(plain)
+optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+mse, results = torch.nn.functional.mse_loss, []
+
+def breaks_on_one(outputs, targets):
+    broken = rank == 1 and optimizer.param_groups[0]["lr"] > 0.01
+    return mse(outputs, targets) * (float("nan") if broken else 1)
+
+for loss_fn, stop in ((mse, 2.0), (mse, 4.0), (breaks_on_one, 4.0)):
+    result = range_test(model, optimizer, loss_fn, batches, smooth=0.9, stop=stop)
+    results.append([len(result.lrs), result.stopped, result.losses.tolist()])
+if rank == 0:  # the others wait: a model of one process is tested by that process
+    alone = torch.nn.Linear(4, 1)
+    range_test(alone, torch.optim.SGD(alone.parameters(), lr=0.1), mse, batches)
+distributed.barrier()
+print(json.dumps(results))
+distributed.destroy_process_group()
+"""
+
+
+def test_torch_processes_that_train_together_stop_together(tmp_path: Path) -> None:
+    pipes: dict[str, Any] = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+    ranks = [subprocess.Popen([sys.executable, "-c", TOGETHER, rank, str(tmp_path)], **pipes) for rank in "01"]
+    try:
+        outputs = [rank.communicate(timeout=120) for rank in ranks]
+    finally:
+        for rank in ranks:
+            rank.kill()
+    assert [rank.returncode for rank in ranks] == [0, 0], outputs
+    first, second = (json.loads(stdout.splitlines()[-1]) for stdout, _ in outputs)
+    assert first == second
+    assert [stopped for _, stopped, _ in first] == ["diverged", "diverged", "not finite"]
+    assert 50 < first[2][0] < first[0][0] <= first[1][0] < 100
 
 
 # Keras, each backend in a process of its own

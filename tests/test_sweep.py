@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from lrcourse import SGDR, WSD, Constant, Cosine, Cyclic, Exponential, Linear, OneCycle, Schedule, Step, warmup
+from lrcourse import SGDR, WSD, Constant, Cosine, Cyclic, Exponential, Lambda, Linear, OneCycle, Schedule, Step, warmup
 from lrcourse.data import Dataset, linear_regression, moons
 from lrcourse.sweep import Setting, grid, run, sweep
 from lrcourse.torch import MLP, LogicNet, ScheduleLR
@@ -329,6 +329,9 @@ ONE = net()
     ({"settings": [{"learning_rate": 0.1}]}, "settings must be Settings, or mappings of"),
     ({"nesterov": "no"}, "nesterov must be True or False"), ({"engine": ["loop"]}, "engine must be one of"),
     ({"batch_size": 0}, "batch_size must be a whole number, at least 1, got 0: use for example 1"),
+    ({"settings": grid(schedule=[Lambda(lambda t: 0.1 if t < 49 else None)])}, "Lambda.* at step 49 must be a number"),
+    ({"settings": grid(lr=[1e300], schedule=[Constant(1.0), Constant(1e300)])}, "at step 0 must be a finite number.*"),
+    ({"settings": grid(momentum=[Linear(0.0, 1.0, 10)])}, "Linear.* at step 10 must be a momentum.*below 1, got 1.0"),
 ])  # fmt: skip
 @pytest.mark.parametrize("engine", ["auto", "stacked"])
 def test_what_does_not_fit_is_named_before_anything_is_trained(monkeypatch, bad, message, engine):

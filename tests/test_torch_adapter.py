@@ -291,20 +291,6 @@ def test_each_group_gets_its_schedule_and_get_last_lr_tells():
         scheduler.step()
 
 
-def test_a_group_added_later_joins_a_shared_schedule_but_not_a_list():
-    for schedule, joins in [(Linear(1.0, 0.0, 4), True), ([Linear(1.0, 0.0, 4)], False)]:
-        optimizer = optimizer_of()
-        scheduler = ScheduleLR(optimizer, schedule)
-        optimizer.add_param_group({"params": [torch.nn.Parameter(torch.zeros(1))], "lr": 9.0})
-        optimizer.step()
-        if joins:
-            scheduler.step()
-            assert [group["lr"] for group in optimizer.param_groups] == [0.75, 0.75]
-        else:
-            with pytest.raises(ValueError, match="one schedule per parameter group, 2 in all"):
-                scheduler.step()
-
-
 @pytest.mark.parametrize("kind", [torch.optim.SGD, torch.optim.AdamW])
 def test_momentum_is_left_alone_unless_asked_for(kind):
     optimizer = optimizer_of(kind=kind)

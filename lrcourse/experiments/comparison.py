@@ -17,7 +17,7 @@ from ..torch.vgg import VGG16, Stages
 SOURCES = (
     "experiments/comparison.py",
     "data/glyphs.py",
-    *(f"torch/{name}.py" for name in ("vgg", "training", "fast", "schedule_lr")),
+    *(f"torch/{name}.py" for name in ("vgg", "training", "fast", "groups", "per_group", "schedule_lr")),
     *(f"schedules/{name}.py" for name in ("constant", "cosine", "exponential", "polynomial", "sgdr")),
 )
 SEEDS = range(5)

@@ -15,7 +15,7 @@ from ..torch.vgg import Stages
 SOURCES = (
     "experiments/superconvergence.py",
     "data/glyphs.py",
-    *(f"torch/{name}.py" for name in ("vgg", "training", "fast", "schedule_lr")),
+    *(f"torch/{name}.py" for name in ("vgg", "training", "fast", "groups", "per_group", "schedule_lr")),
     *(f"schedules/{name}.py" for name in ("constant", "cosine", "one_cycle")),
 )
 SEEDS = range(5)

@@ -14,6 +14,7 @@ from ..data import Dataset
 from ..schedules import Schedule
 from ..schedules.base import Array
 from ..schedules.checks import bad
+from ..schedules.values import momenta
 from .fingerprint import described
 from .settings import NAMES, Setting
 
@@ -100,6 +101,19 @@ class Plan:
             else:
                 lr[i], momentum[i] = self._stepped(setting)
         return np.ascontiguousarray(lr.T), np.ascontiguousarray(momentum.T)
+
+    def check_schedules(self) -> None:
+        """Raise a `ValueError` for a schedule that somewhere in the run gives no rate, or no momentum."""
+        peaks: dict[int, float] = {}  # of each schedule: many members may share one
+        for each in self.settings:
+            if isinstance(each.schedule, Schedule):
+                if id(each.schedule) not in peaks:
+                    peaks[id(each.schedule)] = float(each.schedule.table(self.steps).max())
+                if not np.isfinite(each.lr * peaks[id(each.schedule)]):
+                    (each.lr * each.schedule).table(self.steps)
+        for beta in {id(each.momentum): each.momentum for each in self.settings}.values():
+            if isinstance(beta, Schedule):
+                momenta(beta, np.arange(self.steps))
 
     def _stepped(self, setting: Setting) -> tuple[Array, Array]:
         """A PyTorch scheduler has no formula to ask, so it is stepped."""

@@ -89,6 +89,7 @@ def sweep(
         batch_size=None if batch_size is None else whole("batch_size", batch_size, 1),
         settings=as_settings(settings),
     )  # fmt: skip
+    plan.check_schedules()
     _fits(plan)
     with nullcontext() if cluster is None else connected(cluster) as backend:
         kept = None if folder is None else Folder(Path(folder))

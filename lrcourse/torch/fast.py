@@ -11,17 +11,18 @@ from torch.nn import functional as F
 
 from ..schedules.checks import steps as whole_steps
 from ..schedules.checks import whole
+from . import groups
 from .compiling import many_programs
-from .schedule_lr import Schedules
+from .per_group import Schedules
 from .training import (
     Evaluations,
+    LRScheduler,
     Run,
     Tensor,
     _accuracy,
     _batches,
     _columns,
     _evaluating,
-    _momentum,
     _scheduler,
     _tensor,
 )
@@ -57,7 +58,7 @@ def train_fast(
     *,
     steps: int,
     batch_size: int,
-    schedule: Schedules | None = None,
+    schedule: Schedules | LRScheduler | None = None,
     momentum: Schedules | None = None,
     seed: int = 0,
     evaluate_every: int | None = None,
@@ -106,8 +107,8 @@ def train_fast(
             loss = F.cross_entropy(forward(x_batch), y_batch)
         loss.backward()
         losses[step] = loss.detach()
-        lrs.append([float(group["lr"]) for group in optimizer.param_groups])
-        momenta.append([_momentum(group) for group in optimizer.param_groups])
+        lrs.append([groups.rate(group) for group in optimizer.param_groups])
+        momenta.append([groups.momentum(group) for group in optimizer.param_groups])
         optimizer.step()
         if scheduler is not None:
             scheduler.step()

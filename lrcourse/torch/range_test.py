@@ -11,6 +11,10 @@ import torch
 from .. import range_test as core
 from ..range_test import RangeTest
 from ..schedules.checks import bad, whole
+from . import groups
+from .batches import loss_of_batches, moved, one_number
+from .joining import followed
+from .processes import mean_over_processes
 
 Tensor = torch.Tensor
 Undo = Callable[[], None]
@@ -20,9 +24,10 @@ ATTEMPTS = 32  # a GradScaler halves its scale at every skipped update: more oft
 def range_test(
     model: torch.nn.Module,
     optimizer: torch.optim.Optimizer,
-    loss_fn: Callable[[Any, Any], Tensor],
-    batches: Iterable[tuple[Any, Any]],
+    loss_fn: Callable[[Any, Any], Tensor] | None,
+    batches: Iterable[Any],
     *,
+    batch_loss: Callable[[Any, Any], Tensor] | None = None,
     start: float = 1e-7,
     end: float = 10.0,
     steps: int = 100,
@@ -39,12 +44,18 @@ def range_test(
     the training mode of each module, and the random numbers of Python, NumPy, PyTorch and the `DataLoader`'s generator.
 
     `batches`: pairs of inputs and targets, begun again when they run out (a generator is used up, and remembered).
-    `loss_fn(outputs, targets)`: a scalar. `accumulate`: batches per update; the loss is their mean. `autocast`: for
-    example `torch.bfloat16`. `scaler`: its settings are used, in a copy; an update that it skips is tried again at
-    the same rate. The tested rate goes to the group with the largest `lr`; the others keep their ratio to it.
+    `loss_fn(outputs, targets)`: a scalar. For batches of any other kind pass None as `loss_fn` and a function
+    `batch_loss(model, batch)`, such as `lambda model, batch: model(**batch).loss` for dicts; a batch's tensors are on
+    the model's device by then. `accumulate`: batches per update; the loss is their mean. `autocast`: for example
+    `torch.bfloat16`. `scaler`: its settings are used, in a copy; an update that it skips is tried again at the same
+    rate. The tested rate goes to the group with the largest `lr`; the others keep their ratio to it.
     A model in evaluation mode is tested in training mode; one in training mode as it is, frozen layers included.
 
-    Raises: `ValueError` for arguments out of range and for `batches` without a batch.
+    In a `DistributedDataParallel` or FSDP model every process calls this; the loss is the mean over the processes, so
+    that all of them stop at the same update and have the same result.
+
+    Raises: `ValueError` for arguments out of range, `batches` without a batch or of another kind than `loss_fn` takes,
+    a loss that is not one number or depends on no parameter, and an optimizer that needs a closure.
 
     >>> _ = torch.manual_seed(0)
     >>> x = torch.randn(64, 2)
@@ -55,26 +66,25 @@ def range_test(
     (True, 0.1)
     """
     accumulate = whole("accumulate", accumulate, 1)
-    device = next(model.parameters()).device
-    source = _cycled(batches)
+    groups.without_closure(optimizer)
+    groups.check_rates(optimizer.param_groups)
+    loss_of, source, shares = loss_of_batches(loss_fn, batch_loss), _cycled(batches), _shares(optimizer)
+    device = _device(model)
+    mean = mean_over_processes(model, device)
     scaler = torch.amp.GradScaler(device.type, enabled=False) if scaler is None else copy.deepcopy(scaler)
-    rates = [float(group["lr"]) for group in optimizer.param_groups]
-    shares = [rate / max(rates) if max(rates) > 0 else 1.0 for rate in rates]
 
     def loss_and_gradients() -> float:
-        inputs, targets = (_to(part, device) for part in next(source))
+        batch = moved(next(source), device)
         with torch.autocast(device.type, dtype=autocast, enabled=autocast is not None):
-            loss = loss_fn(model(inputs), targets)
+            loss = one_number(loss_of(model, batch))
         scaler.scale(loss / accumulate).backward()
         return loss.item() / accumulate
 
     def step_fn(lr: float) -> float:
-        for group, share in zip(optimizer.param_groups, shares, strict=True):
-            old = group["lr"]
-            group["lr"] = torch.full_like(old, lr * share) if isinstance(old, Tensor) else lr * share
+        groups.set_rates(optimizer.param_groups, [lr * share for share in shares])
         for _ in range(ATTEMPTS):
             optimizer.zero_grad()
-            loss = sum(loss_and_gradients() for _ in range(accumulate))
+            loss = mean(sum(loss_and_gradients() for _ in range(accumulate)))
             if not math.isfinite(loss):
                 return loss
             scale = scaler.get_scale()
@@ -109,8 +119,17 @@ def _cycled(batches: Iterable[Any]) -> Iterator[Any]:
             raise bad("batches", batches, "one batch or more", "pass a DataLoader or a list of (inputs, targets)")
 
 
-def _to(part: Any, device: torch.device) -> Any:
-    return part.to(device) if isinstance(part, Tensor) else part
+def _device(model: torch.nn.Module) -> torch.device:
+    for parameter in model.parameters():
+        return parameter.device
+    raise bad("model", type(model).__name__, "one with parameters", "pass the module that the optimizer trains")
+
+
+def _shares(optimizer: torch.optim.Optimizer) -> list[float]:
+    rates, scheduler = [groups.rate(group) for group in optimizer.param_groups], followed(optimizer)
+    if max(rates) > 0:
+        return groups.shares(rates, max(rates))
+    return [1.0] * len(rates) if scheduler is None else scheduler.rates.shares  # a warm-up may begin at 0
 
 
 def _keep_modes(model: torch.nn.Module) -> Undo:

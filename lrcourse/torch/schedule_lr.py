@@ -1,29 +1,32 @@
 """A schedule on a PyTorch optimizer."""
 
-from collections.abc import Sequence
-from dataclasses import fields
+import math
+import weakref
+from numbers import Real
 from typing import Any
 
-import numpy as np
 import torch
 
 from ..schedules import Schedule
-from ..schedules.checks import bad
+from ..schedules.checks import bad, choice
+from . import groups
+from .groups import Group
+from .joining import follow, followed
+from .per_group import PerGroup, Schedules
 
-Schedules = Schedule | Sequence[Schedule]
-CHUNK = 1024
+LIST = "pass a list of schedules, one per group"
 
 
 class ScheduleLR(torch.optim.lr_scheduler.LRScheduler):
     r"""Gives every parameter group of `optimizer` the rate $s(t)$ for update $t$, and optionally the momentum $m(t)$.
 
-    `schedule`: one `Schedule` for all groups (also for groups added later), or a list with one per group.
+    `schedule`: one `Schedule` for all groups, also for those added later, or a list with one per group (see `append`).
     `momentum`: the same for the momentum, which is `group["momentum"]` (SGD, RMSprop) or `group["betas"][0]` (the
-    Adam family). Without it the momentum is left alone.
+    Adam family). Without it the momentum is left alone. `relative=True`: for groups with different rates. $s(t)$ is
+    then the rate of the group with the largest `lr`, and the others keep their ratio to it.
 
     Building it applies $s(0)$; each `.step()` applies the next rate. The rate depends on the step alone: the `lr`
-    the optimizer was built with is not used, and a rate edited by hand lasts until the next `.step()`. Rates are
-    computed 1,024 steps ahead, so a function in a schedule must answer for steps beyond the end of the run.
+    the optimizer was built with counts for `relative` only, and a rate edited by hand lasts until the next `.step()`.
 
     A step is a successful update. Call `.step()` after `optimizer.step()`, and only then: with gradient
     accumulation once per accumulated update, with a `torch.amp.GradScaler` only if it did not skip the update:
@@ -34,10 +37,14 @@ class ScheduleLR(torch.optim.lr_scheduler.LRScheduler):
         if scaler.get_scale() >= scale:  # a skipped update lowers the scale
             scheduler.step()
 
-    `state_dict` holds the step and the parameters of the schedules (of a function, its name).
+    `state_dict` holds the step and the parameters of the schedules (of a function, its name). In torch's own
+    `SequentialLR` each schedule begins at its step 0, as with `a.then(b, at)`; in a `ChainedScheduler` the last one
+    decides, as each sets the rate itself: write `a * b`.
 
-    Raises: `ValueError` for a schedule of the wrong type, a list that does not fit the parameter groups, or a
-    `momentum` for an optimizer that has none.
+    Raises: `ValueError` for a schedule of the wrong type, a list that does not fit the parameter groups, one schedule
+    for groups with different rates (unless `relative`) or momenta, a `momentum` for an optimizer that has none, and
+    the first update for which a schedule gives no rate (a finite number, zero or more) or no momentum (below 1). What
+    a function would do beyond the last update does not matter.
 
     >>> from lrcourse import Linear
     >>> weight = torch.nn.Parameter(torch.zeros(1))
@@ -50,104 +57,274 @@ class ScheduleLR(torch.optim.lr_scheduler.LRScheduler):
     1.0
     0.75
     0.5
+
+    A head that learns a hundred times faster than the body:
+
+    >>> body, head = torch.nn.Linear(2, 2), torch.nn.Linear(2, 2)
+    >>> parts = [{"params": body.parameters(), "lr": 1e-5}, {"params": head.parameters(), "lr": 1e-3}]
+    >>> scheduler = ScheduleLR(torch.optim.SGD(parts), Linear(0.5, 0.0, steps=4), relative=True)
+    >>> scheduler.get_last_lr()
+    [0.005, 0.5]
     """
 
     def __init__(
-        self, optimizer: torch.optim.Optimizer, schedule: Schedules, momentum: Schedules | None = None
+        self,
+        optimizer: torch.optim.Optimizer,
+        schedule: Schedules,
+        momentum: Schedules | None = None,
+        *,
+        relative: bool = False,
     ) -> None:
-        self.rates = _PerGroup("schedule", schedule)
-        self.momenta = None if momentum is None else _PerGroup("momentum", momentum)
+        if not isinstance(optimizer, torch.optim.Optimizer):
+            raise bad("optimizer", type(optimizer).__name__, "a torch.optim.Optimizer", "pass the optimizer itself")
+        self.rates = PerGroup("schedule", schedule)
+        self.momenta = None if momentum is None else PerGroup("momentum", momentum)
+        self.relative = choice(True, False)("relative", relative)
+        if relative and not self.rates.shared:
+            raise bad("relative", relative, "False beside a list of schedules", "give each its rate: [0.01 * s, s]")
+        self._came_with = _rates_before(optimizer)
+        self._largest = max(self._came_with)
+        if self.rates.shared and not relative:
+            _check_equal(self._came_with)
+        self._groups: list[Group] = []
+        self._check_tables(optimizer)
         super().__init__(optimizer)
 
     def get_lr(self) -> list[Any]:
         """The rate of each parameter group at the current step."""
-        return self.rates.at(self.last_epoch, len(self.optimizer.param_groups))
+        return list(self.rates.at(self.last_epoch))
 
-    def step(self, epoch: int | None = None) -> None:
-        """Apply the rate of the next update. Call it after each successful `optimizer.step()`."""
-        if self._step_count == 1 or epoch is not None:
-            super().step(epoch)  # torch checks the order of the calls here
-        else:
+    def get_last_lr(self) -> list[float | torch.Tensor]:
+        """The rate of each parameter group that was set last."""
+        return list(self._last_lr)
+
+    def step(self, epoch: float | None = None) -> None:
+        """Apply the rate of the next update. Call it after each successful `optimizer.step()`.
+
+        `epoch`: the step to go to instead, which may be a fraction (torch warns that it will drop this argument).
+        """
+        if epoch is None and self._step_count > 1:
             self._step_count += 1
-            self.last_epoch += 1
-        self._apply()
+            self._apply(self.last_epoch + 1, ahead=True)
+        else:
+            super().step(epoch)  # type: ignore[arg-type]  # torch checks the order of the calls here
+
+    def append(self, schedule: Schedule | None = None, momentum: Schedule | None = None) -> None:
+        """A schedule for the group that `optimizer.add_param_group` adds next, where a list was given.
+
+        It counts the steps of the run, as the others do: to begin now, write `Constant(0.0).then(s, at=t)` with
+        $t$ = `scheduler.last_epoch`.
+
+        Raises: `ValueError` unless a schedule is given exactly where there is a list.
+
+        >>> from lrcourse import Constant
+        >>> optimizer = torch.optim.SGD([torch.nn.Parameter(torch.zeros(1))], lr=0.1)
+        >>> scheduler = ScheduleLR(optimizer, [Constant(0.5)])
+        >>> scheduler.append(Constant(0.25))
+        >>> optimizer.add_param_group({"params": [torch.nn.Parameter(torch.zeros(1))]})
+        >>> [group["lr"] for group in optimizer.param_groups]
+        [0.5, 0.25]
+        """
+        tables = [("schedule", schedule, self.rates), ("momentum", momentum, self.momenta)]
+        for name, given, table in tables:
+            if (table is None or table.shared) != (given is None):
+                must = "left out, as it is no list" if given is not None else "a Schedule for the new group"
+                raise bad(name, given, must, "append to what was given as a list, and to that only")
+            if given is not None:
+                PerGroup(name, given)
+        for _, given, table in tables:
+            if table is not None and given is not None:
+                table.schedules.append(given)
+
+    def continue_with(self, schedule: Schedules, momentum: Schedules | None = None) -> None:
+        """Go on from the current step with another schedule, for example a longer one; its rate is applied at once.
+
+        The step goes on counting, so from here on this is a scheduler built with `schedule`, and its state is loaded
+        into one that is. For a schedule that begins at its own step 0 now, pass `old.then(new, at=t)` with $t$ =
+        `scheduler.last_epoch`. `schedule` is a list if the old one was. `momentum`: None leaves it as it is.
+
+        To resume with another schedule, build the scheduler with the saved one, load, and then call this. The
+        `Trainer` of Hugging Face loads the state itself, so there a callback does it, in the first run only:
+
+            class Longer(TrainerCallback):
+                def on_train_begin(self, args, state, control, lr_scheduler=None, **others):
+                    lr_scheduler.continue_with(Cosine(0.1, 0.0, steps=20_000))
+
+        Raises: `ValueError` as building a scheduler does; the old schedule then stays.
+
+        >>> from lrcourse import Linear
+        >>> optimizer = torch.optim.SGD([torch.nn.Parameter(torch.zeros(1))], lr=0.1)
+        >>> scheduler = ScheduleLR(optimizer, Linear(1.0, 0.0, steps=2))
+        >>> optimizer.step()
+        >>> scheduler.step()
+        >>> scheduler.continue_with(Linear(1.0, 0.0, steps=4))
+        >>> scheduler.get_last_lr()
+        [0.75]
+        """
+        rates = PerGroup("schedule", schedule)
+        if rates.shared != self.rates.shared:
+            raise bad("schedule", schedule, "a list of schedules if, and only if, it was one before", LIST)
+        before = self.rates, self.momenta
+        self.rates, self.momenta = rates, self.momenta if momentum is None else PerGroup("momentum", momentum)
+        try:
+            self._check_tables(self.optimizer)
+            self._meet()
+            if followed(self.optimizer) is self:
+                self._apply(self.last_epoch)
+        except Exception:
+            self.rates, self.momenta = before
+            raise
 
     def state_dict(self) -> dict[str, Any]:
         """The step and the schedules' parameters, as plain data that `torch.load(weights_only=True)` accepts."""
-        return {"last_epoch": self.last_epoch, **self._described()}
+        relative = {"largest": self._largest, "rates": list(self._came_with)} if self.relative else None
+        return {"last_epoch": self.last_epoch, **self._described(), "relative": relative}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Continue at the step of `state_dict`, and apply its rate to the optimizer at once.
 
-        Raises: `ValueError` if the state was saved with another schedule than this one.
+        Raises: `ValueError` if the state was saved with another schedule than this one, or for other groups.
         """
         for name, ours in self._described().items():
             if (theirs := state_dict.get(name)) != ours:
-                raise bad(name, theirs, f"the one this scheduler has, {ours!r}", "build it with the saved schedule")
-        self.last_epoch = state_dict["last_epoch"]
-        self._apply()
+                fix = "build it with the saved schedule, and change it with continue_with"
+                raise bad(name, theirs, f"the one this scheduler has, {ours!r}", fix)
+        relative = state_dict.get("relative")
+        if (relative is not None) != self.relative:
+            raise bad("relative", self.relative, f"{not self.relative}, as it was saved", "build it with the saved one")
+        if relative is not None:
+            if len(relative["rates"]) != len(self._groups):
+                raise bad("relative", relative, f"saved for {len(self._groups)} groups", "add the missing group first")
+            self._largest, self._came_with = relative["largest"], list(relative["rates"])
+            self._meet()
+        if state_dict["last_epoch"] < 0:  # it waits for its turn in a SequentialLR
+            self.last_epoch = state_dict["last_epoch"]
+        else:
+            self._apply(state_dict["last_epoch"], ahead=True)
+            follow(self.optimizer, self._join)
 
-    def _apply(self) -> None:
-        self._last_lr = self.get_lr()
-        for group, rate in zip(self.optimizer.param_groups, self._last_lr, strict=True):
-            if isinstance(group["lr"], torch.Tensor):
-                group["lr"].fill_(rate)
-            else:
-                group["lr"] = rate
+    def __getstate__(self) -> dict[str, Any]:
+        return {**vars(self), "active": followed(self.optimizer) is self}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        is_active = state.pop("active")
+        vars(self).update(state)
+        if is_active:
+            follow(self.optimizer, self._join)
+
+    def _update_lr(self, epoch: float | None = None) -> None:
+        """What torch calls: for the first steps, and at a boundary of `SequentialLR`."""
+        if epoch is None:
+            self._apply(self.last_epoch + 1, ahead=self.last_epoch >= 0)
+        elif isinstance(epoch, bool) or not isinstance(epoch, Real) or not 0 <= epoch < math.inf:
+            raise bad("epoch", epoch, "a finite step, zero or more", "leave it out to go on by one update")
+        else:
+            self._apply(int(epoch) if epoch == int(epoch) else float(epoch))
+        follow(self.optimizer, self._join)
+
+    def _apply(self, step: float, ahead: bool = False) -> None:
+        """Set rates and momenta to those of `step`; `ahead` of an update that may not come, none need be there."""
+        param_groups = self.optimizer.param_groups
+        if param_groups is not self._groups or len(param_groups) != len(self.rates.shares):
+            self._meet()
+        try:
+            rates = self.rates.at(step)
+            momenta = None if self.momenta is None else self.momenta.at(step)
+        except Exception as error:
+            if not ahead:
+                raise
+            self.last_epoch = step  # type: ignore[assignment]
+            self._refuse_update(error)
+            return
+        groups.set_rates(param_groups, rates)
+        if momenta is not None:
+            groups.set_momenta(param_groups, momenta)
+        self._last_lr = rates  # type: ignore[assignment]
+        self.last_epoch = step  # type: ignore[assignment]
+
+    def _check_tables(self, optimizer: torch.optim.Optimizer) -> None:
+        for table in self._tables():
+            if not table.shared and len(table.schedules) != len(optimizer.param_groups):
+                raise table.unfit(len(optimizer.param_groups))
         if self.momenta is not None:
-            self._apply_momentum(self.momenta)
-
-    def _apply_momentum(self, momenta: "_PerGroup") -> None:
-        groups = self.optimizer.param_groups
-        for group, momentum in zip(groups, momenta.at(self.last_epoch, len(groups)), strict=True):
-            if "betas" in group:
-                group["betas"] = (momentum, *group["betas"][1:])
-            elif "momentum" in group:
-                group["momentum"] = momentum
-            else:
-                name = type(self.optimizer).__name__
+            momenta, name = [groups.momentum(group) for group in optimizer.param_groups], type(optimizer).__name__
+            if any(map(math.isnan, momenta)):
                 raise bad("momentum", name, "left out for an optimizer without momentum", "use SGD or Adam, or drop it")
+            if self.momenta.shared and len(set(momenta)) > 1:
+                raise bad("momentum", momenta, "one per group, as the groups have different momenta", LIST)
+
+    def _meet(self) -> None:
+        """Take the optimizer's groups as they are now: some may be new, or all of them, loaded from a checkpoint."""
+        param_groups, known = self.optimizer.param_groups, len(self._came_with)
+        if known > len(param_groups):
+            raise bad("optimizer.param_groups", len(param_groups), f"the {known} that this scheduler has",
+                      "build a new scheduler for fewer groups")  # fmt: skip
+        groups.check_rates(param_groups)
+        groups.own_rates(param_groups)
+        self._came_with += [groups.rate(group) for group in param_groups[known:]]
+        alike = [1.0] * len(param_groups)
+        self.rates.fit(groups.shares(self._came_with, self._largest) if self.relative else alike)
+        if self.momenta is not None:
+            self.momenta.fit(alike)
+        self._groups = param_groups
+
+    def _join(self, param_group: Group) -> None:
+        """What `optimizer.add_param_group` does: the new group has its rate, and its momentum, from its first update.
+
+        Raises: `ValueError` if it needs a schedule of its own and none was appended.
+        """
+        optimizer, last = self.optimizer, self._last_lr
+        if "lr" in param_group:
+            groups.check_rates([param_group])
+            own, now = groups.rate(param_group), groups.rate(optimizer.param_groups[0])
+            if self.rates.shared and not self.relative and own != now:
+                _check_equal([self._came_with[0], own])
+        for table in self._tables():
+            if not table.shared and len(table.schedules) <= len(optimizer.param_groups):
+                raise table.unfit(len(optimizer.param_groups) + 1)
+        type(optimizer).add_param_group(optimizer, param_group)
+        self._meet()
+        new, rate = optimizer.param_groups[-1:], self.rates.at(self.last_epoch)[-1:]
+        groups.set_rates(new, rate)
+        self._last_lr = [*last, *rate]
+        if self.momenta is not None:
+            groups.set_momenta(new, self.momenta.at(self.last_epoch)[-1:])
+
+    def _tables(self) -> list[PerGroup]:
+        return [self.rates] if self.momenta is None else [self.rates, self.momenta]
+
+    def _refuse_update(self, error: Exception) -> None:
+        """Let an update raise `error`, if one comes: at the end of a run there is none, and so nothing is wrong."""
+        step, last, before = self.last_epoch, self._last_lr, [groups.rate(group) for group in self._groups]
+        scheduler = weakref.ref(self)
+
+        def refuse(*_: Any) -> None:
+            own = scheduler()
+            if own is None or own is not followed(own.optimizer) or own.last_epoch != step or own._last_lr is not last:
+                return
+            if [groups.rate(group) for group in own.optimizer.param_groups] == before:  # none was set by hand
+                raise error
+
+        inner = getattr(self.optimizer, "optimizer", self.optimizer)  # the one in accelerate's, which has no hooks
+        inner.register_step_pre_hook(refuse)
 
     def _described(self) -> dict[str, Any]:
-        momenta = None if self.momenta is None else _described(self.momenta.schedules)
-        return {"schedule": _described(self.rates.schedules), "momentum": momenta}
+        return {
+            "schedule": self.rates.described(),
+            "momentum": None if self.momenta is None else self.momenta.described(),
+        }
 
 
-class _PerGroup:
-    """One schedule for all parameter groups, or one for each, read from a table.
-
-    A NumPy call for one number costs more than a small update, so 1,024 rates are computed at a time. A table
-    starts at a multiple of 1,024, so a resumed run reads the same one.
-    """
-
-    def __init__(self, name: str, schedules: Schedules) -> None:
-        self.name = name
-        self.schedules = [schedules] if isinstance(schedules, Schedule) else schedules
-        if not isinstance(self.schedules, list | tuple) or not all(isinstance(s, Schedule) for s in self.schedules):
-            raise bad(name, schedules, "a Schedule or a list of them", "pass for example Constant(0.1)")
-        self.shared = isinstance(schedules, Schedule)
-        self.chunk = -1
-        self.table: list[list[float]] = []
-
-    def at(self, step: int, groups: int) -> list[float]:
-        if not self.shared and len(self.schedules) != groups:
-            raise bad(self.name, self.schedules, f"one schedule per parameter group, {groups} in all",
-                      "pass a single schedule to share it among all groups")  # fmt: skip
-        chunk, row = divmod(step, CHUNK)
-        if chunk != self.chunk:
-            steps = np.arange(chunk * CHUNK, (chunk + 1) * CHUNK)
-            self.table = np.stack([schedule(steps) for schedule in self.schedules], axis=1).tolist()
-            self.chunk = chunk
-        return self.table[row] * (groups if self.shared else 1)
+def _rates_before(optimizer: torch.optim.Optimizer) -> list[float]:
+    """The rate of each group before a schedule set it: another scheduler, as in a `SequentialLR`, knows."""
+    rates, other = [groups.rate(group) for group in optimizer.param_groups], followed(optimizer)
+    if other is not None and len(other._last_lr) == len(rates):
+        untouched = all(math.isclose(a, b, rel_tol=1e-6) for a, b in zip(rates, other._last_lr))
+        return list(other._came_with) if untouched else rates
+    return rates
 
 
-def _described(value: Any) -> Any:
-    """A schedule as plain data, with functions by name: like `Schedule.to_dict`, but only to be compared."""
-    if isinstance(value, Schedule):
-        parameters = {field.name: _described(getattr(value, field.name)) for field in fields(value)}
-        return {"kind": type(value).__name__, **parameters}
-    if isinstance(value, list | tuple):
-        return [_described(item) for item in value]
-    if callable(value):
-        return f"{value.__module__}.{getattr(value, '__qualname__', type(value).__qualname__)}"
-    return value
+def _check_equal(rates: list[float]) -> None:
+    if len(set(rates)) > 1:
+        raise bad("schedule", rates, "one per parameter group, as the groups have different rates",
+                  f"build ScheduleLR(optimizer, schedule, relative=True) to keep their ratio, or {LIST}")  # fmt: skip

@@ -12,7 +12,9 @@ from torch.nn import functional as F
 from ..schedules.base import Array
 from ..schedules.checks import bad, choice, whole
 from ..schedules.checks import steps as whole_steps
-from .schedule_lr import ScheduleLR, Schedules
+from . import groups
+from .per_group import Schedules
+from .schedule_lr import ScheduleLR
 
 if TYPE_CHECKING:
     from ..data import Dataset
@@ -66,7 +68,8 @@ def train(
     """Train `model` for `steps` updates and return the record of it.
 
     `schedule`: a `Schedule`, a list with one per parameter group, a PyTorch scheduler that was built on
-    `optimizer`, or None to leave the rate alone. `momentum`: a `Schedule` or list of them for the momentum.
+    `optimizer`, such as `ScheduleLR(optimizer, schedule, relative=True)` for groups with different rates, or None to
+    leave the rate alone. `momentum`: a `Schedule` or list of them for the momentum.
     `batch_size`: None for the full batch; otherwise mini-batches in an order drawn from `seed`, shuffled anew each
     epoch, the smaller last batch included. `loss`: `"cross_entropy"`, `"mse"` or a function of outputs and targets.
     `evaluate_every`: steps between two evaluations on the whole training and test set; None evaluates at the end only.
@@ -75,7 +78,8 @@ def train(
     longer finite is recorded and training goes on.
 
     Raises: `ValueError` for a count below 1, an unknown loss, a scheduler of another optimizer or one that needs
-    a metric, or a `momentum` without a `Schedule`.
+    a metric, a `momentum` without a `Schedule`, an optimizer that needs a closure, what `ScheduleLR` raises, and the
+    first update for which a schedule gives no rate.
 
     >>> from lrcourse import Linear
     >>> from lrcourse.data import moons
@@ -111,8 +115,8 @@ def train(
         batch_loss = loss_of(model(x_batch), y_batch)
         batch_loss.backward()
         losses.append(batch_loss.detach())  # fetched at the end: a GPU is not waited for
-        lrs.append([float(group["lr"]) for group in optimizer.param_groups])
-        momenta.append([_momentum(group) for group in optimizer.param_groups])
+        lrs.append([groups.rate(group) for group in optimizer.param_groups])
+        momenta.append([groups.momentum(group) for group in optimizer.param_groups])
         optimizer.step()
         if scheduler is not None:
             scheduler.step()
@@ -122,6 +126,7 @@ def train(
 
 
 def _scheduler(optimizer: Any, schedule: Schedules | LRScheduler | None, momentum: Any) -> LRScheduler | None:
+    groups.without_closure(optimizer)
     if schedule is not None and not isinstance(schedule, LRScheduler):
         return ScheduleLR(optimizer, schedule, momentum)
     if momentum is not None:
@@ -176,10 +181,6 @@ def _accuracy(outputs: Tensor, targets: Tensor) -> float:
     if targets.is_floating_point():
         return float("nan")
     return (outputs.argmax(1) == targets).double().mean().item()
-
-
-def _momentum(group: dict[str, Any]) -> float:
-    return float(group["betas"][0] if "betas" in group else group.get("momentum", "nan"))
 
 
 def _columns(rows: Sequence[Sequence[float]]) -> Array:
