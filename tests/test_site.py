@@ -1,6 +1,5 @@
 """What the published site has besides pages: one file to keep, one PDF, notebooks that install, and the rest."""
 
-import json
 import re
 import zipfile
 from concurrent.futures import ProcessPoolExecutor
@@ -17,6 +16,7 @@ from lrcourse.book import pages_in_toc
 ROOT = Path(__file__).parents[1]
 CONFIG = yaml.safe_load((ROOT / "_config.yml").read_text(encoding="utf-8"))
 SITE, REPOSITORY = CONFIG["html"]["baseurl"], CONFIG["repository"]["url"]
+NAME = REPOSITORY.removeprefix("https://github.com/")
 
 
 def test_the_packed_site_opens_and_searches_from_the_disk(book, chromium, tmp_path):
@@ -96,16 +96,30 @@ def test_a_pdf_of_pages_that_are_not_built_names_them(tmp_path):
         pdf.print_book(tmp_path, ["book/none.html"], tmp_path / "none.pdf", "None")
 
 
-@pytest.mark.parametrize("name", ["07-cyclical", "14-comparison"])
-def test_a_downloaded_notebook_installs_the_course_with_its_pins(book, name):
-    cells = json.loads((book / "_sources" / "book" / f"{name}.ipynb").read_text(encoding="utf-8"))["cells"]
-    source = "".join(cells[0]["source"])
-    assert "--constraint https://raw.githubusercontent.com/lrcourse/lrcourse/main/constraints.txt" in source
-    assert f"git+{REPOSITORY}" in source
-    page = (book / "book" / f"{name}.html").read_text(encoding="utf-8")
-    launched = f"colab.research.google.com/github/lrcourse/lrcourse/blob/gh-pages/_sources/book/{name}.ipynb"
-    assert launched in page and "mybinder.org" in page
-    assert f"{REPOSITORY}/edit/main/book/{name}.ipynb" in page
+@pytest.mark.parametrize(
+    ("page", "notebook"), [("07-cyclical", "book/07-cyclical.ipynb"), ("lab-3-clr", "labs/03-clr/03-clr.ipynb")]
+)
+def test_the_buttons_of_a_page_open_what_is_published(book, page, notebook):
+    text = (book / "book" / f"{page}.html").read_text(encoding="utf-8")
+    source = "ipynb" if page == "07-cyclical" else "md"
+    assert (book / "_sources" / notebook).exists()
+    assert f'href="../_sources/{notebook}"' in text
+    assert f'href="https://colab.research.google.com/github/{NAME}/blob/gh-pages/_sources/{notebook}"' in text
+    assert f'href="https://mybinder.org/v2/gh/{NAME}/gh-pages?urlpath=lab/tree/_sources/{notebook}"' in text
+    assert f"{REPOSITORY}/edit/main/book/{page}.{source}" in text
+
+
+def test_binder_installs_all_that_a_notebook_looks_for(book):
+    conda = yaml.safe_load((book / "binder" / "environment.yml").read_text(encoding="utf-8"))
+    pins, course = conda["dependencies"][-1]["pip"]
+    assert pins == "--constraint https://raw.githubusercontent.com/lrcourse/lrcourse/main/constraints.txt"
+    extras = set(re.fullmatch(rf"lrcourse\[([\w,]+)\] @ git\+{REPOSITORY}", course)[1].split(","))
+    asked = {
+        each
+        for path in (book / "_sources").rglob("*.ipynb")
+        for each in re.search(r"lrcourse\[([\w,]+)\]", path.read_text(encoding="utf-8"))[1].split(",")
+    }
+    assert extras >= asked - {"plots", "torch"}  # which others bring
 
 
 def test_every_page_has_a_card_and_stands_in_the_site_map(book):

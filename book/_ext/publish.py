@@ -1,73 +1,86 @@
-"""What a published site needs besides its pages: notebooks that install what they import, and how to cite the version
-that is read.
+"""The notebooks that a reader takes along: each chapter as its page shows it, each lab as it is given out, and before
+their cells one that brings the course.
 
-All addresses are made from the repository's address in _config.yml.
+They lie in the site, and Binder finds beside them what to install.
 """
 
-from datetime import date
 from pathlib import Path
 
 import nbformat
 import yaml
 from docutils import nodes
+from install_cell import course, needs, pins, source
+from launch import FOLDER, notebook_of
+from nbformat import NotebookNode
+from plain_markdown import Plain
 from sphinx.application import Sphinx
-from sphinx.util.docutils import SphinxDirective
 
-PAGES_BRANCH = "gh-pages"  # where publish.yml puts the built site, and Colab finds the notebooks
-EXTRAS = "torch,tensorflow,plots,data,sweep,tuner"  # what chapters import
-SETUP_CELL = """\
-# Installs the course where it is missing, as on Colab, with the versions that it was tested with.
-try:
-    import lrcourse
-except ImportError:
-    %pip install --quiet --constraint {raw}/constraints.txt "lrcourse[{extras}] @ git+{repository}"
-"""
+NAMED = "application/papermill.record/"  # an output that holds a result for the text and shows nothing
 
 
-def publish(app: Sphinx, exception: Exception | None) -> None:
-    if exception or app.builder.name != "html":
-        return
-    site = Path(app.outdir)
-    repository = app.config.html_theme_options["repository_url"]
-    for notebook in (site / "_sources").rglob("*.ipynb"):
-        make_runnable(notebook, repository)
-    for page in site.rglob("*.html"):
-        text = page.read_text(encoding="utf-8")
-        colab = f"colab.research.google.com/github/{repository.partition('github.com/')[2]}/blob/"
-        if f"{colab}main/book/" in text:
-            linked = text.replace(f"{colab}main/book/", f"{colab}{PAGES_BRANCH}/_sources/book/")
-            page.write_text(linked, encoding="utf-8")
+class Notebooks:
+    """The text of each page's cells, noted while pages are written, and put into notebooks when all of them are."""
+
+    def __init__(self) -> None:
+        self.texts: dict[str, dict[int, str]] = {}
+
+    def note(self, app: Sphinx, doctree: nodes.document, page: str) -> None:
+        if app.builder.name == "html" and notebook_of(app.env, page) == f"{page}.ipynb":
+            numbers = app.env.toc_fignumbers.get(page, {}).get("figure", {})
+            figures = {each: app.config.numfig_format["figure"] % ".".join(map(str, n)) for each, n in numbers.items()}
+            self.texts[page] = Plain(doctree, f"{app.config.html_baseurl.rstrip('/')}/{page}.html", figures).cells()
+
+    def write(self, app: Sphinx, exception: Exception | None) -> None:
+        if exception or app.builder.name != "html":
+            return
+        root, site, repository = Path(app.srcdir), Path(app.outdir), app.config.html_theme_options["repository_url"]
+        imports: set[str] = set()
+        for page in app.env.found_docs:
+            if (name := notebook_of(app.env, page)) is None:
+                continue
+            notebook, target = nbformat.read(root / name, as_version=4), site / FOLDER / name
+            first = nbformat.v4.new_code_cell(source(notebook, root, repository), id="install")
+            imports |= needs(notebook, root)
+            if page in self.texts:
+                notebook.cells = plain(notebook, self.texts[page])
+            elif name == f"{page}.ipynb":  # the page is that of an earlier build
+                notebook.cells = nbformat.read(target, as_version=4).cells[1:]
+            notebook.cells.insert(0, first)
+            target.parent.mkdir(parents=True, exist_ok=True)
+            target.write_text(nbformat.writes(notebook) + "\n", encoding="utf-8")
+        binder = site / "binder" / "environment.yml"
+        binder.parent.mkdir(exist_ok=True)
+        binder.write_text(environment(imports, root, repository), encoding="utf-8")
 
 
-def make_runnable(path: Path, repository: str) -> None:
-    """Put a cell that installs the course before the others of a notebook that is offered for download."""
-    notebook = nbformat.read(path, as_version=4)
-    if notebook.cells[0].id == "install":
-        return
-    raw = repository.replace("github.com", "raw.githubusercontent.com") + "/main"
-    source = SETUP_CELL.format(raw=raw, repository=repository, extras=EXTRAS)
-    notebook.cells.insert(0, nbformat.v4.new_code_cell(source, id="install"))
-    path.write_text(nbformat.writes(notebook) + "\n", encoding="utf-8")
+def plain(notebook: NotebookNode, texts: dict[int, str]) -> list[NotebookNode]:
+    """The cells with the text of the page, captions below their figures, code folded where the page folds it."""
+    cells = []
+    for index, cell in enumerate(notebook.cells):
+        text = texts.get(index)
+        if cell.cell_type == "markdown":
+            cells += [nbformat.v4.new_markdown_cell(text, id=cell.id)] if text else []
+            continue
+        cell.outputs = [
+            each for each in cell.outputs if not all(kind.startswith(NAMED) for kind in each.get("data", [""]))
+        ]
+        cell.metadata.pop("mystnb", None)
+        if "hide-input" in cell.metadata.get("tags", []):
+            cell.metadata["jupyter"] = {"source_hidden": True}
+        cells += [cell, nbformat.v4.new_markdown_cell(text, id=f"{cell.id}-caption")] if text else [cell]
+    return cells
 
 
-class Citation(SphinxDirective):
-    """How to cite the course: the version, day and authors of CITATION.cff, in words and as BibTeX."""
-
-    def run(self) -> list[nodes.Node]:
-        file = Path(self.env.srcdir) / "CITATION.cff"
-        self.env.note_dependency(str(file))
-        cite = yaml.safe_load(file.read_text(encoding="utf-8"))
-        authors = " and ".join(author["name"] for author in cite["authors"])
-        year = date.fromisoformat(str(cite["date-released"])).year
-        bibtex = "\n".join([
-            "@software{lrcourse,", f"  author = {{{{{authors}}}}},", f"  title = {{{cite['title']}}},",
-            f"  version = {{{cite['version']}}},", f"  year = {{{year}}},", f"  url = {{{cite['url']}}},", "}",
-        ])  # fmt: skip
-        words = f"{authors} ({year}). *{cite['title']}*, version {cite['version']}. <{cite['url']}>"
-        return self.parse_text_to_nodes(f"{words}\n\n```bibtex\n{bibtex}\n```")
+def environment(imports: set[str], root: Path, repository: str) -> str:
+    """What Binder installs, so that the first cell of every notebook finds all that it looks for."""
+    conda = yaml.safe_load((root / "environment.yml").read_text(encoding="utf-8"))
+    *others, _ = conda["dependencies"]
+    packages = {"pip": [f"--constraint {pins(repository)}", course(imports, root, repository)]}
+    return yaml.safe_dump({**conda, "dependencies": [*others, packages]}, sort_keys=False)
 
 
 def setup(app: Sphinx) -> dict[str, bool]:
-    app.add_directive("citation", Citation)
-    app.connect("build-finished", publish, priority=800)
+    notebooks = Notebooks()
+    app.connect("doctree-resolved", notebooks.note)
+    app.connect("build-finished", notebooks.write, priority=800)
     return {"parallel_read_safe": True, "parallel_write_safe": True}
