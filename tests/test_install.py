@@ -189,6 +189,11 @@ def test_with_numpy_alone_schedules_run(numpy_only, tmp_path):
     assert ran.stdout.startswith("[1.0, 0.85")
 
 
+def test_with_numpy_alone_records_are_read(numpy_only, tmp_path):
+    ran = numpy_only("-c", "from lrcourse import records; print(len(records.every()))", cwd=tmp_path)
+    assert int(ran.stdout) == len(list((ROOT / "lrcourse" / "records").glob("*.json"))) > 0
+
+
 def test_the_source_distribution_holds_the_package_and_what_describes_it_and_nothing_else(built):
     wheel, sdist = built
     with tarfile.open(sdist) as file:

@@ -12,11 +12,16 @@ import nbformat
 import pytest
 import yaml
 from bs4 import BeautifulSoup
+from docutils.core import publish_doctree
 from IPython.core.inputtransformer2 import TransformerManager
 from markdown_it import MarkdownIt
 from mdit_py_plugins.dollarmath import dollarmath_plugin
+from myst_parser.docutils_ import Parser
 
 import lrcourse
+from lrcourse.grading.intake import Cell
+from lrcourse.grading.lab import Lab
+from lrcourse.grading.rebuild import rebuild
 
 ROOT = Path(__file__).parents[1]
 CONFIG = yaml.safe_load((ROOT / "_config.yml").read_text(encoding="utf-8"))
@@ -27,6 +32,7 @@ BLOCKS = "p, h1, h2, h3, h4, td, th, pre, li, figcaption, label, legend"
 MARKDOWN = MarkdownIt("commonmark").enable("table").use(dollarmath_plugin, double_inline=True)
 sys.path.insert(0, str(ROOT / "book" / "_ext"))
 import install_cell  # noqa: E402
+import plain_markdown  # noqa: E402
 
 
 def published(book, name):
@@ -112,11 +118,21 @@ def test_a_lab_is_as_it_is_given_out_behind_its_first_cell(book, name):
     assert taken.cells[0].id == "install" and taken.cells[1:] == given.cells
 
 
+@pytest.mark.parametrize("name", LABS)
+def test_a_grader_takes_no_notice_of_a_labs_first_cell(name):
+    lab = Lab(ROOT / name.replace("labs", "solutions", 1))
+    handed_in = [Cell(each.cell_type, each.source, each.id, dict(each.metadata.get("nbgrader", {})))
+                 for each in lab.released.cells]  # fmt: skip
+    first = Cell("code", install_cell.source(lab.released, ROOT, REPOSITORY), "install")
+    rebuilt = rebuild([first, *handed_in], lab)
+    assert (rebuilt.notes, rebuilt.doubts, rebuilt.blank) == ([], [], True)
+
+
 @pytest.mark.parametrize("name", [*PAGES, *LABS])
 def test_the_first_cell_asks_for_the_pinned_course_with_what_the_notebook_imports(book, name):
     first = published(book, name).cells[0]
     assert first.id == "install"
-    assert "--constraint https://raw.githubusercontent.com/lrcourse/lrcourse/main/constraints.txt" in first.source
+    assert '"https://raw.githubusercontent.com/lrcourse/lrcourse/main/constraints.txt"' in first.source
     extras = re.search(rf'"lrcourse\[([\w,]+)\] @ git\+{REPOSITORY}"', first.source)[1].split(",")
     brings = install_cell.offered(ROOT)
     brought = set().union(*(brings[each] for each in extras))
@@ -127,6 +143,81 @@ def test_the_first_cell_asks_for_the_pinned_course_with_what_the_notebook_import
     assert lacking <= {"distributed", "jax"}
     uses_keras = re.search(r"^ *(import|from) (lrcourse\.)?keras", code(given), re.MULTILINE)
     assert ("tensorflow" in brought) == bool(uses_keras)
+
+
+PLAIN = r"""
+Text with 2 \* 3, a\_b, \<b> and [a link](https://example.org/a.html#b), *emphasis*.
+
+**strong *both***, ``a ` b`` and $a_1 * b_1$. Intervals: 0.1 [0.0, 0.2] (95 %).
+
+1\. is no list, and # no heading.
+
+- One
+- Two
+
+  ```
+  x = "`"
+  ```
+
+  - Three
+
+    Four
+
+3. Three
+4. Four
+
+> Said **so**
+>
+> - and so
+
+| a | $b$ |
+| --- | --- |
+| `x \| y` | [z](https://example.org/) |
+
+$$
+a = \frac12
+$$
+
+---
+
+![What it shows](https://example.org/picture.png)
+"""
+
+
+def test_plain_markdown_stays_what_it_was():
+    once = plain_markdown.Plain(parsed(PLAIN), f"{SITE}/page.html", {}, {}).blocks(parsed(PLAIN))
+    assert once == PLAIN.strip()
+
+
+@pytest.mark.parametrize(
+    ("myst", "plain"),
+    [
+        ("```{note}\nWell.\n```", "> **Note**\n>\n> Well."),
+        ("```{admonition} Why $x$?\n- a\n\nb\n```", "> **Why $x$?**\n>\n> - a\n>\n> b"),
+        ("Term\n: Its meaning.", "- **Term**\n\n  Its meaning."),
+        ("````{figure} a/b.png\n:alt: A line\nRises.\n````", f"![A line]({SITE}/_images/b1.png)\n\nRises."),
+        ("% a comment\n\nText", "Text"),
+        ("````\n```{note}\n```\n````", "````\n```{note}\n```\n````"),
+        ("[above](./other.html#part)", f"[above]({SITE}/book/other.html#part)"),
+        ("**No.** *A* <b>raw</b>", "**No.** *A* raw"),
+    ],
+)
+def test_what_only_myst_knows_becomes_plain(myst, plain):
+    page = parsed(myst)
+    address, pictures = f"{SITE}/book/page.html", {"a/b.png": f"{SITE}/_images/b1.png"}
+    assert plain_markdown.Plain(page, address, {}, pictures).blocks(page) == plain
+
+
+def test_a_node_that_nobody_has_thought_of_stops_the_build():
+    page = parsed("Text\n\n:a: b")
+    with pytest.raises(plain_markdown.Unknown, match="no plain Markdown for field_list: a"):
+        plain_markdown.Plain(page, SITE, {}, {}).blocks(page)
+
+
+def parsed(myst):
+    """A page, parsed as MyST."""
+    settings = {"myst_enable_extensions": ["dollarmath", "deflist", "fieldlist"], "myst_all_links_external": True}
+    return publish_doctree(myst, parser=Parser(), settings_overrides={**settings, "report_level": 5})
 
 
 @pytest.mark.parametrize("name", sorted(path.stem for path in (ROOT / "book" / "_ext").glob("*.py")))

@@ -50,7 +50,8 @@ def wheel(tmp_path_factory):
 @pytest.fixture(scope="module")
 def outside():
     """The variables of a shell that knows nothing of the clone."""
-    return {key: value for key, value in os.environ.items() if key not in ENVIRONMENT and "PYTHON" not in key}
+    kept = {key: value for key, value in os.environ.items() if key not in ENVIRONMENT and "PYTHON" not in key}
+    return kept | {"PIP_NO_COMPILE": "1"}  # of the thousands of modules that pip would compile, few are imported
 
 
 @pytest.fixture(scope="module")

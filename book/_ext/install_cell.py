@@ -22,19 +22,23 @@ PACKAGE = "lrcourse"
 GIVEN = {*sys.stdlib_module_names, PACKAGE, "numpy", "IPython"}  # what comes with Python, the package and any kernel
 BACKEND = {"keras": "tensorflow"}  # that Keras imports when it loads
 CELL = """\
-# Brings the course, and what this notebook imports, where they are missing: in the versions it was tested with.
+# Brings the course, and what this notebook imports, where they are missing:
+# in the versions that the notebook was tested with.
 from importlib.util import find_spec
 
-wanted = '--constraint {pins} "{course}"'
+pins = "{pins}"
+course = "{course}"
+wanted = f'--constraint {{pins}} "{{course}}"'
 if find_spec("{package}") is None:
     %pip install --quiet {{wanted}}
 import {package}
 
-missing = [name for name in "{needed}".split() if find_spec(name) is None]
+needed = "{needed}".split()
+missing = [name for name in needed if find_spec(name) is None]
 if missing or {package}.__version__ != "{version}":
     print("Made for {package} {version}; here is", {package}.__version__, *missing and ["without", *missing])
-    print("If a cell fails for that, run this and restart the kernel: %pip install --upgrade", wanted)
-"""
+    print("If a cell fails for that, run this and restart the kernel:")
+    print("%pip install --upgrade", wanted)"""
 
 
 def source(notebook: NotebookNode, root: Path, repository: str) -> str:

@@ -7,7 +7,7 @@ that has no function here stops the build, so that nothing is lost unsaid.
 import html
 import re
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 from urllib.parse import urljoin
 
@@ -24,11 +24,14 @@ class Unknown(NotImplementedError):
 class Plain:
     """Writes the nodes of one page.
 
-    `address`: where it is published, which relative links start from; `numbers`: of its figures ("Fig. 7"), by id.
+    `address`: where it is published, which relative links start from; `numbers`: of its figures ("Fig. 7"), by id;
+    `pictures`: the addresses of its pictures, by their files.
     """
 
-    def __init__(self, page: nodes.document, address: str, numbers: dict[str, str]) -> None:
-        self.page, self.address, self.numbers = page, address, numbers
+    def __init__(
+        self, page: nodes.document, address: str, numbers: Mapping[str, str], pictures: Mapping[str, str]
+    ) -> None:
+        self.page, self.address, self.numbers, self.pictures = page, address, numbers, pictures
         # An id that was counted names something else in the next edition. The name of a section stays.
         self.lasting = {
             each: next((name for name in section["ids"] if not COUNTED.fullmatch(name)), "")
@@ -54,10 +57,12 @@ class Plain:
 
     def caption(self, figure: nodes.figure) -> str:
         """The number and the caption of a figure, and what its picture shows in words."""
-        number = next(self.numbers[each] for each in figure["ids"] if each in self.numbers)
-        caption = next(map(self.inlines, figure.findall(nodes.caption)))
         alternative = next(iter(figure.findall(nodes.image))).get("alt", "")
-        return _paragraphs([f"**{number}** {caption}", _folded("The figure in words", _escape(alternative))])
+        return _paragraphs([self.numbered(figure), _folded("The figure in words", _escape(alternative))])
+
+    def numbered(self, figure: nodes.figure) -> str:
+        number = [f"**{self.numbers[each]}**" for each in figure["ids"] if each in self.numbers]
+        return " ".join([*number, *map(self.inlines, figure.findall(nodes.caption))])
 
     # ---- blocks ----
 
@@ -70,7 +75,10 @@ class Plain:
     def block_paragraph(self, node: nodes.paragraph) -> str:
         return _line_start(self.inlines(node))
 
-    block_rubric = block_sd_tab_label = lambda self, node: f"**{self.inlines(node)}**"  # noqa: E731
+    def block_rubric(self, node: nodes.TextElement) -> str:
+        return f"**{self.inlines(node)}**"
+
+    block_sd_tab_label = block_rubric
 
     def block_container(self, node: nodes.container) -> str:
         if "sd-card-title" in node["classes"]:
@@ -94,6 +102,28 @@ class Plain:
     def block_admonition(self, node: nodes.admonition) -> str:
         title, *rest = node.children
         return _quoted(_paragraphs([f"**{self.inlines(title)}**", *map(self.block, rest)]))
+
+    def block_note(self, node: nodes.Admonition) -> str:
+        return _quoted(_paragraphs([f"**{type(node).__name__.title()}**", self.blocks(node)]))
+
+    block_tip = block_hint = block_important = block_warning = block_caution = block_danger = block_error = block_note
+    block_attention = block_note
+
+    def block_block_quote(self, node: nodes.block_quote) -> str:
+        return _quoted(self.blocks(node))
+
+    def block_definition_list(self, node: nodes.definition_list) -> str:
+        return "\n".join(_item("- ", _paragraphs([f"**{self.inlines(term)}**", *map(self.blocks, meanings)]))
+                         for term, *meanings in node.children)  # fmt: skip
+
+    def block_transition(self, node: nodes.transition) -> str:
+        return "---"
+
+    def block_figure(self, node: nodes.figure) -> str:
+        return _paragraphs([*map(self.inline, node.findall(nodes.image)), self.numbered(node)])
+
+    def block_image(self, node: nodes.image) -> str:
+        return self.inline(node)
 
     def block_table(self, node: nodes.table) -> str:
         rows = [[self.entry(entry) for entry in row.children] for row in node.findall(nodes.row)]
@@ -160,7 +190,12 @@ class Plain:
         anchor = self.lasting.get(anchor, anchor) if page == self.address else anchor
         return f"[{self.inlines(node)}]({page}{'#' * bool(anchor)}{anchor})"
 
-    inline_inline = inline_paragraph = inline_PassthroughTextElement = inlines
+    def inline_image(self, node: nodes.image) -> str:
+        address = self.pictures.get(node["uri"], node["uri"])
+        return f"![{_escape(node.get('alt', ''))}]({urljoin(self.address, address)})"
+
+    inline_inline = inline_paragraph = inline_target = inline_PassthroughTextElement = inlines
+    inline_raw = nothing
 
     def _written(self, kind: str, node: nodes.Node) -> str:
         write: Any = getattr(self, f"{kind}_{type(node).__name__}", None)

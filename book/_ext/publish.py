@@ -28,7 +28,9 @@ class Notebooks:
         if app.builder.name == "html" and notebook_of(app.env, page) == f"{page}.ipynb":
             numbers = app.env.toc_fignumbers.get(page, {}).get("figure", {})
             figures = {each: app.config.numfig_format["figure"] % ".".join(map(str, n)) for each, n in numbers.items()}
-            self.texts[page] = Plain(doctree, f"{app.config.html_baseurl.rstrip('/')}/{page}.html", figures).cells()
+            base = app.config.html_baseurl.rstrip("/")
+            pictures = {uri: f"{base}/_images/{name}" for uri, (_, name) in app.env.images.items()}
+            self.texts[page] = Plain(doctree, f"{base}/{page}.html", figures, pictures).cells()
 
     def write(self, app: Sphinx, exception: Exception | None) -> None:
         if exception or app.builder.name != "html":
