@@ -13,6 +13,7 @@ from lrcourse import book
 from lrcourse.notebooks import NotebookError
 
 ROOT = Path(__file__).parents[1]
+SETTINGS = ["_config.yml", "constraints.txt", "pyproject.toml", "environment.yml"]
 
 
 def chapter(path: Path, code: str, text: str = "# A chapter") -> None:
@@ -26,7 +27,7 @@ FIRST = "import sys; sys.path.insert(0, '..'); from lrcourse.plots import WIDTH;
 @pytest.fixture
 def small_book(tmp_path):
     """A book of three pages with the course's own configuration."""
-    for name in ["_config.yml", "constraints.txt", "lrcourse", "book/_static", "book/_ext", "book/_katex"]:
+    for name in [*SETTINGS, "lrcourse", "book/_static", "book/_ext", "book/_katex"]:
         source, target = ROOT / name, tmp_path / name
         target.parent.mkdir(exist_ok=True)
         shutil.copytree(source, target) if source.is_dir() else shutil.copy(source, target)

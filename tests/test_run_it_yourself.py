@@ -15,8 +15,8 @@ from pathlib import Path
 
 import nbformat
 import pytest
-from nbclient import NotebookClient
 
+from lrcourse import kernels
 from lrcourse.determinism import ENVIRONMENT
 
 ROOT = Path(__file__).parents[1]
@@ -49,9 +49,10 @@ def wheel(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def outside():
-    """The variables of a shell that knows nothing of the clone."""
+    """The variables of a shell that knows nothing of the clone, and what saves time: threads would wait for the cores
+    that other tests use, and of the thousands of modules that pip would compile few are imported."""
     kept = {key: value for key, value in os.environ.items() if key not in ENVIRONMENT and "PYTHON" not in key}
-    return kept | {"PIP_NO_COMPILE": "1"}  # of the thousands of modules that pip would compile, few are imported
+    return kept | {"OMP_NUM_THREADS": "1", "PIP_NO_COMPILE": "1"}
 
 
 @pytest.fixture(scope="module")
@@ -92,8 +93,8 @@ def test_a_published_notebook_runs_with_what_its_first_cell_installs(
     first.source = re.sub(r"https://\S+/constraints\.txt", str(ROOT / "constraints.txt"), first.source)
     first.source = first.source.replace(extras[2], wheel.as_uri())
     assert "https://" not in first.source
-    resources = {"metadata": {"path": str(tmp_path)}}
-    client = NotebookClient(notebook, timeout=600, kernel_name=kernel, resources=resources)
+    client = kernels.client(notebook, tmp_path, timeout=600)
+    client.kernel_name = kernel
     started = time.monotonic()
     client.execute(env=outside)
     print(f"{name}: {time.monotonic() - started:.0f} s with [{extras[1]}]")

@@ -33,7 +33,8 @@ def page_of(name: str) -> tuple[str, set[str]]:
     page, notebooks = "", [path.with_suffix(".ipynb")]
     if path.exists():
         page = path.read_text(encoding="utf-8")
-        notebooks = [path.parent / link for link in re.findall(r"<(\.\./labs/[^>]+\.ipynb)>", page)]
+        labs = re.findall(r"\{lab-notebook\}`([\w-]+)`", page)
+        notebooks = [ROOT / "labs" / lab / f"{lab}.ipynb" for lab in labs]
     cells = [cell for each in notebooks for cell in json.loads(each.read_text(encoding="utf-8"))["cells"]]
     text = "\n\n".join([page, *("".join(cell["source"]) for cell in cells)])
     places = {cell["id"] for cell in cells}
