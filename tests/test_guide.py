@@ -1,0 +1,50 @@
+"""The decision guide does no harm: its code applies what it states, and it repeats no advice that was withdrawn."""
+
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from lrcourse.torch import MLP
+
+GUIDE = (Path(__file__).parents[1] / "book" / "decide.md").read_text(encoding="utf-8")
+SECTIONS = dict(re.findall(r"^##+ (.+?)\n(.*?)(?=^##|\Z)", GUIDE, re.MULTILINE | re.DOTALL))
+CODE = re.compile(r"```python\n(.*?)```", re.DOTALL)
+
+
+def applied(section: str, steps: int = 40, **names) -> np.ndarray:
+    """The rates that the optimizer of a section's code has at each update, a column per parameter group."""
+    names |= {"torch": torch, "steps": steps}
+    exec(CODE.search(SECTIONS[section])[1], names)
+    rates = []
+    for _ in range(steps):
+        rates.append([group["lr"] for group in names["optimizer"].param_groups])
+        names["optimizer"].step()
+        names["scheduler"].step()
+    return np.array(rates)
+
+
+def test_the_recipe_warms_up_and_ends_near_zero():
+    model = MLP([2, 2])
+    rates = applied("If you decide nothing else", lr=0.1, optimizer=torch.optim.AdamW(model.parameters()))[:, 0]
+    assert rates[0] < rates[2] == rates.max() == 0.1 and rates[-1] < 0.001
+
+
+def test_fine_tuning_keeps_the_ratio_of_the_groups():
+    body, head = MLP([2, 3]), MLP([3, 2])
+    rates = applied("Fine-tuning", lr=1e-4, body=body, head=head)
+    np.testing.assert_allclose(rates[1:, 0] / rates[1:, 1], 0.1)
+    assert rates[:, 1].max() == 1e-4
+
+
+@pytest.mark.parametrize("withdrawn", ["edge of stability", "below 2 over", "cycled momentum"])
+def test_advice_that_was_withdrawn_stays_away(withdrawn):
+    assert withdrawn not in GUIDE
+
+
+def test_fine_tuning_and_the_limits_of_a_range_test_are_linked_from_where_a_reader_starts():
+    for target in ("#fine-tuning", "#when-a-range-test-does-not-apply"):
+        assert target in SECTIONS["If you decide nothing else"]
+    assert "a hundredth of the rate" in SECTIONS["Fine-tuning"] and "hundredth" in SECTIONS["Which rate?"]
