@@ -290,6 +290,26 @@ def test_the_classic_callback_beside_a_schedule_is_refused() -> None:
     refused(keras.optimizers.SGD(KerasSchedule(Constant(0.1), 10)), CyclicLR(), "or leave CyclicLR out")
 
 
+def several(optimizer: Any) -> Any:
+    return keras.optimizers.MultiOptimizer(keras.optimizers.OptimizerMap(optimizer))
+
+
+@pytest.mark.parametrize("wrap", [lambda multi: multi, keras.optimizers.LossScaleOptimizer], ids=["plain", "scaled"])
+def test_an_optimizer_of_several_is_refused_and_the_named_fix_works(wrap: Callable[[Any], Any]) -> None:
+    multi = wrap(several(keras.optimizers.SGD(0.5)))
+    for callback in (ScheduleCallback(Constant(0.1)), CyclicLR()):
+        who, fix = type(callback).__name__, "compile with a single one, or pass KerasSchedule.* to each one in it"
+        refused(multi, callback, f"must be one whose learning_rate {who} can set, got 'MultiOptimizer': {fix}")
+    schedule = SCHEDULES["one-cycle"]
+    multi = wrap(several(keras.optimizers.SGD(KerasSchedule(schedule, STEPS))))
+    close(fit(compiled(multi)), sgd(schedule))
+
+
+def test_a_momentum_is_not_scheduled_in_an_optimizer_of_several() -> None:
+    multi = several(keras.optimizers.SGD(0.5, momentum=0.3))
+    refused(multi, ScheduleCallback(None, momentum=MOMENTUM), "momentum or beta_1, got 'MultiOptimizer'")
+
+
 if ON_TENSORFLOW:  # on PyTorch Keras refuses it itself
 
     def test_several_steps_per_execution_are_refused_where_steps_would_be_missed() -> None:

@@ -664,6 +664,8 @@ def refused(fix, *args, **options):
 refused("compile with learning_rate=0.01", build(keras.optimizers.SGD(KerasSchedule(Constant(0.1), 10))), x, y)
 refused("compile with learning_rate=0.01", build(keras.optimizers.SGD(
     keras.optimizers.schedules.ExponentialDecay(0.1, 10, 0.5))), x, y)
+several = keras.optimizers.MultiOptimizer(keras.optimizers.OptimizerMap(keras.optimizers.SGD(0.1)))
+refused("compile with a single optimizer", build(several), x, y)
 refused("model.compile", keras.Sequential([keras.layers.Input((3,)), keras.layers.Dense(1)]), x, y)
 unbuilt = keras.Sequential([keras.layers.Dense(1)])
 unbuilt.compile("sgd", "mse")

@@ -6,6 +6,7 @@ silently ignored. So for the length of a run `optimizer.apply` is traced with a 
 """
 
 import sys
+from collections.abc import Callable
 from typing import Any
 
 import keras
@@ -13,6 +14,7 @@ import numpy as np
 
 from ..schedules.base import Array
 from ..schedules.checks import bad
+from .optimizer import holder
 
 
 class Momentum:
@@ -23,25 +25,28 @@ class Momentum:
     """
 
     def __init__(self, model: Any) -> None:
-        self.model, self.optimizer = model, getattr(model.optimizer, "inner_optimizer", model.optimizer)
+        self.model, self.optimizer = model, holder(model.optimizer)
         self.name = _name(self.optimizer)
-        self.window = np.full(model.steps_per_execution, getattr(self.optimizer, self.name), dtype=np.float64)
+        self._plain = getattr(self.optimizer, self.name)
+        self.window = np.full(model.steps_per_execution, self._plain, dtype=np.float64)
         if keras.backend.backend() == "tensorflow":
-            self._variable = keras.Variable(self.window, trainable=False, dtype=keras.config.floatx())
+            with model.distribute_strategy.scope():  # a copy on every device
+                self._variable = keras.Variable(self.window, trainable=False, dtype=keras.config.floatx())
             vars(self.optimizer).pop("apply", None)  # what a run that died has left behind
             self._apply = self.optimizer.apply
             self.optimizer.apply = self._traced_apply
             model.make_train_function(force=True)
 
     def set(self, step: int, values: Array) -> None:
-        """The momenta of the updates from `step` on, as many as the window is long."""
+        """The momenta of the updates from `step` on, at most as many as the window is long."""
         if not np.all((values >= 0) & (values < 1)):
             raise bad("momentum", values.tolist(), "at least 0 and below 1", "use for example 0.85 to 0.95")
-        self.window[(step + np.arange(len(values))) % len(values)] = values
+        self.window[(step + np.arange(len(values))) % len(self.window)] = values
         if keras.backend.backend() == "tensorflow":
             self._variable.assign(self.window)
         # At exactly 0 Keras would not even keep the velocity up to date.
-        setattr(self.optimizer, self.name, float(values[0]) or sys.float_info.min)
+        self._plain = float(values[0]) or sys.float_info.min
+        setattr(self.optimizer, self.name, self._plain)
 
     def applied(self, step: int) -> float:
         """What update `step` of the execution just finished has used."""
@@ -55,23 +60,31 @@ class Momentum:
             self.model.make_train_function(force=True)
 
     def _traced_apply(self, grads: Any, trainable_variables: Any = None) -> None:
-        plain = getattr(self.optimizer, self.name)
-        place = keras.ops.mod(self.optimizer.iterations, len(self.window))
-        setattr(self.optimizer, self.name, _Traced(keras.ops.take(self._variable, place)))
+        setattr(self.optimizer, self.name, _Traced(self._now))
         try:
             self._apply(grads, trainable_variables)
-        finally:
-            setattr(self.optimizer, self.name, plain)
+        finally:  # not what was there before: on many devices that may be what another device's trace has put there
+            setattr(self.optimizer, self.name, self._plain)
+
+    def _now(self) -> Any:
+        return keras.ops.take(self._variable, keras.ops.mod(self.optimizer.iterations, len(self.window)))
 
 
 class _Traced:
-    """A tensor that answers the optimizers' plain `if momentum != 0` and `if momentum > 0` with yes."""
+    """A tensor that answers the optimizers' plain `if momentum != 0` and `if momentum > 0` with yes.
 
-    def __init__(self, value: Any) -> None:
-        self.value, self.dtype = value, value.dtype
+    It is read where it is used: `tf.distribute` makes the update of each device apart from the trace of `apply`.
+    """
+
+    def __init__(self, read: Callable[[], Any]) -> None:
+        self._read = read
+
+    @property
+    def dtype(self) -> Any:
+        return self._read().dtype
 
     def __tf_tensor__(self, dtype: Any = None, name: str | None = None) -> Any:
-        return self.value if dtype is None else keras.ops.cast(self.value, dtype)
+        return self._read() if dtype is None else keras.ops.cast(self._read(), dtype)
 
     def __ne__(self, other: object) -> bool:
         return True
@@ -80,16 +93,16 @@ class _Traced:
         return True
 
     def __sub__(self, other: Any) -> Any:
-        return self.value - other
+        return self._read() - other
 
     def __rsub__(self, other: Any) -> Any:
-        return other - self.value
+        return other - self._read()
 
     def __mul__(self, other: Any) -> Any:
-        return self.value * other
+        return self._read() * other
 
     def __rmul__(self, other: Any) -> Any:
-        return other * self.value
+        return other * self._read()
 
 
 def _name(optimizer: Any) -> str:

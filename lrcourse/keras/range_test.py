@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable, Iterator
+from contextlib import nullcontext
 from typing import Any
 
 import keras
@@ -10,6 +11,7 @@ import numpy as np
 from .. import range_test as core
 from ..range_test import RangeTest
 from ..schedules.checks import bad, whole
+from .optimizer import check_settable, count, holder
 
 Undo = Callable[[], None]
 ATTEMPTS = 32  # a loss-scaling optimizer halves its scale at every skipped update: after so many it never recovers
@@ -38,10 +40,11 @@ def range_test(
     `x`, `y`: arrays of one length. Mini-batches of `batch_size` come in an order drawn from `seed`, shuffled anew each
     epoch. The loss is that of the batch before its update (what a callback sees in `logs["loss"]` is the mean since
     the epoch began, which lags), penalties included. With `gradient_accumulation_steps` or loss scaling, a step is
-    a successful update, and its loss the mean over the batches that it took.
+    a successful update, and its loss the mean over the batches that it took. Under a `tf.distribute` strategy every
+    device takes the whole batch.
 
     Raises: `ValueError` for arguments out of range, a model that is not compiled or not built, or an optimizer with
-    a schedule in it.
+    a schedule in it or without a rate of its own (`MultiOptimizer`).
 
     >>> keras.utils.set_random_seed(0)
     >>> model = keras.Sequential([keras.layers.Input((2,)), keras.layers.Dense(1)])
@@ -57,9 +60,9 @@ def range_test(
 
     def step_fn(lr: float) -> float:
         optimizer.learning_rate = lr
-        before = int(optimizer.iterations)
+        before = count(optimizer)
         losses: list[float] = []
-        while int(optimizer.iterations) == before:
+        while count(optimizer) == before:
             loss = float(model.train_on_batch(*next(batches), return_dict=True)["loss"])
             losses.append(loss if len(losses) < attempts else math.nan)
             if not math.isfinite(losses[-1]):
@@ -79,7 +82,8 @@ def range_test(
         for undo in kept:
             undo()
 
-    return core.range_test(step_fn, snapshot, restore, start, end, steps, mode, smooth, stop)
+    with model.distribute_strategy.scope() if keras.backend.backend() == "tensorflow" else nullcontext():
+        return core.range_test(step_fn, snapshot, restore, start, end, steps, mode, smooth, stop)
 
 
 def _checked(model: keras.Model) -> Any:
@@ -88,11 +92,10 @@ def _checked(model: keras.Model) -> Any:
         raise bad("model", model.name, "compiled", "call model.compile(optimizer, loss) first")
     if not model.built:
         raise bad("model", model.name, "built", "add a keras.layers.Input, or call model(x[:1]) first")
-    optimizer = getattr(model.optimizer, "inner_optimizer", model.optimizer)
-    if not isinstance(optimizer.learning_rate, keras.Variable):
-        raise bad("optimizer.learning_rate", "a schedule or function", "a plain number for a range test",
-                  "compile with learning_rate=0.01, and put the schedule in afterwards")  # fmt: skip
-    return optimizer
+    check_settable(model.optimizer, "a range test",
+                   single="compile with a single optimizer, or give lrcourse.range_test.range_test an update",
+                   plain="compile with learning_rate=0.01, and put the schedule in afterwards")  # fmt: skip
+    return holder(model.optimizer)
 
 
 def _batches(x: Any, y: Any, size: int, seed: int) -> Iterator[tuple[Any, Any]]:
@@ -110,8 +113,8 @@ def _forever(x: Any, y: Any, size: int, rng: np.random.Generator) -> Iterator[tu
 
 
 def _keep_variables(model: keras.Model) -> Undo:
-    variables = [*model.variables, *model.metrics_variables, *model.optimizer.variables]
-    values = [np.array(keras.ops.convert_to_numpy(variable)) for variable in variables]  # np.array copies
+    variables = _copies(model, [*model.variables, *model.metrics_variables, *model.optimizer.variables])
+    values = [np.array(variable.numpy()) for variable in variables]  # np.array copies
 
     def put_back() -> None:
         model.reset_metrics()  # for those that the first batch created
@@ -119,6 +122,14 @@ def _keep_variables(model: keras.Model) -> Undo:
             variable.assign(value)
 
     return put_back
+
+
+def _copies(model: Any, variables: list[Any]) -> list[Any]:
+    """The copies on every device: those of a moving mean, for one, differ."""
+    if keras.backend.backend() != "tensorflow":
+        return variables
+    local = model.distribute_strategy.experimental_local_results
+    return [copy for variable in variables for copy in local(variable.value)]
 
 
 def _keep_modes(model: Any) -> Undo:

@@ -9,6 +9,7 @@ from ..schedules import Schedule
 from ..schedules.checks import bad, choice
 from .keras_schedule import as_schedule
 from .momentum import Momentum
+from .optimizer import check_settable, count, rate
 
 
 class ScheduleCallback(keras.callbacks.Callback):
@@ -24,9 +25,12 @@ class ScheduleCallback(keras.callbacks.Callback):
     `.history`: lists with one entry per update: `"iterations"` ($t$), `"lr"` (the rate, read from the optimizer after
     the update, so in float32) and `"momentum"` if there is one.
 
+    Under a `tf.distribute` strategy all devices use the same rate and momentum.
+
     Raises: `ValueError` for a bad argument; and when training begins, before the first update, if the optimizer has a
-    schedule of its own beside this one, if `steps_per_execution > 1` would let this callback see only some of the
-    steps, if the optimizer has no momentum to set, or if the Keras backend is neither TensorFlow nor PyTorch.
+    schedule of its own beside this one or no rate of its own (`MultiOptimizer`), if `steps_per_execution > 1` would let
+    this callback see only some of the steps, if the optimizer has no momentum to set, or if the Keras backend is
+    neither TensorFlow nor PyTorch.
 
     >>> import keras, numpy as np
     >>> from lrcourse import Linear
@@ -52,7 +56,7 @@ class ScheduleCallback(keras.callbacks.Callback):
     def on_train_begin(self, logs: Any = None) -> None:
         self._check()
         self._momentum = None if self.momentum is None else Momentum(self.model)
-        self._updates = self._count()
+        self._updates = count(self.model.optimizer)
 
     def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
         if self.unit == "epoch":
@@ -63,10 +67,10 @@ class ScheduleCallback(keras.callbacks.Callback):
             self._set(self._updates + np.arange(self.model.steps_per_execution))
 
     def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
-        begin, self._updates = self._updates, self._count()
+        begin, self._updates = self._updates, count(self.model.optimizer)
         for update in range(begin, self._updates):
             self.history["iterations"].append(update)
-            self.history["lr"].append(self._rate(update))
+            self.history["lr"].append(rate(self.model.optimizer, update))
             if self._momentum is not None:
                 self.history["momentum"].append(self._momentum.applied(update))
 
@@ -81,16 +85,6 @@ class ScheduleCallback(keras.callbacks.Callback):
         if self._momentum is not None and self.momentum is not None:
             self._momentum.set(self._updates, self.momentum(t))
 
-    def _rate(self, update: int) -> float:
-        optimizer = getattr(self.model.optimizer, "inner_optimizer", self.model.optimizer)
-        own, batches = optimizer._learning_rate, optimizer.gradient_accumulation_steps or 1
-        if isinstance(own, keras.optimizers.schedules.LearningRateSchedule):
-            return float(own((update + 1) * batches - 1))  # Keras calls it with the number of the update's last batch
-        return float(optimizer.learning_rate)
-
-    def _count(self) -> int:
-        return int(self.model.optimizer.iterations)
-
     def _check(self) -> None:
         name, backend, together = type(self).__name__, keras.backend.backend(), self.model.steps_per_execution
         if backend not in ("tensorflow", "torch"):
@@ -98,9 +92,9 @@ class ScheduleCallback(keras.callbacks.Callback):
                       "pass KerasSchedule(schedule, steps) to the optimizer, which works on every backend")  # fmt: skip
         if self.schedule is None:
             return
-        if not isinstance(self.model.optimizer.learning_rate, keras.Variable):
-            raise bad("optimizer.learning_rate", "a schedule or function", f"a plain number beside {name}",
-                      f"create the optimizer with learning_rate=0.01, or leave {name} out")  # fmt: skip
+        check_settable(self.model.optimizer, name,
+                       single="compile with a single one, or pass KerasSchedule(schedule, steps) to each one in it",
+                       plain=f"create the optimizer with learning_rate=0.01, or leave {name} out")  # fmt: skip
         if self.unit == "step" and together > 1:
             raise bad("steps_per_execution", together, f"1 for {name} to see every step",
                       "pass KerasSchedule(schedule, steps) to the optimizer instead, or compile with 1")  # fmt: skip
