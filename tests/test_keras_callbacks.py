@@ -1,6 +1,7 @@
 """Schedules in Keras: the weights follow the NumPy reference. Runs on both backends (see test_keras_on_torch.py)."""
 
 import os
+import re
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
@@ -193,8 +194,17 @@ def test_after_the_run_the_optimizer_is_plain_and_keeps_the_last_rate_and_moment
 
 
 class Failure(keras.callbacks.Callback):
+    """Dies in the fourth batch of an epoch."""
+
+    def __init__(self, epoch: int = 0) -> None:
+        super().__init__()
+        self.left = epoch
+
+    def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
+        self.left -= 1
+
     def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
-        if batch == 3:
+        if batch == 3 and self.left == 0:
             raise KeyboardInterrupt
 
 
@@ -324,9 +334,169 @@ def test_an_optimizer_without_momentum_is_refused() -> None:
     refused(keras.optimizers.Adagrad(0.1), callback, "optimizer must be one with a momentum or beta_1, got 'Adagrad'")
 
 
-def test_an_impossible_momentum_is_refused() -> None:
-    callback = ScheduleCallback(None, momentum=Constant(1.0))
-    refused(keras.optimizers.SGD(0.1, momentum=0.9), callback, r"momentum must be at least 0 and below 1, got \[1.0\]")
+NOT_A_RATE = "must be a finite number, zero or more"
+NOT_A_MOMENTUM = "must be a momentum, at least 0 and below 1"
+NOT_VALUES = {
+    "rate": [(float("nan"), NOT_A_RATE), (float("inf"), NOT_A_RATE), (-0.1, NOT_A_RATE), (None, "must be a number"),
+             (1e39, "must be finite as float32")],
+    "momentum": [(float("nan"), NOT_A_RATE), (-0.1, NOT_A_RATE), (1.0, NOT_A_MOMENTUM),
+                 (1 - 1e-9, "must be below 1 as float32")],
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("what", "value", "must"), [(what, *case) for what in NOT_VALUES for case in NOT_VALUES[what]])
+def test_what_is_no_rate_or_momentum_never_reaches_the_weights(what: str, value: Any, must: str) -> None:
+    fails = Lambda(lambda t: value if t == 5 else 0.1)
+    model = compiled(keras.optimizers.SGD(0.1, momentum=0.1))
+    callback = ScheduleCallback(fails) if what == "rate" else ScheduleCallback(None, momentum=fails)
+    with pytest.raises(ValueError, match=f"Lambda.* at step 5 {must}.*, got {re.escape(str(value))}"):
+        fit(model, callback)
+    close(model.get_weights()[0], sgd(Constant(0.1), Constant(0.1), steps=5))
+    assert callback.history["iterations"] == list(range(5))
+
+
+def test_nor_do_those_of_the_classic_callback() -> None:
+    model = compiled(keras.optimizers.SGD(0.5))
+    with pytest.raises(ValueError, match=f"scale_fn.* at step 3 {NOT_A_RATE}, got nan"):
+        fit(model, CyclicLR(0.01, 0.1, 2, scale_fn=lambda t: 1.0 if t < 3 else np.nan, scale_mode="iterations"))
+    close(model.get_weights()[0], sgd(Cyclic(0.01, 0.1, step_size_up=2), steps=3))
+
+
+def ends(value: float, steps: int) -> Lambda:
+    """A schedule that has a value for so many steps only."""
+    return Lambda(lambda t: (value,)[int(t >= steps)])
+
+
+@pytest.mark.parametrize(("jit", "together"), EXECUTIONS)
+def test_a_schedule_need_not_go_on_behind_the_run(jit: bool, together: int) -> None:
+    schedule, momentum = ends(0.1, STEPS), ends(0.8, STEPS)
+    optimizer = keras.optimizers.SGD(0.1, momentum=0.3)
+    callback = ScheduleCallback(schedule if together == 1 else None, momentum=momentum)
+    close(fit(compiled(optimizer, jit, together), callback), sgd(Constant(0.1), Constant(0.8)))
+    with pytest.raises(IndexError):
+        fit(compiled(optimizer), callback, epochs=1)
+
+
+@pytest.mark.parametrize("batches", [3, 4])
+def test_nor_behind_the_last_batches_which_may_not_suffice_for_an_update(batches: int) -> None:
+    updates = STEPS // batches
+    optimizer = keras.optimizers.SGD(0.5, momentum=0.3, gradient_accumulation_steps=batches)
+    callback = ScheduleCallback(ends(0.1, updates), momentum=ends(0.8, updates))
+    weights = fit(compiled(optimizer), callback)
+    close(weights, sgd(Constant(0.1), Constant(0.8), steps=updates, batches=batches))
+
+
+class Sets(keras.callbacks.Callback):
+    """Sets an attribute of the optimizer to 0.01 by hand in one method, once that has been called `after` times."""
+
+    def __init__(self, attribute: str, method: str, after: int = 0) -> None:
+        super().__init__()
+        self.attribute, self.calls, self.after = attribute, 0, after
+        setattr(self, method, self._set)
+
+    def _set(self, *_: Any, **__: Any) -> None:
+        self.calls += 1
+        if self.calls > self.after:
+            setattr(self.model.optimizer, self.attribute, 0.01)
+
+
+AT_BEGIN = "by hand when it begins"
+RATES_SET_ELSEWHERE: dict[str, tuple[Callable[[], Any], int]] = {  # and the step at which it is noticed
+    "plateau": (lambda: keras.callbacks.ReduceLROnPlateau("loss", 0.1, patience=1, min_delta=1e9), 2 * PER_EPOCH),
+    "scheduler": (lambda: keras.callbacks.LearningRateScheduler(lambda epoch, lr: 0.01), 0),
+    "second schedule": (lambda: ScheduleCallback(Constant(0.01)), 0),
+    "classic": (lambda: CyclicLR(0.01, 0.02), 0),
+    AT_BEGIN: (lambda: Sets("learning_rate", "on_train_begin"), 0),
+    "by hand before an update": (lambda: Sets("learning_rate", "on_train_batch_begin", after=2), 2),
+    "by hand after an update": (lambda: Sets("learning_rate", "on_train_batch_end", after=2), 2),
+}
+
+
+@pytest.mark.parametrize("unit", ["step", "epoch"])
+@pytest.mark.parametrize(("name", "first"), [(name, True) for name in RATES_SET_ELSEWHERE] + [
+    (name, False) for name in RATES_SET_ELSEWHERE if name != AT_BEGIN  # before ours begins everybody may
+])  # fmt: skip
+def test_a_rate_that_something_else_sets_too_is_refused(name: str, first: bool, unit: str) -> None:
+    create, step = RATES_SET_ELSEWHERE[name]
+    step += first and name == "by hand after an update"  # then it comes after our own look
+    callbacks = [ScheduleCallback(Constant(0.1), unit), create()]
+    must = rf"^optimizer.learning_rate must be 0.1\d* at step {step}, as ScheduleCallback has left it, got 0.0\d+"
+    with pytest.raises(ValueError, match=f"{must}: something else sets it too, for example ReduceLROnPlateau"):
+        fit(compiled(keras.optimizers.SGD(0.1)), *(callbacks if first else callbacks[::-1]))
+
+
+@pytest.mark.parametrize("first", [True, False])
+@pytest.mark.parametrize("other", [
+    lambda: ScheduleCallback(None, momentum=Constant(0.01)),
+    lambda: Sets("momentum", "on_epoch_begin"),
+    lambda: Sets("momentum", "on_train_batch_begin"),
+], ids=["second schedule", "by hand in an epoch", "by hand in an update"])  # fmt: skip
+def test_a_momentum_that_something_else_sets_too_is_refused(other: Callable[[], Any], first: bool) -> None:
+    callbacks = [ScheduleCallback(None, momentum=Constant(0.1)), other()]
+    must = "^optimizer.momentum must be 0.[13] at step 0, as ScheduleCallback has left it, got 0.0?1"
+    with pytest.raises(ValueError, match=f"{must}: something else sets it too"):
+        fit(compiled(keras.optimizers.SGD(0.1, momentum=0.3)), *(callbacks if first else callbacks[::-1]))
+
+
+def test_what_sets_neither_goes_beside_a_schedule() -> None:
+    schedule = SCHEDULES["one-cycle"]
+    model = compiled(keras.optimizers.SGD(0.5, momentum=0.3))
+    weights = fit(
+        model, ScheduleCallback(schedule), ScheduleCallback(None, momentum=MOMENTUM),
+        keras.callbacks.ReduceLROnPlateau("loss", patience=EPOCHS + 1),
+        keras.callbacks.EarlyStopping("loss", patience=EPOCHS + 1, restore_best_weights=False),
+        keras.callbacks.TerminateOnNaN(),
+    )  # fmt: skip
+    close(weights, sgd(schedule, MOMENTUM))
+    model.optimizer.learning_rate, model.optimizer.momentum = 0.5, 0.3  # between two runs everybody may
+    fit(model, ScheduleCallback(schedule, momentum=MOMENTUM))
+
+
+def test_a_scheduled_momentum_leaves_the_rate_to_others() -> None:
+    plateau = keras.callbacks.ReduceLROnPlateau("loss", 0.1, patience=1, min_delta=1e9)
+    callback = ScheduleCallback(None, momentum=MOMENTUM)
+    weights = fit(compiled(keras.optimizers.SGD(0.1, momentum=0.3)), callback, plateau)
+    close(weights, sgd(lambda t: 0.1 if t < 2 * PER_EPOCH else 0.01, MOMENTUM))
+
+
+class Back(keras.callbacks.Callback):
+    """Goes back once, after the second epoch, to the state after the first."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__()
+        self.path = str(path)
+
+    def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
+        if epoch == 0:
+            self.model.save_weights(self.path)
+        elif epoch == 1:
+            self.model.load_weights(self.path)
+
+
+@pytest.mark.parametrize("unit", ["step", "epoch"])
+def test_a_checkpoint_loaded_in_between_takes_the_schedule_back_with_it(unit: str, tmp_path: Path) -> None:
+    schedule = SCHEDULES["one-cycle"] if unit == "step" else Step(0.1, every=1, gamma=0.5)
+    model = compiled(keras.optimizers.SGD(0.5, momentum=0.3))
+    weights = fit(model, ScheduleCallback(schedule, unit, momentum=schedule), Back(tmp_path / "a.weights.h5"))
+    # In epochs, the third is the third, wherever it starts from.
+    at = schedule if unit == "step" else Lambda(lambda t: 0.1 if t < PER_EPOCH else 0.025)
+    close(weights, sgd(at, at, steps=2 * PER_EPOCH))
+
+
+@pytest.mark.parametrize("first", [True, False])
+@pytest.mark.parametrize("inside", [True, False])
+def test_backup_and_restore_goes_on_where_the_run_has_died(inside: bool, first: bool, tmp_path: Path) -> None:
+    schedule = SCHEDULES["one-cycle"]
+
+    def run(*more: Any) -> np.ndarray:
+        optimizer = keras.optimizers.SGD(KerasSchedule(schedule, STEPS) if inside else 0.5, momentum=0.3)
+        callbacks = [ScheduleCallback(None if inside else schedule, momentum=MOMENTUM),
+                     keras.callbacks.BackupAndRestore(tmp_path / "backup")]  # fmt: skip
+        return fit(compiled(optimizer), *(callbacks if first else callbacks[::-1]), *more)
+
+    with pytest.raises(KeyboardInterrupt):
+        run(Failure(epoch=1))
+    close(run(), sgd(schedule, MOMENTUM))
 
 
 def test_a_backend_that_would_ignore_the_callback_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:

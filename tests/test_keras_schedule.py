@@ -79,6 +79,11 @@ def test_keras_changes_piecewise_rates_one_step_later() -> None:
     np.testing.assert_array_equal(np.flatnonzero(abs(difference) > 1e-6), [100])
 
 
+def test_a_function_need_not_go_on_behind_the_table() -> None:
+    schedule = KerasSchedule(Lambda(lambda t: [0.3, 0.2, 0.1][int(t)]), steps=3)
+    np.testing.assert_allclose(rates(schedule, 5), [0.3, 0.2, 0.1, 0.1, 0.1], rtol=1e-7)
+
+
 def test_a_table_goes_on_with_its_last_value() -> None:
     schedule = KerasSchedule(Exponential(1.0, gamma=0.5), steps=3)
     assert [float(schedule(t)) for t in (0, 2, 3, 10**9)] == [1.0, 0.25, 0.25, 0.25]
@@ -122,6 +127,9 @@ def test_a_schedule_with_a_function_trains_but_is_not_saved_as_data() -> None:
         ((Constant(0.1), 2.5), r"steps must be a whole number of steps, at least 1, got 2.5"),
         ((Constant(0.1), 10, 0), r"accumulation must be a whole number, at least 1, got 0"),
         ((OneCycle(0.1, 10), float("inf")), r"steps must be a finite number"),
+        ((Lambda(lambda t: 0.2 - 0.1 * t), 10), r"^Lambda.* at step 3 must be a finite number, zero or more, got -0.1"),
+        ((Lambda(lambda t: None), 10), r"^fn of Lambda.* at step 0 must be a number, got None"),
+        ((Exponential(1.0, gamma=10.0), 50), r"^Exponential.* at step 39 must be finite as float32, got 1e\+39"),
     ],
 )
 def test_bad_input_names_argument_value_and_fix(arguments: tuple, message: str) -> None:

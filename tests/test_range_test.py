@@ -672,6 +672,7 @@ unbuilt.compile("sgd", "mse")
 refused("keras.layers.Input", unbuilt, x, y)
 refused("one target per input", model, x, y[:-1])
 refused("batch_size must be a whole number, at least 1", model, x, y, batch_size=0)
+refused("end must be finite as float32, got 1e+39", model, x, y, end=1e39)
 print("done on", keras.backend.backend())
 """
 

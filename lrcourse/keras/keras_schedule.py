@@ -3,10 +3,12 @@
 from typing import Any
 
 import keras
+import numpy as np
 
 from ..schedules import Schedule
 from ..schedules.checks import bad, whole
 from ..schedules.checks import steps as whole_steps
+from . import floats
 
 
 @keras.saving.register_keras_serializable(package="lrcourse")
@@ -25,8 +27,9 @@ class KerasSchedule(keras.optimizers.schedules.LearningRateSchedule):
 
     Shapes: a number or integer tensor in, a float tensor of that shape out.
 
-    Raises: `ValueError` if `schedule` is no schedule or `steps` or `accumulation` is not a whole number ≥ 1; saving
-    raises it for a schedule that holds a function, which plain data cannot carry.
+    Raises: `ValueError` if `schedule` is no schedule, one of its first `steps` rates is none in this float type, or
+    `steps` or `accumulation` is not a whole number ≥ 1; saving raises it for a schedule that holds a function, which
+    plain data cannot carry.
 
     >>> import keras
     >>> from lrcourse import Step
@@ -40,10 +43,12 @@ class KerasSchedule(keras.optimizers.schedules.LearningRateSchedule):
         self.schedule = as_schedule(schedule)
         self.steps = whole_steps("steps", steps)
         self.accumulation = whole("accumulation", accumulation, 1)
-        self._table = keras.ops.convert_to_tensor(self.schedule.table(self.steps), dtype=keras.config.floatx())
+        dtype = keras.config.floatx()
+        table = floats.rates(self.schedule, np.arange(self.steps), dtype)
+        self._table = keras.ops.convert_to_tensor(table, dtype=dtype)
 
     def __call__(self, step: Any) -> Any:
-        update = keras.ops.floor_divide(keras.ops.cast(step, "int64"), self.accumulation)
+        update = keras.ops.floor_divide(keras.ops.cast(step, "int"), self.accumulation)
         return keras.ops.take(self._table, keras.ops.minimum(update, self.steps - 1))
 
     def get_config(self) -> dict[str, Any]:

@@ -12,9 +12,11 @@ from typing import Any
 import keras
 import numpy as np
 
+from ..schedules import Schedule
 from ..schedules.base import Array
 from ..schedules.checks import bad
-from .optimizer import holder
+from . import floats
+from .optimizer import alone, holder
 
 
 class Momentum:
@@ -24,10 +26,12 @@ class Momentum:
     $t$ modulo the window's size.
     """
 
-    def __init__(self, model: Any) -> None:
-        self.model, self.optimizer = model, holder(model.optimizer)
+    _plain: float
+
+    def __init__(self, model: Any, schedule: Schedule, user: str) -> None:
+        self.model, self.optimizer, self.schedule, self.user = model, holder(model.optimizer), schedule, user
         self.name = _name(self.optimizer)
-        self._plain = getattr(self.optimizer, self.name)
+        self.note()
         self.window = np.full(model.steps_per_execution, self._plain, dtype=np.float64)
         if keras.backend.backend() == "tensorflow":
             with model.distribute_strategy.scope():  # a copy on every device
@@ -37,16 +41,23 @@ class Momentum:
             self.optimizer.apply = self._traced_apply
             model.make_train_function(force=True)
 
-    def set(self, step: int, values: Array) -> None:
-        """The momenta of the updates from `step` on, at most as many as the window is long."""
-        if not np.all((values >= 0) & (values < 1)):
-            raise bad("momentum", values.tolist(), "at least 0 and below 1", "use for example 0.85 to 0.95")
+    def set(self, step: int, t: Array) -> None:
+        """The momenta of the updates from `step` on, at most as many as the window is long: the schedule's at `t`."""
+        values = floats.momenta(self.schedule, t, keras.config.floatx())
         self.window[(step + np.arange(len(values))) % len(self.window)] = values
         if keras.backend.backend() == "tensorflow":
             self._variable.assign(self.window)
         # At exactly 0 Keras would not even keep the velocity up to date.
         self._plain = float(values[0]) or sys.float_info.min
         setattr(self.optimizer, self.name, self._plain)
+
+    def note(self) -> None:
+        """Take the momentum as it is for the one to be left alone."""
+        self._plain = getattr(self.optimizer, self.name)
+
+    def check(self, step: int) -> None:
+        """Raise if the momentum is not what it was set to."""
+        alone(f"optimizer.{self.name}", getattr(self.optimizer, self.name), self._plain, step, self.user)
 
     def applied(self, step: int) -> float:
         """What update `step` of the execution just finished has used."""
@@ -56,15 +67,18 @@ class Momentum:
         """Make the optimizer a plain one again, which keeps the momentum of update `last`."""
         setattr(self.optimizer, self.name, self.applied(last))
         if keras.backend.backend() == "tensorflow":
-            del self.optimizer.apply
+            vars(self.optimizer).pop("apply", None)
             self.model.make_train_function(force=True)
 
     def _traced_apply(self, grads: Any, trainable_variables: Any = None) -> None:
+        found = getattr(self.optimizer, self.name)
+        if not isinstance(found, _Traced):  # the traces of several devices overlap
+            self._found = found
         setattr(self.optimizer, self.name, _Traced(self._now))
         try:
             self._apply(grads, trainable_variables)
-        finally:  # not what was there before: on many devices that may be what another device's trace has put there
-            setattr(self.optimizer, self.name, self._plain)
+        finally:
+            setattr(self.optimizer, self.name, self._found)
 
     def _now(self) -> Any:
         return keras.ops.take(self._variable, keras.ops.mod(self.optimizer.iterations, len(self.window)))

@@ -22,13 +22,20 @@ def count(optimizer: Any) -> int:
     return int(number(optimizer.iterations))
 
 
-def rate(optimizer: Any, update: int) -> float:
+def used_rate(optimizer: Any, update: int) -> float:
     """The rate that `update`, the last one, has used."""
     optimizer = holder(optimizer)
     own, batches = optimizer._learning_rate, optimizer.gradient_accumulation_steps or 1
     if isinstance(own, keras.optimizers.schedules.LearningRateSchedule):
         return number(own((update + 1) * batches - 1))  # Keras calls it with the number of the update's last batch
     return number(optimizer.learning_rate)
+
+
+def waiting(optimizer: Any) -> tuple[int, int]:
+    """How many batches have left their gradient for the next update, and how many make one."""
+    optimizer = holder(optimizer)
+    batches = optimizer.gradient_accumulation_steps or 1
+    return (int(number(optimizer._iterations)) % batches if batches > 1 else 0), batches
 
 
 def check_settable(optimizer: Any, user: str, single: str, plain: str) -> None:
@@ -38,3 +45,11 @@ def check_settable(optimizer: Any, user: str, single: str, plain: str) -> None:
         raise bad("optimizer", type(holder(optimizer)).__name__, f"one whose learning_rate {user} can set", single)
     if not isinstance(own, keras.Variable):
         raise bad("optimizer.learning_rate", "a schedule or function", f"a plain number for {user}", plain)
+
+
+def alone(what: str, found: float, own: float, step: int, user: str) -> None:
+    """Refuse to go on if `what` is no longer what `user` has left: then two set it, and one in vain."""
+    if found != own:
+        raise bad(what, found, f"{own} at step {step}, as {user} has left it",
+                  "something else sets it too, for example ReduceLROnPlateau, LearningRateScheduler or a second "
+                  "schedule: keep one of them")  # fmt: skip

@@ -11,6 +11,7 @@ import numpy as np
 from .. import range_test as core
 from ..range_test import RangeTest
 from ..schedules.checks import bad, whole
+from . import floats
 from .optimizer import check_settable, count, holder
 
 Undo = Callable[[], None]
@@ -55,6 +56,7 @@ def range_test(
     (True, 0.125)
     """
     optimizer = _checked(model)
+    end = floats.highest("end", end, optimizer.learning_rate.dtype)
     batches = _batches(np.asarray(x), np.asarray(y), whole("batch_size", batch_size, 1), whole("seed", seed, 0))
     attempts = ATTEMPTS * (optimizer.gradient_accumulation_steps or 1)
 

@@ -9,7 +9,8 @@ from ..schedules import Schedule
 from ..schedules.checks import bad, choice
 from .keras_schedule import as_schedule
 from .momentum import Momentum
-from .optimizer import check_settable, count, rate
+from .optimizer import count, used_rate, waiting
+from .rate import Rate
 
 
 class ScheduleCallback(keras.callbacks.Callback):
@@ -30,7 +31,9 @@ class ScheduleCallback(keras.callbacks.Callback):
     Raises: `ValueError` for a bad argument; and when training begins, before the first update, if the optimizer has a
     schedule of its own beside this one or no rate of its own (`MultiOptimizer`), if `steps_per_execution > 1` would let
     this callback see only some of the steps, if the optimizer has no momentum to set, or if the Keras backend is
-    neither TensorFlow nor PyTorch.
+    neither TensorFlow nor PyTorch. While it trains: if a schedule gives no rate or momentum for a step that comes, or
+    if something else sets what this callback sets (`ReduceLROnPlateau`, `LearningRateScheduler`, a second schedule),
+    since one of the two would be in vain. A checkpoint may be loaded at any time: $t$ follows it.
 
     >>> import keras, numpy as np
     >>> from lrcourse import Linear
@@ -55,22 +58,30 @@ class ScheduleCallback(keras.callbacks.Callback):
 
     def on_train_begin(self, logs: Any = None) -> None:
         self._check()
-        self._momentum = None if self.momentum is None else Momentum(self.model)
+        name = type(self).__name__
+        self._rate = None if self.schedule is None else Rate(self.model.optimizer, self.schedule, name)
+        self._momentum = None if self.momentum is None else Momentum(self.model, self.momentum, name)
+        self._own = [each for each in (self._rate, self._momentum) if each is not None]
         self._updates = count(self.model.optimizer)
 
     def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
+        self._watch()
         if self.unit == "epoch":
             self._set(np.full(self.model.steps_per_execution, epoch))
 
     def on_train_batch_begin(self, batch: int, logs: Any = None) -> None:
+        self._watch()
         if self.unit == "step":
-            self._set(self._updates + np.arange(self.model.steps_per_execution))
+            self._set(self._updates + np.arange(self._ahead(batch)))
 
     def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
+        for each in self._own:
+            each.check(self._updates)
         begin, self._updates = self._updates, count(self.model.optimizer)
         for update in range(begin, self._updates):
             self.history["iterations"].append(update)
-            self.history["lr"].append(rate(self.model.optimizer, update))
+            lr = self._rate.applied() if self._rate is not None else used_rate(self.model.optimizer, update)
+            self.history["lr"].append(lr)
             if self._momentum is not None:
                 self.history["momentum"].append(self._momentum.applied(update))
 
@@ -80,21 +91,30 @@ class ScheduleCallback(keras.callbacks.Callback):
 
     def _set(self, t: Any) -> None:
         """Rate and momentum of the next updates, whose places in the schedules are `t`."""
-        if self.schedule is not None:
-            self.model.optimizer.learning_rate = self.schedule(t[0])
-        if self._momentum is not None and self.momentum is not None:
-            self._momentum.set(self._updates, self.momentum(t))
+        if len(t):
+            for each in self._own:
+                each.set(self._updates, t)
+
+    def _ahead(self, batch: int) -> int:
+        """How many updates the next execution makes at most: a schedule need not go on behind the last one."""
+        together, left = self.model.steps_per_execution, ((self.params or {}).get("steps") or 0) - batch
+        batches, needed = waiting(self.model.optimizer)
+        return (batches + (min(together, left) if left > 0 else together)) // needed
+
+    def _watch(self) -> None:
+        """Look whether rate and momentum are as they were, unless a checkpoint has been loaded, which sets them too."""
+        before, self._updates = self._updates, count(self.model.optimizer)
+        for each in self._own:
+            if self._updates == before:
+                each.check(before)
+            else:
+                each.note()
 
     def _check(self) -> None:
         name, backend, together = type(self).__name__, keras.backend.backend(), self.model.steps_per_execution
         if backend not in ("tensorflow", "torch"):
             raise bad("KERAS_BACKEND", backend, f"tensorflow or torch for {name}",
                       "pass KerasSchedule(schedule, steps) to the optimizer, which works on every backend")  # fmt: skip
-        if self.schedule is None:
-            return
-        check_settable(self.model.optimizer, name,
-                       single="compile with a single one, or pass KerasSchedule(schedule, steps) to each one in it",
-                       plain=f"create the optimizer with learning_rate=0.01, or leave {name} out")  # fmt: skip
-        if self.unit == "step" and together > 1:
+        if self.schedule is not None and self.unit == "step" and together > 1:
             raise bad("steps_per_execution", together, f"1 for {name} to see every step",
                       "pass KerasSchedule(schedule, steps) to the optimizer instead, or compile with 1")  # fmt: skip
