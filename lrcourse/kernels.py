@@ -12,19 +12,21 @@ from nbclient import NotebookClient
 from nbformat import NotebookNode
 
 LONGEST = 90  # characters of the address, as systems differ in what they take: 107 on Linux, 103 on macOS
-
-
 _running: weakref.WeakSet["_Manager"] = weakref.WeakSet()
 
 
 class _Manager(AsyncKernelManager):
     def __init__(self, **options: Any) -> None:
         folder = tempfile.mkdtemp(prefix="kernel-")
-        weakref.finalize(self, shutil.rmtree, folder, ignore_errors=True)
+        self.remove = weakref.finalize(self, shutil.rmtree, folder, ignore_errors=True)
         file = str(Path(folder) / "connection.json")
         transport = "ipc" if os.name == "posix" and len(file) <= LONGEST else "tcp"
         super().__init__(transport=transport, connection_file=file, **options)
         _running.add(self)
+
+    async def cleanup_resources(self, restart: bool = False) -> None:  # type: ignore[override]
+        await self._async_cleanup_resources(restart)
+        self.remove()
 
 
 def client(notebook: NotebookNode, folder: Path, **options: Any) -> NotebookClient:
