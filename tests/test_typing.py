@@ -6,6 +6,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 import lrcourse
 
 ROOT = Path(lrcourse.__file__).parents[1]
@@ -116,6 +118,7 @@ def test_mypy_strict_passes_on_a_script_that_uses_the_package(tmp_path):
     assert ran.returncode == 0, ran.stdout + ran.stderr
 
 
+@pytest.mark.filterwarnings("ignore:The epoch parameter", "ignore:Detected call")
 def test_the_script_runs_as_far_as_it_is_right(tmp_path):
     right, _, wrong = SCRIPT.partition('Cosine("0.1"')
     assert wrong

@@ -9,7 +9,10 @@ SOURCES = (
     "experiments/labs.py",
     *(f"../solutions/{lab}/{lab}.ipynb" for lab in LABS),
     *("data/glyphs.py", "range_test.py", "selfcheck.py"),
-    *(f"torch/{name}.py" for name in ("batches", "device", "groups", "per_group", "range_test", "schedule_lr", "training", "vgg")),
+    *(
+        f"torch/{name}.py"
+        for name in ("batches", "device", "groups", "per_group", "range_test", "schedule_lr", "training", "vgg")
+    ),
 )
 SIZES = {"small": "cpu", "full": "cuda"}  # a lab's size follows its device
 
