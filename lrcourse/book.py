@@ -16,7 +16,7 @@ from .notebooks import COLOR, executed
 
 OUTPUT = Path("_build")
 CACHE = OUTPUT / ".jupyter_cache"
-TOOLS = {"cli.py", "doctor.py", "grading", "labs", "offline.py", "pdf.py", "recording.py", "selfcheck.py",
+TOOLS = {"cli.py", "doctor.py", "grading", "labs", "offline.py", "pdf.py", "recording.py", "selfcheck",
          "wheelhouse.py", "kernels.py", "progress.py"}  # fmt: skip
 LOG = OUTPUT / "sphinx.log"
 PAGES = OUTPUT / ".doctrees"  # as Sphinx remembers them

@@ -77,7 +77,7 @@ def _parser() -> argparse.ArgumentParser:
     }.items():
         yours = actions.add_parser(action, help=what)
         yours.add_argument("lab", help="1, 01, 01-decay or the path of your notebook")
-        yours.add_argument("--seconds", type=int, default=600, help="the most that one cell may take (default: 600)")
+        yours.add_argument("--seconds", type=int, default=600, help="limit of a cell (default: 600), of a part a tenth")
     yours.add_argument("--student", metavar="NAME", help="who hands it in (default: the name you are logged in with)")
     build = actions.add_parser("build", help="instructors: generate labs/ from solutions/")
     build.add_argument("--check", action="store_true", help="only say whether labs/ is what solutions/ generate")

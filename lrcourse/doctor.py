@@ -8,6 +8,7 @@ import sys
 from dataclasses import dataclass
 from importlib import metadata
 from importlib.util import find_spec
+from pathlib import Path
 from typing import Any
 
 from .wheelhouse import GIVEN, INSTALL, WANTED
@@ -27,9 +28,12 @@ class Finding:
 PACKAGES = {  # distribution: what needs it
     "numpy": "everything", "torch": "most chapters and labs", "keras": "the Keras parts",
     "tensorflow": "Keras on TensorFlow", "scikit-learn": "the data sets", "matplotlib": "figures",
-    "jupyter-book": "make book", "jupyterlab": "the labs", "nbgrader": "grading", "nbval": "make test",
+    "jupyterlab": "the labs", "nbgrader": "lrcourse labs check, and grading",
 }  # fmt: skip
-PROGRAMS = {"chromium": "the tests that open pages in a browser", "bwrap": "the sandbox of lrcourse grade"}
+PROGRAMS: dict[str, str] = {}
+if (Path(__file__).parent / "grading").exists():  # not in the student edition
+    PACKAGES |= {"jupyter-book": "make book", "nbval": "make test"}
+    PROGRAMS |= {"chromium": "the tests that open pages in a browser", "bwrap": "the sandbox of lrcourse grade"}
 
 
 def examine(gpu: bool = False) -> list[Finding]:

@@ -37,8 +37,9 @@ class Lab(pytest.File):
             "a blank lab runs and gets no point": self.blank_runs_and_scores_nothing,
             "right answers written differently get every point": self.other_scores,
         }
-        for wrong in self.answers.wrong:
-            tests[f"wrong: {wrong.name}"] = partial(self.wrong_loses, wrong)
+        for kind, answers in {"right": self.answers.right, "wrong": self.answers.wrong}.items():
+            for answer in answers:
+                tests[f"{kind}: {answer.name}"] = partial(self.keeps, answer)
         yield from (Trial.from_parent(self, name=name, test=test) for name, test in tests.items())
 
     @cached_property
@@ -47,8 +48,8 @@ class Lab(pytest.File):
         tried = {"solution": labs.answered(self.source, {}), "blank": blank,
                  "otherwise": labs.answered(self.source, self.answers.otherwise)}  # fmt: skip
         for hand in self.answers.dealt():
-            notebook = labs.answered(self.source, {wrong.cell: wrong.source for wrong in hand})
-            tried |= {wrong.name: notebook for wrong in hand}
+            notebook = labs.answered(self.source, {answer.cell: answer.source for answer in hand})
+            tried |= {answer.name: notebook for answer in hand}
         _execute(tried)
         return tried
 
@@ -72,11 +73,11 @@ class Lab(pytest.File):
     def other_scores(self) -> None:
         assert self.scores("otherwise") == self.full
 
-    def wrong_loses(self, wrong: labs.Wrong) -> None:
-        hand = next(hand for hand in self.answers.dealt() if wrong in hand)
-        others = {other.check for other in hand if other != wrong}
-        expected = self.full | {wrong.check: wrong.keeps}
-        scores = self.scores(wrong.name)
+    def keeps(self, answer: labs.Answer) -> None:
+        hand = next(hand for hand in self.answers.dealt() if answer in hand)
+        others = {other.check for other in hand if other != answer}
+        expected = self.full | {answer.check: answer.keeps}
+        scores = self.scores(answer.name)
         assert {check: scores[check] for check in expected.keys() - others} == {
             check: expected[check] for check in expected.keys() - others
         }

@@ -1,6 +1,7 @@
 """The judge: points come from the instructor's own checks, and what a student reads gives no hidden test away."""
 
 import json
+import time
 from dataclasses import asdict
 
 import nbformat
@@ -59,10 +60,13 @@ def test_a_right_answer_earns_every_point():
 @pytest.mark.parametrize(("source", "fault", "points"), [
     ("def double_it(x): raise NotImplementedError()", "not solved yet", 0),
     ("raise NotImplementedError()", "not solved yet", 0),
-    ("pass", "it raises NameError: there is no double_it", 0),
+    ("pass", "there is no double_it", 0),
+    ("def double_it(x:\n    return 2 * x", "there is no double_it: its cell ended with SyntaxError", 0),
+    ("import nothing_there\n" + RIGHT, "there is no double_it: its cell ended with ModuleNotFoundError", 0),
     ("def double_it(x): return 3 * np.asarray(x)", "the result is 6, which is too high. Is it 2 x?", 0),
     ("def double_it(x): return", "there is no result. Does the function end with `return`?", 0),
-    ("def double_it(x): return [1] + x", "it raises TypeError: can only concatenate list (not \"int\") to list", 0),
+    ("def double_it(x):\n    return [1] + x",
+     "it raises TypeError: can only concatenate list (not \"int\") to list (line 2: `return [1] + x`)", 0),
     ("def double_it(x): return {1}", "the result must be numbers, in a list or an array, and is a set", 0),
     ("def double_it(x): return 4 if np.ndim(x) == 0 else 2 * x",
      "the hidden tests, which repeat this check with other inputs, find a fault. Is it 2 x?", 2),
@@ -141,6 +145,62 @@ def test_a_fault_is_explained_with_what_earlier_checks_define():
     judgement = judged(answer("a", RIGHT), check("first", defines), answer("b", "def twice(x): return x"),
                        check("second", needs))  # fmt: skip
     assert judgement.tasks[-1].parts[0].fault == "the result is 2, which is too low. Is it 2 x?"
+
+
+ENDLESS = "    while True:\n        try: pass\n        except BaseException: pass"
+
+
+def stopped(source, *cells):
+    """The judgement of answers of which one does not end, and the seconds that it took."""
+    start = time.monotonic()
+    sandbox, limits = Bubblewrap(), Limits(cell_seconds=4, call_seconds=4)
+    judgement = judge(notebook(answer("a", source), check("check", CHECK), *cells), sandbox, limits)
+    return judgement, time.monotonic() - start
+
+
+def test_an_endless_part_costs_its_part_and_is_waited_for_once():
+    again = CHECK.replace("Double", "Again").replace("double_it", "again").replace('"array"', '"list"')
+    source = RIGHT.replace("double_it", "again") + f"\ndef double_it(x):\n    if np.ndim(x): return 2 * x\n{ENDLESS}"
+    judgement, seconds = stopped(source, check("later", again))
+    task, later = judgement.tasks
+    assert (task.points, task.status, later.points, later.status) == (2, "timed out", 4, "judged")
+    fault = "it was stopped: no answer within 4 s. Is there a loop that does not end?"
+    assert [(part.right, part.fault) for part in task.parts] == [(False, fault), (True, "")]
+    assert judgement.events == ["check: small: timed out: no answer within 4 s"] and seconds < 25
+
+
+def test_the_other_parts_of_a_task_then_have_less_time():
+    judgement, _ = stopped(f"def double_it(x):\n{ENDLESS}")
+    assert judgement.events == [
+        "check: small: timed out: no answer within 4 s", "check: array: timed out: no answer within 1 s"
+    ]  # fmt: skip
+    assert (judgement.points, judgement.tasks[0].status) == (0, "timed out")
+
+
+def test_a_part_that_is_endless_for_hidden_inputs_alone_does_not_say_more():
+    judgement, _ = stopped(f"def double_it(x):\n    if np.all(x != 41): return 2 * np.asarray(x)\n{ENDLESS}")
+    [small, array] = judgement.tasks[0].parts
+    assert small.fault.startswith("the hidden tests") and "no answer within" in small.detail and array.right
+
+
+def test_a_cell_that_does_not_end_costs_the_parts_that_need_it():
+    needs = CHECK.replace("double_it(np", "other(np")
+    judgement = judge(
+        notebook(answer("a", "def other(x): return 2 * np.asarray(x)"), answer("b", RIGHT + "\nwhile True: pass"),
+                 check("check", needs)), Bubblewrap(), Limits(cell_seconds=3),
+    )  # fmt: skip
+    [small, array] = judgement.tasks[0].parts
+    assert (small.right, array.right, judgement.points) == (False, True, 2)
+
+
+@pytest.mark.parametrize("source", [
+    "from fractions import Fraction\ndef double_it(x): return (Fraction if np.ndim(x) == 0 else np.array)(2 * x)",
+    "import torch\ndef double_it(x): return torch.tensor(x, dtype=torch.float, requires_grad=True) * 2",
+    "import torch\ndef double_it(x):\n    w = torch.tensor(x, dtype=torch.bfloat16, requires_grad=True) * 2\n"
+    "    return list(w) if np.ndim(x) else w",
+])  # fmt: skip
+def test_numbers_of_any_kind_are_numbers(source):
+    assert judged(answer("a", source), check("check", CHECK)).points == 4
 
 
 def test_locked_cells_of_ours_are_no_answers():

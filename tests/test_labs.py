@@ -14,7 +14,6 @@ from nbgrader.utils import is_grade, is_solution
 
 from lrcourse import labs
 from lrcourse.labs.release import _marked
-from lrcourse.selfcheck import UNSOLVED, Task
 
 ROOT = Path(__file__).parent.parent
 SOURCES = labs.sources(ROOT)
@@ -70,6 +69,14 @@ class TestEveryLab:
             if cell.cell_type == "code" or "nbgrader" in cell.metadata:
                 assert cell.metadata.nbgrader.grade_id == cell.id
                 assert cell.metadata.nbgrader.locked != is_solution(cell)
+
+    def test_code_fits_the_window(self, path):
+        lines = [line for cell in read(path).cells if cell.cell_type == "code" for line in cell.source.split("\n")]
+        assert max(map(len, lines)) <= 120
+
+    def test_a_picture_that_waits_for_a_task_says_so(self, path):
+        pictures = [cell for cell in read(path).cells if cell.id.startswith(("picture", "experiment"))]
+        assert pictures and all(re.search(r"^if ready\(", cell.source, re.MULTILINE) for cell in pictures)
 
     def test_it_goes_on_after_the_tasks(self, path):
         assert [cell.source.split("\n")[0] for cell in read(path).cells if cell.source.startswith("## ")][-2:] == [
@@ -133,6 +140,46 @@ def test_a_solution_cell_without_markers_is_secret_as_a_whole():
     assert labs.leaks(source, source) == ["secret line: answer = 6 * 7"]
 
 
+# ---- the answers that a lab is tried with ----
+
+RIGHT = '[[right]]\nname = "a"\ncell = "formula"\n'
+WRONG = '[[wrong]]\nname = "a"\ncell = "formula"\ncheck = "check-formula"\n'
+
+
+@pytest.fixture
+def tried(tmp_path):
+    """Reads lab 1's answers with other entries in the place of its own."""
+    shutil.copytree(LAB.parent, tmp_path / LAB.stem)
+    given = LAB.parent.with_suffix(".toml").read_text()
+    otherwise = given[: given.index("[[right]]")]
+
+    def read_with(entries: str):
+        (tmp_path / f"{LAB.stem}.toml").write_text(otherwise + entries)
+        return labs.answers(tmp_path / LAB.stem / LAB.name)
+
+    return read_with
+
+
+def test_a_right_answer_keeps_all_points_of_the_check_after_its_cell(tried):
+    answers = tried(RIGHT + 'source = "pass"')
+    assert answers.right == [labs.Answer("a", "formula", "pass", "check-formula", 3)]
+    assert answers.dealt() == [list(answers.right)]
+
+
+@pytest.mark.parametrize(("entries", "fault"), [
+    (RIGHT, "right answer 'a' must have"),
+    (RIGHT + 'source = "pass"\nkeeps = 3', "right answer 'a' must have"),
+    (RIGHT.replace("formula", "form") + 'source = "pass"', "there is no solution cell 'form'"),
+    (RIGHT + 'old = "not there"\nnew = ""', "'not there' does not occur"),
+    (WRONG + 'keeps = 3\nsource = "pass"', "keeps 3 points of 3: it must lose some"),
+    (WRONG.replace("check-", "chick-") + 'keeps = 0\nsource = "pass"', "there is no check cell 'chick-formula'"),
+    (RIGHT + 'source = "pass"\n' + WRONG + 'keeps = 0\nsource = "pass"', "two answers share a name"),
+])  # fmt: skip
+def test_answers_that_do_not_fit_the_lab_are_refused(tried, entries, fault):
+    with pytest.raises(ValueError, match=re.escape(fault)):
+        tried(entries)
+
+
 # ---- nbgrader itself ----
 
 
@@ -173,78 +220,3 @@ def test_nbgrader_gives_everything_to_the_solution_and_nothing_to_the_blank_lab(
     with Gradebook(f"sqlite:///{course / 'gradebook.db'}") as gradebook:
         given = {each.student.id: (each.score, each.max_score) for each in gradebook.assignment_submissions(LAB.stem)}
     assert given == {"blank": (0, 20), "perfect": (20, 20)}
-
-
-# ---- the self-checks ----
-
-
-class AlwaysEqual:
-    def __eq__(self, other: object) -> bool:
-        return True
-
-
-def raising(error: Exception):
-    def call():
-        raise error
-
-    return call
-
-
-@pytest.mark.parametrize(
-    ("got", "message"),
-    [
-        (raising(NotImplementedError()), UNSOLVED),
-        (raising(KeyError("lr")), "raises KeyError: 'lr'"),
-        (lambda: None, "Does the function end with `return`?"),
-        (lambda: ..., "Does the function end with `return`?"),
-        (lambda: "a rate", "must be numbers, in a list or an array, and is a str"),
-        (lambda: AlwaysEqual(), "must be numbers, in a list or an array, and is a AlwaysEqual"),
-        (lambda: [AlwaysEqual(), AlwaysEqual()], "must be numbers"),
-        (lambda: [1, [2, 3]], "must be numbers"),
-        (lambda: [1, 2, 3], "has the shape (3,), it must be (2,)"),
-        (lambda: [1, 3], "entry 1 is 3, which is too high. A hint."),
-        (lambda: [1, 1.99], "entry 1 is 1.99, which is too low. A hint."),
-        (lambda: [float("nan"), 2], "entry 0 is nan, which is not a number. A hint."),
-    ],
-)
-def test_a_fault_is_named_without_the_answer(capsys, got, message):
-    task = Task("a task", points=3)
-    task.check("a part", got, [1.0, 2.0], hint="A hint.")
-    assert task.report() == 0 and not task.solved
-    assert message in capsys.readouterr().out
-
-
-def test_predictions_need_not_all_be_right(capsys):
-    task = Task("a task", points=2)
-    task.check("enough", lambda: [0, 1, 1, 1], [1, 1, 1, 1], share=0.75)
-    task.check("too few", lambda: [0, 0, 1, 1], [1, 1, 1, 1], share=0.75, hint="Train longer.")
-    assert task.report() == 1
-    assert "too few: 50% are right, at least 75% must be. Train longer." in capsys.readouterr().out
-
-
-def test_agreement_can_be_asked_for_to_more_than_five_digits():
-    task = Task("a task", points=4)
-    for part, given in {"as float32": 3.0000001, "as float64": 3.00000000001}.items():
-        task.check(part, lambda given=given: given, 3.0)
-        task.check(f"{part}, strict", lambda given=given: given, 3.0, rtol=1e-10)
-    task.check("near zero", lambda: [5e-10, 3.0], [0.0, 3.0])
-    task.check("near zero, strict", lambda: [5e-10, 3.0], [0.0, 3.0], rtol=1e-10)
-    assert [part for part, fault in task.faults.items() if fault] == ["as float32, strict", "near zero, strict"]
-
-
-def test_a_part_counts_only_if_all_of_its_checks_pass():
-    task = Task("a task", points=2)
-    for value in (1, 2, 1):
-        task.check("a part", lambda value=value: value, 1)
-    task.check("another", lambda: 1, 1)
-    assert task.report() == 1
-
-
-def test_a_task_without_checks_earns_nothing():
-    task = Task("a task", points=2)
-    assert task.report() == 0 and not task.solved
-
-
-def test_points_must_be_positive():
-    with pytest.raises(ValueError, match="points must be positive, got 0"):
-        Task("a task", points=0)

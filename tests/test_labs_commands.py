@@ -80,6 +80,54 @@ def test_check_succeeds_once_everything_is_solved(student, capsys):
     assert "20 of 20 points" in capsys.readouterr().out
 
 
+FAULTY = {
+    "by_hand": "def lr_by_hand(n:\n    return n",
+    "scheduler": "def lr_trace_steplr(n, lr0=0.01, gamma=0.99, every=50):\n    print('n is', n)\n    return lr0[n]",
+    "off_by_one": "def decays_ahead(hand, stairs, gamma):\n    while True: pass\n"
+    "def lr_by_hand_fixed(n, lr0=0.01, gamma=0.99, every=50):\n    return lr0 * gamma ** (np.arange(n) // every)",
+    "formula": "import nothing_there",
+    "warmup": "def warmup_cosine(n, warm, start, peak, end): return [0.1, [0.2, 0.3]]",
+    "train": "import time\ntime.sleep(99)",
+}
+SAYS = """\
+  WRONG  a small case: by-hand has a SyntaxError, so lr_by_hand does not exist ('(' was never closed, line 1: `def lr_by_hand(n:`)
+  WRONG  a small case: it raises TypeError: 'float' object is not subscriptable (line 3 of scheduler: `return lr0[n]`)
+         it printed: n is 6
+3. The off-by-one: 1 of 2 parts right
+  WRONG  decays ahead: it was stopped after 3 seconds. Is there a loop that does not end?
+  WRONG  single steps: there is no step_decay: its cell was not run, or it ended with an error before that line
+  WRONG  the rise: the result must be numbers in rows of one length: entry 0 is one number, entry 1 has 2
+note: by-hand raises SyntaxError: '(' was never closed (line 1 of by-hand: `def lr_by_hand(n:`)
+note: formula raises ModuleNotFoundError: No module named 'nothing_there' (line 1 of formula: `import nothing_there`)
+note: train was stopped: it took more than 30 seconds
+"""  # noqa: E501
+
+
+def test_check_names_the_cell_the_line_and_the_cause(student, capsys):
+    main(["labs", "start", "1", "--no-open"])
+    answer(student / "my-labs" / "01-decay.ipynb", **FAULTY)
+    assert main(["labs", "check", "1", "--seconds", "30"]) == 1
+    said = capsys.readouterr().out
+    assert [line for line in SAYS.splitlines() if line not in said] == [], said
+    assert "2 of 20 points" in said
+
+
+def test_a_cell_that_cannot_be_stopped_ends_the_check_and_is_handed_in_all_the_same(student, capsys, monkeypatch):
+    monkeypatch.setattr(sys.modules["lrcourse.labs.check"], "GRACE", 1)
+    main(["labs", "start", "1", "--no-open"])
+    mine = student / "my-labs" / "01-decay.ipynb"
+    notebook = nbformat.read(mine, as_version=4)
+    loop = "import signal\nsignal.signal(signal.SIGINT, signal.SIG_IGN)\nwhile True: pass"
+    notebook.cells.insert(0, nbformat.v4.new_code_cell(loop, id="mine"))
+    nbformat.write(notebook, mine)
+    assert main(["labs", "check", "1", "--seconds", "5"]) == 1
+    assert "mine does not end, and ignores that it is interrupted" in capsys.readouterr().err
+    assert main(["labs", "submit", "1", "--student", "ada", "--seconds", "5"]) == 0
+    assert "does not run to its end; it is packed as it is" in capsys.readouterr().out
+    assert main(["labs", "check", "1", "--seconds", "0"]) == 1
+    assert "seconds must be at least 1, got 0" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize("text", ["", '{"cells":', '{"nbformat": 4}', "\udcff"])
 def test_a_broken_notebook_is_refused(student, capsys, text):
     mine = student / "01-decay.ipynb"
@@ -138,6 +186,7 @@ def test_the_edition_gives_nothing_away_is_the_same_each_time_and_works_alone(re
 
     started = lrcourse("labs", "start", "1", "--no-open")
     assert started.returncode == 0 and (edition / "my-labs" / SOURCE.name).exists(), started.stderr
+    assert "jupyterlab" in (said := lrcourse("doctor").stdout) and not set(said.split()) & {"jupyter-book", "bwrap"}
     assert "invalid choice: 'grade'" in lrcourse("grade", "submissions", "--lab", "1").stderr
 
 

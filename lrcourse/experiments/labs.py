@@ -8,7 +8,8 @@ LABS = ("05-shoot-out", "06-capstone")
 SOURCES = (
     "experiments/labs.py",
     *(f"../solutions/{lab}/{lab}.ipynb" for lab in LABS),
-    *("data/glyphs.py", "range_test.py", "selfcheck.py"),
+    *("data/glyphs.py", "range_test.py"),
+    *(f"selfcheck/{name}.py" for name in ("errors", "limit", "plain", "printed", "task")),
     *(
         f"torch/{name}.py"
         for name in ("batches", "device", "groups", "per_group", "range_test", "schedule_lr", "training", "vgg")

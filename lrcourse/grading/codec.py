@@ -63,13 +63,17 @@ class _Encoder:
             return {"dict": [[self._key(key), self.encode(each, depth + 1)] for key, each in value.items()]}
         if isinstance(value, Sequence) and not isinstance(value, bytes | bytearray | memoryview):
             return [self.encode(each, depth + 1) for each in value]
+        if hasattr(type(value), "__float__"):  # such as a fraction
+            return float(value)
         return self._not_plain(value)
 
     def _array(self, value: Any, depth: int) -> Any:
+        if hasattr(value, "detach"):  # a tensor that wants its gradient, or lies elsewhere
+            value = value.detach().cpu()
         try:
             array = np.asarray(value)
-        except RuntimeError:  # a tensor that wants its gradient
-            return self._not_plain(value)
+        except (TypeError, RuntimeError):  # of a type that NumPy lacks
+            return self.encode(value.tolist(), depth + 1) if hasattr(value, "tolist") else self._not_plain(value)
         if array.dtype.kind in "UO":
             return self.encode(array.tolist(), depth + 1)
         if not DTYPE.fullmatch(array.dtype.str):

@@ -5,7 +5,6 @@ what it likes: the other end trusts nothing of what comes back.
 """
 
 import importlib
-import io
 import json
 import os
 import random
@@ -16,6 +15,8 @@ import numpy as np
 from IPython.core.interactiveshell import InteractiveShell
 from traitlets.config import Config
 
+from ..selfcheck.errors import placed
+from ..selfcheck.printed import Text
 from .codec import HEADER, NotPlain, decode, encode, pack, unpack
 from .limits import Limits
 
@@ -33,25 +34,6 @@ class Notebook(InteractiveShell):
         pass
 
     showsyntaxerror = showindentationerror = showtraceback
-
-
-class Text(io.TextIOBase):
-    """Keeps the first characters that are written to it."""
-
-    def __init__(self, limit: int) -> None:
-        self.limit, self.pieces = limit, [""]
-
-    def writable(self) -> bool:
-        return True
-
-    def write(self, text: str) -> int:
-        if self.limit > 0:
-            self.pieces.append(text[: self.limit])
-            self.limit -= len(text)
-        return len(text)
-
-    def value(self) -> str:
-        return "".join(self.pieces)
 
 
 def notebook(setup: str) -> Notebook:
@@ -115,7 +97,7 @@ def _call(shell: Notebook, request: dict[str, Any], limits: Limits) -> dict[str,
 def _described(error: BaseException) -> list[str]:
     kind = "NotImplementedError" if isinstance(error, NotImplementedError) else type(error).__name__
     try:
-        return [kind, str(error)[:500]]
+        return [kind, placed(error)]
     except BaseException:
         return [kind, ""]
 

@@ -12,10 +12,12 @@ import builtins
 import contextlib
 import io
 import random
+import time
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
+from math import inf
 from types import CodeType
 from typing import Any
 
@@ -35,6 +37,7 @@ LOST = {
     TaskStatus.CRASHED: "the answer ended the process that ran it, or sent back what no check can read",
     TaskStatus.TIMED_OUT: "the answer took too long",
 }
+LESS = 4  # part of the time that the parts of a task have, once one of them was stopped
 MOODY = "the function does not give the same answers each time"
 
 
@@ -47,7 +50,9 @@ def judge(notebook: NotebookNode, sandbox: Sandbox, limits: Limits | None = None
     """
     limits = limits or Limits()
     full = _Run(notebook, sandbox, limits, hidden_too=True).finish()
-    clean = _Run(notebook, sandbox, limits, False, full.failed).finish() if full.has_something_to_show else full
+    clean = full
+    if full.has_something_to_show:
+        clean = _Run(notebook, sandbox, limits, False, full.failed, full.stopped).finish()
     tasks = [_scored(verdict, clean.verdicts[verdict.grade_id]) for verdict in full.verdicts.values()]
     texts = {cell: _shown(ran) for cell, ran in clean.ran.items() if _shown(ran)}
     return Judgement(tasks, texts, list(dict.fromkeys(full.events)))
@@ -65,25 +70,49 @@ class _Verdict:
     lost: str = ""
 
 
-class _JudgedTask(Task):
-    """A `Task` that notes which faults hidden tests found, and the hints of the visible ones."""
+@dataclass
+class _Patience:
+    """The time that the student's code has for one check of a part: `seconds`, which end at the moment `until`."""
 
+    seconds: float
+    until: float = inf
+
+    def start(self) -> None:
+        self.until = time.monotonic() + self.seconds
+
+
+class _JudgedTask(Task):
+    """A `Task` that notes which faults hidden tests found, which parts were stopped, and all hints of a part."""
+
+    seconds = inf  # the student's code runs elsewhere, and is stopped there
     made: "list[_JudgedTask]" = []
     hidden_now = False
+    patience = _Patience(inf)
+    skipped: set[tuple[str, str]] = set()  # parts, each with its task's name, that were stopped in the run before
 
     def __init__(self, name: str, points: float) -> None:
         super().__init__(name, points)
         self.hidden: set[str] = set()
+        self.stopped: dict[str, str] = {}
         self.hints: dict[str, str] = {}
         self.made.append(self)
 
     def check(
         self, part: str, got: Callable[[], Any], want: ArrayLike, hint: str = "", *args: Any, **options: Any
     ) -> None:
+        if (self.name, part) in self.skipped:
+            return
         before = self.faults.get(part)
-        if hint:
-            self.hints.setdefault(part, hint)
-        super().check(part, got, want, hint, *args, **options)
+        if hint and hint not in self.hints.get(part, ""):
+            self.hints[part] = f"{self.hints.get(part, '')} {hint}".strip()
+        self.patience.start()
+        try:
+            super().check(part, got, want, hint, *args, **options)
+        except Lost as lost:
+            if lost.over or not lost.timed_out:
+                raise
+            self.stopped[part] = lost.reason
+            self.faults[part] = f"it was stopped: {lost.reason}. Is there a loop that does not end?"
         if self.faults[part] and not before and _JudgedTask.hidden_now:
             self.hidden.add(part)
 
@@ -91,13 +120,18 @@ class _JudgedTask(Task):
         """Whether a check that students have found a fault in a part that they tried."""
         return self.faults[part] not in ("", UNSOLVED) and part not in self.hidden
 
+    def to_explain(self, part: str) -> bool:
+        """Whether what a student reads of a fault must come from a run without hidden inputs."""
+        return self.visibly_wrong(part) and part not in self.stopped
+
 
 @dataclass
 class _Run:
     """One pass over a notebook's cells.
 
-    `only`: the grade_ids of the checks to make; None for all. `failed`: of those that a check which students have
-    found wrong.
+    `only`: the grade_ids of the checks to make; None for all. `skipped`: parts not to be made, each with its task's
+    name. `failed`: of the checks those that a check which students have found wrong. `stopped`: the parts that took
+    too long.
     """
 
     notebook: NotebookNode
@@ -105,10 +139,12 @@ class _Run:
     limits: Limits
     hidden_too: bool
     only: set[str] | None = None
+    skipped: set[tuple[str, str]] = field(default_factory=set)
     verdicts: dict[str, _Verdict] = field(default_factory=dict)
     ran: dict[str, Ran] = field(default_factory=dict)
     events: list[str] = field(default_factory=list)
     failed: set[str] = field(default_factory=set)
+    stopped: set[tuple[str, str]] = field(default_factory=set)
 
     @property
     def has_something_to_show(self) -> bool:
@@ -123,7 +159,7 @@ class _Run:
         self.session: Session | None = None
         self.past: list[NotebookNode] = []  # the student's cells so far that left the session alive
         self.gone: dict[str, Lost] = {}  # names that were to be defined by cells that did not
-        self.untried = False  # whether the last of the student's cells is still the stub
+        self.ended = ""  # the type of the exception that ended the last of the student's cells
         self.checks = _with_what_they_need(cells, self.only)
         with _quiet():
             self.namespace = self._instructors_namespace(self.setup)
@@ -166,7 +202,7 @@ class _Run:
             for name in _defined(cell.source):
                 self.gone.pop(name, None)
         if not ours:
-            self.untried = ran.error.startswith("NotImplementedError:")
+            self.ended = ran.error.partition(":")[0]
             self.ran[cell.get("id") or _name(cell)] = ran
 
     def _session(self) -> Session:
@@ -196,7 +232,8 @@ class _Run:
             return self._answer(cell)
         if verdict.grade_id not in self.checks:
             return
-        _JudgedTask.made = []
+        self.patience = _Patience(self.limits.call_seconds)
+        _JudgedTask.made, _JudgedTask.patience, _JudgedTask.skipped = [], self.patience, self.skipped
         value = None
         try:
             for code, hidden in self._statements(cell.source):
@@ -213,12 +250,19 @@ class _Run:
             verdict.status = TaskStatus.CRASHED
             verdict.lost = f"the check could not go on: {type(error).__name__}"
             self.events.append(f"{verdict.grade_id}: {verdict.lost}: {sanitized(str(error), 200)}")
-        verdict.task = _JudgedTask.made[-1] if _JudgedTask.made else None
-        if verdict.status is TaskStatus.JUDGED and isinstance(value, int | float):
+        verdict.task = task = _JudgedTask.made[-1] if _JudgedTask.made else None
+        if not verdict.lost and isinstance(value, int | float):
             verdict.points = min(max(float(value), 0.0), verdict.max_points)
-        if verdict.task and set(verdict.task.faults.values()) == {UNSOLVED}:
+        if not task:
+            return
+        for part, reason in task.stopped.items():
+            self.stopped.add((task.name, part))
+            self.events.append(f"{verdict.grade_id}: {part}: timed out: {reason}")
+        if task.stopped and not verdict.lost:
+            verdict.status = TaskStatus.TIMED_OUT
+        if set(task.faults.values()) == {UNSOLVED}:
             verdict.status = TaskStatus.NOT_SOLVED
-        if verdict.task and not verdict.lost and any(map(verdict.task.visibly_wrong, verdict.task.faults)):
+        if not verdict.lost and any(map(task.to_explain, task.faults)):
             self.failed.add(verdict.grade_id)
 
     def _statements(self, source: str) -> Iterator[tuple[CodeType, bool]]:
@@ -233,11 +277,18 @@ class _Run:
     def _remote(self, name: str) -> Callable[..., Any]:
         def call(*args: Any, **kwargs: Any) -> Any:
             if lost := self.gone.get(name):
-                raise Lost(lost.reason, lost.timed_out)
+                raise Lost(lost.reason, lost.timed_out, lost.over)
             try:
-                return self._session().call(name, args, kwargs)
+                return self._session().call(name, args, kwargs, self.patience.seconds, self.patience.until)
+            except Lost:
+                self._close()
+                self.patience.seconds = self.limits.call_seconds / LESS
+                raise
             except NameError:
-                raise (NotImplementedError if self.untried else NameError)(f"there is no {name}") from None
+                if self.ended == "NotImplementedError":
+                    raise NotImplementedError from None
+                why = f": its cell ended with {self.ended}" if self.ended else ""
+                raise NameError(f"there is no {name}{why}") from None
 
         call.__name__ = name
         return call
@@ -294,7 +345,9 @@ def _part(name: str, task: _JudgedTask, clean: _Verdict) -> Part:
         return Part(name, right=True)
     if detail == UNSOLVED:
         return Part(name, False, UNSOLVED, UNSOLVED)
-    if task.visibly_wrong(name):
+    if name in task.stopped and name not in task.hidden:
+        fault = detail
+    elif task.visibly_wrong(name):
         fault = sanitized(clean.task.faults.get(name, ""), 2000) if clean.task else clean.lost
     else:
         fault = f"{HIDDEN}. {task.hints.get(name, '')}".removesuffix(". ")

@@ -2,6 +2,7 @@
 
 import time
 from dataclasses import dataclass
+from math import inf
 from typing import Any
 
 from .codec import NotPlain, decode, encode, frame_limit, identifier, pack, unpack
@@ -11,18 +12,21 @@ from .texts import sanitized
 
 
 class Lost(BaseException):
-    """The sandbox is gone, and with it what the cells had defined. `timed_out` says whether we ended it.
+    """The sandbox is gone, and with it what the cells had defined.
 
-    Not an `Exception`, so that no check of the instructor's takes it for an answer.
+    `timed_out`: we ended it. `over`: and there is no time left for anything else. Not an `Exception`, so that no check
+    of the instructor's takes it for an answer.
     """
 
-    def __init__(self, reason: str, timed_out: bool = False) -> None:
+    def __init__(self, reason: str, timed_out: bool = False, over: bool = False) -> None:
         super().__init__(reason)
-        self.reason, self.timed_out = reason, timed_out
+        self.reason, self.timed_out, self.over = reason, timed_out, over
 
 
 class StudentError(Exception):
     """What a student's function raised: a subclass with the name of the exception's type, and its text."""
+
+    of_student = True
 
 
 @dataclass(frozen=True)
@@ -48,15 +52,17 @@ class Session:
 
     def run(self, source: str) -> Ran:
         """Run a cell."""
-        answer = self._ask(self.limits.cell_seconds, do="run", source=source)
+        answer = self._ask(self.limits.cell_seconds, inf, do="run", source=source)
         text, error = answer.get("text"), answer.get("error")
         return Ran(
             sanitized(text, self.limits.text) if isinstance(text, str) else "",
             "{}: {}".format(*_error(error)) if error else "",
         )
 
-    def call(self, name: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    def call(self, name: str, args: tuple[Any, ...], kwargs: dict[str, Any], seconds: float, until: float) -> Any:
         """What the student's function `name` returns, as plain data.
+
+        It may take until the moment `until`; `seconds` is how long that was when the first call was made.
 
         Raises: `NotImplementedError` or a `StudentError` if the function raises, `NameError` if there is none,
         `NotPlain` if an argument is not plain data.
@@ -65,7 +71,7 @@ class Session:
             "args": encode(args, self.limits, opaque=False),
             "kwargs": encode(kwargs, self.limits, opaque=False),
         }
-        answer = self._ask(self.limits.call_seconds, do="call", name=name, **request)
+        answer = self._ask(seconds, until, do="call", name=name, **request)
         if answer.get("missing"):
             raise NameError(f"there is no {name}")
         if error := answer.get("error"):
@@ -80,9 +86,9 @@ class Session:
         """End the process and everything that it started."""
         self.process.end()
 
-    def _ask(self, seconds: float, **request: Any) -> dict[str, Any]:
+    def _ask(self, seconds: float, until: float, **request: Any) -> dict[str, Any]:
         self.requests += 1
-        deadline = min(time.monotonic() + seconds, self.deadline)
+        deadline = min(time.monotonic() + seconds, until, self.deadline)
         try:
             self.process.send(pack(request | {"id": self.requests}), deadline)
             answer = unpack(self.process.receive(frame_limit(self.limits), deadline), self.limits)
@@ -91,7 +97,7 @@ class Session:
             in_all = deadline == self.deadline
             raise Lost(
                 f"the time in all of {self.limits.total_seconds:g} s was over"
-                if in_all else f"no answer within {seconds:g} s", timed_out=True,
+                if in_all else f"no answer within {seconds:g} s", timed_out=True, over=in_all,
             ) from None  # fmt: skip
         except Ended:
             raise Lost(self.process.end(grace=1.0) or "it closed its channel") from None

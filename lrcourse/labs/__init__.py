@@ -3,7 +3,7 @@
 Instructors release the labs (`build`, `bundle`) and try them (`answers`); students `start`, `check` and `submit` them.
 """
 
-from .answers import Answers, Wrong, answered, answers
+from .answers import Answer, Answers, answered, answers
 from .bundle import bundle
 from .check import check
 from .release import build, differences, generate, leaks, sources
@@ -11,6 +11,6 @@ from .start import start
 from .submit import submit
 
 __all__ = [
-    "Answers", "Wrong", "answered", "answers", "build", "bundle", "check", "differences", "generate", "leaks",
+    "Answer", "Answers", "answered", "answers", "build", "bundle", "check", "differences", "generate", "leaks",
     "sources", "start", "submit",
 ]  # fmt: skip

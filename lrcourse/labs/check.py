@@ -2,15 +2,21 @@
 
 import os
 import re
+import threading
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import nbformat
 from nbformat import NotebookNode
 
+from ..schedules.checks import bad
 from .folders import existing, released
 
 SECONDS = 600  # for one cell
+PARTS = 10  # more than any check has: each may take this share of a cell's time
+GRACE = 10  # seconds in which a cell must heed an interrupt
+CELL, ANSI = re.compile(r"\bIn\[(\d+)\]"), re.compile(r"\x1b\[[0-9;]*m")
 HEADING = re.compile(r"^## (\d+\. .+?) \(\d+ points\)$", re.MULTILINE)
 
 
@@ -61,15 +67,18 @@ def check(lab: str, seconds: int = SECONDS) -> Report:
     """Run a lab that is named by its number or its path in a fresh kernel, and report every task.
 
     A check that was changed runs as it was given out, as it will at grading. The file is not changed. A cell may
-    take `seconds`.
+    take `seconds`, one part of a check a tenth of them: what takes longer is stopped, and the rest goes on.
 
-    Raises: `ValueError` if there is no such file, or it does not hold that lab; `RuntimeError` if its kernel dies.
+    Raises: `ValueError` if there is no such file, or it does not hold that lab, or `seconds` is not positive;
+    `RuntimeError` if its kernel dies, or a cell that is stopped does not end.
     """
+    if seconds < 1:
+        raise bad("seconds", seconds, "at least 1", f"leave it out for {SECONDS}")
     path, mine = existing(lab)
     notebook, given = read(path, mine), nbformat.read(path, as_version=4)
     notes = _put_back(notebook, given)
     notes += _run(notebook, mine, seconds)
-    return Report(path.stem, _tasks(notebook, given), notes)
+    return Report(path.stem, _tasks(notebook, given, seconds), notes)
 
 
 def read(given: Path, mine: Path) -> NotebookNode:
@@ -122,31 +131,66 @@ def _run(notebook: NotebookNode, mine: Path, seconds: int) -> list[str]:
     from .. import kernels
 
     client = kernels.client(notebook, mine.parent, timeout=seconds, interrupt_on_timeout=True, allow_errors=True)
+    watch = _Watch(client, seconds + GRACE)
+    client.on_cell_execute, client.on_cell_executed = watch.start, watch.stop
     try:
-        client.execute(env={**os.environ, "MPLBACKEND": "agg"})
+        client.execute(env={**os.environ, "MPLBACKEND": "agg", "LRCOURSE_PART_SECONDS": f"{seconds / PARTS:g}"})
     except DeadKernelError:
-        last = next((cell.id for cell in reversed(notebook.cells) if cell.get("execution_count")), "the first cell")
-        raise RuntimeError(f"the kernel died after {last}: did a cell use too much memory, or leave Python?") from None
+        if watch.late:
+            raise RuntimeError(f"{watch.cell} does not end, and ignores that it is interrupted") from None
+        raise RuntimeError(f"the kernel died in {watch.cell}: did it use too much memory, or leave Python?") from None
+    finally:
+        watch.stop()
     graded = {name for name, cell in _marked(notebook).items() if cell.metadata.nbgrader.grade}
-    return [
-        f"{name} {_fault(cell, seconds)}"
-        for name, cell in (
-            (cell.metadata.get("nbgrader", {}).get("grade_id", cell.id), cell) for cell in notebook.cells
-        )
-        if name not in graded and _fault(cell, seconds)
-    ]
+    faults = ((_name(cell), _fault(cell, notebook, seconds)) for cell in notebook.cells)
+    return [f"{name} {fault}" for name, fault in faults if fault and name not in graded]
 
 
-def _fault(cell: NotebookNode, seconds: int) -> str:
+class _Watch:
+    """Ends the kernel when a cell that was interrupted goes on: else it would be interrupted for ever."""
+
+    def __init__(self, client: Any, seconds: float) -> None:
+        self.client, self.seconds = client, seconds
+        self.cell, self.late, self.timer = "the first cell", False, threading.Timer(seconds, self.end)
+
+    def start(self, cell: NotebookNode, **_: Any) -> None:
+        self.cell, self.timer = _name(cell), threading.Timer(self.seconds, self.end)
+        self.timer.start()
+
+    def stop(self, **_: Any) -> None:
+        self.timer.cancel()
+
+    def end(self) -> None:
+        self.late = True
+        self.client.km.provisioner.process.kill()
+
+
+def _name(cell: NotebookNode) -> str:
+    name: str = cell.metadata.get("nbgrader", {}).get("grade_id", cell.id)
+    return name
+
+
+def _fault(cell: NotebookNode, notebook: NotebookNode, seconds: int) -> str:
     error = next((output for output in cell.get("outputs", []) if output.output_type == "error"), None)
     if error is None:
         return ""
     if error.ename == "KeyboardInterrupt":
         return f"was stopped: it took more than {seconds} seconds"
-    return f"raises {error.ename}: {error.evalue}"
+    text = re.sub(r" \(\d+\.py, line \d+\)$", "", error.evalue)  # a file that only the kernel knows
+    return f"raises {error.ename}: {text}".removesuffix(": ") + _line(error.traceback, notebook)
 
 
-def _tasks(notebook: NotebookNode, given: NotebookNode) -> list[Task]:
+def _line(traceback: list[str], notebook: NotebookNode) -> str:
+    """The innermost line of the notebook's code in a traceback."""
+    places = re.findall(r"Cell In\[(\d+)\], line (\d+)", ANSI.sub("", "\n".join(traceback)))
+    if not places:
+        return ""
+    count, number = map(int, places[-1])
+    cell = next(cell for cell in notebook.cells if cell.get("execution_count") == count)
+    return f" (line {number} of {_name(cell)}: `{cell.source.splitlines()[number - 1].strip()}`)"
+
+
+def _tasks(notebook: NotebookNode, given: NotebookNode, seconds: int) -> list[Task]:
     from nbgrader.utils import determine_grade
 
     own, tasks = _marked(notebook), []
@@ -158,14 +202,18 @@ def _tasks(notebook: NotebookNode, given: NotebookNode) -> list[Task]:
             answered = name in own and own[name].source != cell.source
             tasks.append(Task(name, title, f"{title}: {'answered' if answered else 'not answered yet'}", None, most))
             continue
-        points, said = (determine_grade(own[name])[0], _said(own[name])) if name in own else (0, "its check is missing")
+        points, said = 0, "its check is missing"
+        if name in own:
+            points, said = determine_grade(own[name])[0], _said(own[name], notebook, seconds)
         tasks.append(Task(name, title, said if said.startswith(title) else f"{title}: {said}", points, most))
     return tasks
 
 
-def _said(cell: NotebookNode) -> str:
+def _said(cell: NotebookNode, notebook: NotebookNode, seconds: int) -> str:
+    """What a check printed; cells have the names that they keep, not the numbers of this run."""
     printed = "".join(output.text for output in cell.outputs if output.output_type == "stream").strip()
-    return printed or _fault(cell, SECONDS)
+    names = {str(each.execution_count): _name(each) for each in notebook.cells if each.get("execution_count")}
+    return CELL.sub(lambda found: names.get(found[1], found[0]), printed) or _fault(cell, notebook, seconds)
 
 
 def _score(task: Task) -> str:

@@ -115,8 +115,8 @@ def _secret_lines(cell: NotebookNode) -> list[str]:
 
 
 def _visible_lines(cell: NotebookNode) -> list[str]:
-    secret = set(_secret_lines(cell))
-    return [line for line, hidden in _marked(cell) if not hidden and line not in secret]
+    whole = secrets(cell) == [cell.source]
+    return [] if whole else [line for line, hidden in _marked(cell) if not hidden]
 
 
 def _marked(cell: NotebookNode) -> Iterator[tuple[str, bool]]:
