@@ -100,7 +100,9 @@ def test_types_are_read_once_for_each_class(module, monkeypatch):
     assert len(reads) == 1
 
 
-@pytest.mark.parametrize("cls", [*dict.fromkeys(Schedule._kinds.values()), *Optimizer.__subclasses__()], ids=lambda c: c.__name__)
+@pytest.mark.parametrize(
+    "cls", [*dict.fromkeys(Schedule._kinds.values()), *Optimizer.__subclasses__()], ids=lambda c: c.__name__
+)
 def test_every_check_of_the_package_is_found(cls):
     found = {name for name, _ in _checks(cls)}
     declared = {
