@@ -173,7 +173,7 @@ def graded(course, handed_in, tmp_path_factory):
 @pytest.mark.parametrize(("student", "status", "score", "flags"), [
     ("right", "graded", "6", ""), ("packed", "graded", "6", ""), ("blank", "graded", "0", ""),
     ("wrong", "graded", "4", ""), ("dies", "graded", "4", "check-twice: crashed"),
-    ("hangs", "graded", "4", "check-twice: timed out"), ("spy", "graded", "6", ""), ("hostile", "graded", "6", ""),
+    ("hangs", "graded", "4", "timed out: no answer"), ("spy", "graded", "6", ""), ("hostile", "graded", "6", ""),
     ("twin_a", "needs review", "6", "the same answers as twin_b"),
     ("twin_b", "needs review", "6", "the same answers as twin_a"),
     ("stranger", "needs review", "6", "not on the roster"),

@@ -77,6 +77,7 @@ def test_a_fault_is_named_without_the_answer(got, message):
         ("return x", "it raises NameError: name 'x' is not defined (line 2 of student.py: `return x`)"),
         ("compile('f(', 'other.py', 'exec')", "it raises SyntaxError: '(' was never closed (line 1 of other.py"),
         ("raise ValueError(1000 * 'long ')", "it raises ValueError: long long"),
+        ("class E(Exception):\n    def __str__(self): return 1 / 0\nraise E", "it raises E: (line 4 of student.py"),
         ("raise NotImplementedError", UNSOLVED),
     ],
 )

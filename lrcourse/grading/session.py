@@ -59,10 +59,12 @@ class Session:
             "{}: {}".format(*_error(error)) if error else "",
         )
 
-    def call(self, name: str, args: tuple[Any, ...], kwargs: dict[str, Any], seconds: float, until: float) -> Any:
+    def call(
+        self, name: str, args: tuple[Any, ...], kwargs: dict[str, Any], seconds: float = 0, until: float = inf
+    ) -> Any:
         """What the student's function `name` returns, as plain data.
 
-        It may take until the moment `until`; `seconds` is how long that was when the first call was made.
+        It may take `seconds`, by default as long as a call may, and not longer than until the moment `until`.
 
         Raises: `NotImplementedError` or a `StudentError` if the function raises, `NameError` if there is none,
         `NotPlain` if an argument is not plain data.
@@ -71,7 +73,7 @@ class Session:
             "args": encode(args, self.limits, opaque=False),
             "kwargs": encode(kwargs, self.limits, opaque=False),
         }
-        answer = self._ask(seconds, until, do="call", name=name, **request)
+        answer = self._ask(seconds or self.limits.call_seconds, until, do="call", name=name, **request)
         if answer.get("missing"):
             raise NameError(f"there is no {name}")
         if error := answer.get("error"):

@@ -32,9 +32,12 @@ def placed(error: BaseException, check: str = "") -> str:
 
     `check`: the file name of the check's own code, which is not meant.
     """
-    text = error.msg if isinstance(error, SyntaxError) else str(error)
+    try:
+        text = error.msg if isinstance(error, SyntaxError) else str(error)
+    except Exception:  # an exception of the student's own, that cannot be printed
+        text = ""
     text = text if len(text) <= TEXT else text[:TEXT] + "…"
-    return text + _place(*found) if (found := _line(error, check)) else text
+    return (text + _place(*found)).strip() if (found := _line(error, check)) else text
 
 
 def _line(error: BaseException, check: str) -> tuple[str, int, str] | None:
@@ -44,7 +47,7 @@ def _line(error: BaseException, check: str) -> tuple[str, int, str] | None:
     found = None
     for frame, number in traceback.walk_tb(error.__traceback__):
         file = frame.f_code.co_filename
-        if file != check and not file.startswith(LIBRARIES) and (file[0] != "<" or file.startswith("<ipython")):
+        if file != check and not file.startswith(LIBRARIES) and (file[:1] != "<" or file.startswith("<ipython")):
             found = file, number, linecache.getline(file, number)
     return found
 
@@ -69,7 +72,8 @@ def _cell(file: str) -> str:
 
 def _missing(name: str) -> str:
     """Why a name that a check asks for does not exist."""
-    for number, source in reversed(list(enumerate(_shell().user_ns.get("In", []) if _shell() else []))):
+    cells = shell.user_ns.get("In", []) if (shell := _shell()) else []
+    for number, source in reversed(list(enumerate(cells))):
         if re.search(rf"^\s*(?:def|class)\s+{name}\b|^{name}\s*=", source, re.MULTILINE):
             try:
                 compile(source, "", "exec", ast.PyCF_ALLOW_TOP_LEVEL_AWAIT)
