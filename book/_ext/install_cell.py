@@ -98,6 +98,7 @@ def extras(wanted: set[str], brings: dict[str, set[str]]) -> list[str]:
     )
 
 
+@cache
 def offered(root: Path) -> dict[str, set[str]]:
     """The distributions that each extra of pyproject.toml brings, but for those that are made from others."""
     project = tomllib.loads((root / "pyproject.toml").read_text(encoding="utf-8"))["project"]

@@ -19,7 +19,10 @@ NAMED = "application/papermill.record/"  # an output that holds a result for the
 
 
 class Notebooks:
-    """The text of each page's cells, noted while pages are written, and put into notebooks when all of them are."""
+    """The text of each page's cells, noted while pages are written, and put into notebooks when all of them are.
+
+    To resolve a page once more for it would be simpler, but the list of its references grows each time.
+    """
 
     def __init__(self) -> None:
         self.texts: dict[str, dict[int, str]] = {}
@@ -43,10 +46,10 @@ class Notebooks:
             notebook, target = nbformat.read(root / name, as_version=4), site / FOLDER / name
             first = nbformat.v4.new_code_cell(source(notebook, root, repository), id="install")
             imports |= needs(notebook, root)
-            if page in self.texts:
+            if name == f"{page}.ipynb":
+                if page not in self.texts:  # it was written by an earlier build
+                    app.env.get_and_resolve_doctree(page, app.builder)
                 notebook.cells = plain(notebook, self.texts[page])
-            elif name == f"{page}.ipynb":  # the page is that of an earlier build
-                notebook.cells = nbformat.read(target, as_version=4).cells[1:]
             notebook.cells.insert(0, first)
             target.parent.mkdir(parents=True, exist_ok=True)
             target.write_text(nbformat.writes(notebook) + "\n", encoding="utf-8")
