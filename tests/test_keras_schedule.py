@@ -135,3 +135,11 @@ def test_a_schedule_with_a_function_trains_but_is_not_saved_as_data() -> None:
 def test_bad_input_names_argument_value_and_fix(arguments: tuple, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         KerasSchedule(*arguments)
+
+
+def test_no_type_is_asked_for_that_a_backend_lacks(monkeypatch):
+    """JAX has no 64-bit types unless it is told so, and warns where one is asked for."""
+    schedule, asked, cast = KerasSchedule(Cosine(0.1, 0.0, 4), steps=4), [], keras.ops.cast
+    monkeypatch.setattr(keras.ops, "cast", lambda x, dtype: asked.append(dtype) or cast(x, dtype))
+    assert float(schedule(0)) == pytest.approx(0.1)
+    assert asked and not [dtype for dtype in asked if "64" in str(dtype)]
