@@ -64,7 +64,8 @@ def join(site: Path, pages: Sequence[str], title: str) -> str:
         heading = article.select_one("h1")
         contents.append(f'<li><a href="#{_name(page)}">{heading.get_text() if heading else page}</a></li>')
         articles.append(f'<section class="print-page" id="{_name(page)}">{article}</section>')
-    used = dict.fromkeys(str(link["href"]).replace("../", "", 1)
+    # Without what stands behind "?": a page that was not written again may have another one.
+    used = dict.fromkeys(str(link["href"]).replace("../", "", 1).partition("?")[0]
                          for soup in soups.values() for link in soup.select('link[rel="stylesheet"]'))  # fmt: skip
     styles = "".join(f'<link rel="stylesheet" href="{address}">' for address in used)
     return f"""<!doctype html><html lang="en" data-theme="light" data-mode="light"><head><meta charset="utf-8">
