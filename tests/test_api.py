@@ -16,8 +16,8 @@ from api import public  # noqa: E402
 
 MODULES = re.findall(r"\{api\} ([\w.]+)", (ROOT / "book" / "api.md").read_text(encoding="utf-8"))
 TOOLS = {  # commands
-    "book", "cli", "doctor", "experiments", "figures", "glue", "grading", "labs", "notebooks", "offline", "pdf",
-    "recording", "records", "selfcheck", "wheelhouse",
+    "book", "cli", "doctor", "experiments", "extras", "figures", "glue", "grading", "kernels", "labs", "notebooks",
+    "offline", "pdf", "progress", "recording", "records", "selfcheck", "wheelhouse",
 }  # fmt: skip
 
 
