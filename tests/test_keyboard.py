@@ -98,7 +98,7 @@ def test_a_sidebar_on_a_phone_opens_and_closes(still, side):
     expect(toggle).to_be_focused()
 
 
-@pytest.mark.parametrize("menu", ["Launch", "Source", "Download"])
+@pytest.mark.parametrize("menu", ["Run", "Source", "Download"])
 def test_a_menu_of_the_page_opens_and_closes(still, menu):
     page = still("book/07-cyclical.html")
     toggle = page.locator(f"button.dropdown-toggle[aria-label^={menu}]")
