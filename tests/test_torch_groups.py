@@ -335,7 +335,8 @@ def test_a_list_needs_a_schedule_for_a_group_before_it_is_added():
 
 @pytest.mark.parametrize("given, message", [
     ({}, "schedule must be a Schedule for the new group, got None"),
-    ({"schedule": 0.1, "momentum": Constant(0.9)}, "schedule must be a Schedule or a list"),
+    ({"schedule": 0.1, "momentum": Constant(0.9)}, "schedule must be a schedule, got 0.1"),
+    ({"schedule": [Constant(0.1)], "momentum": Constant(0.9)}, "schedule must be a schedule, got"),
     ({"schedule": Constant(0.1)}, "momentum must be a Schedule for the new group, got None"),
     ({"schedule": Constant(0.1), "momentum": Constant(0.9)}, ""),
 ])  # fmt: skip

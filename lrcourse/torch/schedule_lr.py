@@ -8,6 +8,7 @@ from typing import Any
 import torch
 
 from ..schedules import Schedule
+from ..schedules.base import child
 from ..schedules.checks import bad, choice
 from . import groups
 from .groups import Group
@@ -131,7 +132,7 @@ class ScheduleLR(torch.optim.lr_scheduler.LRScheduler):
                 must = "left out, as it is no list" if given is not None else "a Schedule for the new group"
                 raise bad(name, given, must, "append to what was given as a list, and to that only")
             if given is not None:
-                PerGroup(name, given)
+                child(name, given)
         for _, given, table in tables:
             if table is not None and given is not None:
                 table.schedules.append(given)
