@@ -49,25 +49,29 @@ def build(root: Path) -> Path:
 
 
 def _build_pages(root: Path) -> int:
-    """Run Jupyter Book; returns its status. A bar shows how far it is, the log keeps what it says."""
+    """Run Jupyter Book; returns 0 if all is well. A bar shows how far it is, the log keeps what it says."""
     from . import progress
 
     jupyter_book = str(Path(sys.executable).with_name("jupyter-book"))
     command = [jupyter_book, "build", ".", "-W", "-n", "--keep-going", "--path-output", "."]
-    environment = {**os.environ, **ENVIRONMENT, "PYTHONUNBUFFERED": "1"}
+    # The page of the package's names imports Keras, for which TensorFlow would load for seconds and talk.
+    environment = {**os.environ, **ENVIRONMENT, "PYTHONUNBUFFERED": "1", "KERAS_BACKEND": "torch"}
+    executed_again = []  # with that environment: what the cache lacks must not be made up for in silence
     with (root / LOG).open("w", encoding="utf-8") as log, tempfile.TemporaryFile("w+", encoding="utf-8") as wrong:
         sphinx = subprocess.Popen(command, cwd=root, env=environment, text=True, stdout=subprocess.PIPE, stderr=wrong)
         with sphinx, progress.bar("building pages", 100, "%") as bar:
             for line in sphinx.stdout or ():
                 log.write(plain := COLOR.sub("", line))
+                if ": Executing notebook" in plain:
+                    executed_again.append(plain)
                 if found := re.match(r"(reading sources|writing output)\.\.\. \[ *(\d+)%\] (\S+)", plain):
                     bar.set_postfix_str(found[3], refresh=False)
                     bar.update((int(found[2]) + 100 * (found[1] == "writing output")) // 2 - bar.n)
         wrong.seek(0)
         warnings = COLOR.sub("", wrong.read())
         log.write(warnings)
-    print(warnings, end="", file=sys.stderr)
-    return sphinx.returncode
+    print(warnings, *executed_again, sep="", end="", file=sys.stderr)
+    return sphinx.returncode or len(executed_again)
 
 
 def pages_in_toc(root: Path) -> list[Path]:

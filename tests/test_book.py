@@ -108,6 +108,18 @@ def test_every_broken_reference_and_warning_is_named_and_fails_the_build_each_ti
         assert len(lines) == len(BROKEN) and "build finished with problems" in (small_book / book.LOG).read_text()
 
 
+def test_a_notebook_that_the_cache_lacks_is_named_and_fails_the_build(small_book, capfd, monkeypatch):
+    monkeypatch.setattr(book, "executed", lambda paths: [])
+    with pytest.raises(RuntimeError, match="errors or warnings"):
+        book.build(small_book)
+    assert re.search(r"/book/second\.ipynb: Executing notebook", capfd.readouterr().err)
+
+
+@pytest.mark.usefixtures("book")
+def test_no_library_talked_while_the_book_was_built():
+    assert re.findall(r"(?m)^(?:WARNING|I\d{4}|# \d{4}-).*", (ROOT / book.LOG).read_text()) == []
+
+
 def test_a_page_that_the_table_of_contents_forgets_is_an_error(small_book):
     (small_book / "book" / "lost.md").write_text("# Lost")
     with pytest.raises(RuntimeError, match=r"book/lost\.md"):
