@@ -6,7 +6,7 @@ from contextlib import ExitStack
 
 import pytest
 
-from lrcourse import progress
+from lrcourse.course import progress
 from lrcourse.determinism import ENVIRONMENT
 
 os.environ.update(ENVIRONMENT)  # before any test imports torch or starts a kernel

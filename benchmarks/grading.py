@@ -18,9 +18,9 @@ from pathlib import Path
 import nbformat
 import psutil
 
-from lrcourse.grading import lab, run
-from lrcourse.grading.bubblewrap import Bubblewrap, Unsafe
-from lrcourse.labs import answered, answers
+from lrcourse.course.grading import lab, run
+from lrcourse.course.grading.bubblewrap import Bubblewrap, Unsafe
+from lrcourse.course.labs import answered, answers
 
 ROOT = Path(__file__).parents[1]
 PER_SECOND, GROWTH, SANDBOX_SHARE = 1.0, 0.03, 0.05

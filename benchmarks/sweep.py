@@ -11,7 +11,7 @@ from collections import defaultdict
 
 from tqdm import tqdm
 
-from lrcourse.experiments import sweep_speed
+from lrcourse.course.experiments import sweep_speed
 
 GOALS = {"2-3-2, 64 settings, compiled": 1.0, "digits 64-128-10, 64 settings, compiled": 5.0}  # cost in plain runs
 MEASURED = ("cost", "faster", "against the loop")

@@ -13,7 +13,7 @@ from nbformat import NotebookNode
 from nbgrader import preprocessors
 from nbgrader.utils import determine_grade, is_grade
 
-from lrcourse import kernels, labs
+from lrcourse.course import kernels, labs
 from lrcourse.selfcheck import UNSOLVED
 
 HERE = Path(__file__).parent

@@ -8,7 +8,7 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import sync_playwright
 
-from lrcourse.book import BUILT, OUTPUT
+from lrcourse.course.book import BUILT, OUTPUT
 
 ROOT = Path(__file__).parents[1]
 HTML = ROOT / OUTPUT / "html"

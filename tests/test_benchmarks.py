@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from lrcourse.experiments import sweep_speed
+from lrcourse.course.experiments import sweep_speed
 
 SWEEP = Path(__file__).parents[1] / "benchmarks" / "sweep.py"
 DIGITS, LOOP, JAX = "digits 64-128-10, 64 settings, compiled", "2-3-2, 1 settings, auto", "2-3-2, 1 settings, jax"

@@ -7,8 +7,9 @@ import numpy as np
 import pytest
 import torch
 
-from lrcourse import Constant, Cosine, Exponential, Linear, OneCycle, notebooks, records
-from lrcourse.experiments import superconvergence
+from lrcourse import Constant, Cosine, Exponential, Linear, OneCycle, records
+from lrcourse.course import notebooks
+from lrcourse.course.experiments import superconvergence
 from lrcourse.intervals import paired_difference
 
 CHAPTER = Path(__file__).parents[1] / "book" / "11-one-cycle.ipynb"

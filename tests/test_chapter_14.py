@@ -9,9 +9,9 @@ import torch
 from torch import nn
 
 from lrcourse import Constant, records
+from lrcourse.course.experiments import comparison
+from lrcourse.course.experiments.comparison import ARMS, ARTICLE, MOMENTA, RATES, SCHEDULES, cell, schedule
 from lrcourse.data import glyphs
-from lrcourse.experiments import comparison
-from lrcourse.experiments.comparison import ARMS, ARTICLE, MOMENTA, RATES, SCHEDULES, cell, schedule
 from lrcourse.intervals import paired_difference
 from lrcourse.torch import VGG
 from lrcourse.torch.vgg import VGG16

@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 import torch
 
-from lrcourse import notebooks, records
-from lrcourse.experiments import heatmaps
+from lrcourse import records
+from lrcourse.course import notebooks
+from lrcourse.course.experiments import heatmaps
 from lrcourse.intervals import mean_interval, paired_difference
 
 CHAPTER = Path(__file__).parents[1] / "book" / "17-recipe.ipynb"

@@ -11,10 +11,11 @@ import numpy as np
 import pytest
 import torch
 
-from lrcourse import notebooks, records
-from lrcourse.cli import main
+from lrcourse import records
+from lrcourse.course import notebooks
+from lrcourse.course.cli import main
+from lrcourse.course.experiments.trainability import DIVERGED
 from lrcourse.data import moons
-from lrcourse.experiments.trainability import DIVERGED
 from lrcourse.sweep import config, watch
 from lrcourse.torch import LogicNet, train
 

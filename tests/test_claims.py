@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from lrcourse.notebooks import glued
+from lrcourse.course.notebooks import glued
 
 BOOK = Path(__file__).parents[1] / "book"
 sys.path.insert(0, str(BOOK / "_ext"))

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch.utils._pytree import tree_leaves
 
-from lrcourse.experiments import range_tests, sweep_speed, trainability
+from lrcourse.course.experiments import range_tests, sweep_speed, trainability
 
 
 class Stop(Exception):

@@ -372,7 +372,7 @@ def test_the_map_by_mouse_and_keys(explore):
 
 
 def test_the_map_says_what_was_recorded(explore):
-    from lrcourse.experiments.trainability import TILES
+    from lrcourse.course.experiments.trainability import TILES
 
     figure = explore("trainability")
     figure.get_by_role("slider").wait_for()
@@ -449,7 +449,7 @@ def test_the_page_is_right_about_range_tests(explore):
 
 
 def test_the_page_is_right_about_the_map(explore):
-    from lrcourse.experiments.trainability import DIVERGED
+    from lrcourse.course.experiments.trainability import DIVERGED
 
     runs = {run["name"]: run["results"] for run in explore().evaluate("lrcourse.records.trainability.runs")}
 

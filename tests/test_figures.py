@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from lrcourse import figures
-from lrcourse.cli import main
+from lrcourse.course import figures
+from lrcourse.course.cli import main
 
 CODE = """import matplotlib.pyplot as plt
 from lrcourse import plots
@@ -33,7 +33,7 @@ def book(tmp_path, monkeypatch):
     (tmp_path / "_toc.yml").write_text("format: jb-book\nroot: book/page\n", encoding="utf-8")
     (tmp_path / "_config.yml").write_text("title: Toy\n", encoding="utf-8")
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("lrcourse.cli._repository", lambda: tmp_path)
+    monkeypatch.setattr("lrcourse.course.cli._repository", lambda: tmp_path)
     return tmp_path
 
 

@@ -3,7 +3,7 @@
 import nbformat
 import pytest
 
-from lrcourse import notebooks
+from lrcourse.course import notebooks
 from lrcourse.glue import glue
 
 VALUES = ["'0.91 [0.89, 0.93]'", "42", "{'a': [1, 2]}", "np.float64(0.1)", "HTML('<b>x</b>')"]

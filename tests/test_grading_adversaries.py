@@ -25,10 +25,10 @@ import nbformat
 import pytest
 from nbformat.v4 import new_code_cell, new_output
 
-from lrcourse.grading import run
-from lrcourse.grading.bubblewrap import Bubblewrap, Unsafe
-from lrcourse.grading.judge import judge
-from lrcourse.grading.limits import Limits
+from lrcourse.course.grading import run
+from lrcourse.course.grading.bubblewrap import Bubblewrap, Unsafe
+from lrcourse.course.grading.judge import judge
+from lrcourse.course.grading.limits import Limits
 
 ROOT = Path(__file__).parents[1]
 SOURCE = nbformat.read(ROOT / "solutions" / "01-decay" / "01-decay.ipynb", as_version=4)
@@ -130,7 +130,7 @@ def current():
 
 CODEC = """
 import itertools, sys
-codec, driver = sys.modules["lrcourse.grading.codec"], sys.modules["lrcourse.grading.driver"]
+codec, driver = sys.modules["lrcourse.course.grading.codec"], sys.modules["lrcourse.course.grading.driver"]
 forged = itertools.cycle([
     {"array": ["|O", [1], "gASVIAAAAAAAAACMBXBvc2l4lIwGc3lzdGVtlJOUjAhlY2hvIGhpeJSFlFKULg=="]},
     {"array": ["<f8", [10**9, 10**9], ""]}, {"array": ["<f8", [-1], ""]}, {"array": ["f8,O", [0], ""]}, {"array": 5},
@@ -269,7 +269,7 @@ ATTACKS = {
     ),
     "patched kernel": Attack(
         wrong("import types\nshell = get_ipython()\nshell.user_ns['by_hand'] = 20\n"
-              "import sys; sys.modules['lrcourse.grading.driver']._described = lambda e: ['', '']"),
+              "import sys; sys.modules['lrcourse.course.grading.driver']._described = lambda e: ['', '']"),
         ONE_LOST, fault="too high",
     ),
     "patched numpy and builtins": Attack(

@@ -5,11 +5,11 @@ from pathlib import Path
 
 import pytest
 
-from lrcourse.grading.feedback import page
-from lrcourse.grading.gradebook import Entry
-from lrcourse.grading.lab import Lab
-from lrcourse.grading.outcome import Judgement, Part, TaskScore, TaskStatus
-from lrcourse.grading.record import Record
+from lrcourse.course.grading.feedback import page
+from lrcourse.course.grading.gradebook import Entry
+from lrcourse.course.grading.lab import Lab
+from lrcourse.course.grading.outcome import Judgement, Part, TaskScore, TaskStatus
+from lrcourse.course.grading.record import Record
 
 ROOT = Path(__file__).parents[1]
 LAB = Lab(ROOT / "solutions" / "01-decay" / "01-decay.ipynb")

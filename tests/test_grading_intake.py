@@ -12,9 +12,9 @@ import nbformat
 import pytest
 from nbformat.v4 import new_code_cell, new_notebook
 
-from lrcourse.grading import intake
-from lrcourse.grading.intake import Unreadable, cells_of, find, read
-from lrcourse.grading.lab import Lab
+from lrcourse.course.grading import intake
+from lrcourse.course.grading.intake import Unreadable, cells_of, find, read
+from lrcourse.course.grading.lab import Lab
 
 ROOT = Path(__file__).parents[1]
 LAB = Lab(ROOT / "solutions" / "01-decay" / "01-decay.ipynb")

@@ -8,10 +8,10 @@ import nbformat
 import pytest
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
-from lrcourse.grading.bubblewrap import Bubblewrap
-from lrcourse.grading.judge import judge
-from lrcourse.grading.limits import Limits
-from lrcourse.grading.texts import sanitized
+from lrcourse.course.grading.bubblewrap import Bubblewrap
+from lrcourse.course.grading.judge import judge
+from lrcourse.course.grading.limits import Limits
+from lrcourse.course.grading.texts import sanitized
 
 SETUP = "import numpy as np\nfrom lrcourse.selfcheck import Task\nSCALE = 10"
 CHECK = """

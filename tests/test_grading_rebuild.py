@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from lrcourse.grading import autograded
-from lrcourse.grading.intake import Cell
-from lrcourse.grading.lab import Lab, marked
-from lrcourse.grading.rebuild import rebuild
+from lrcourse.course.grading import autograded
+from lrcourse.course.grading.intake import Cell
+from lrcourse.course.grading.lab import Lab, marked
+from lrcourse.course.grading.rebuild import rebuild
 
 ROOT = Path(__file__).parents[1]
 LAB = Lab(ROOT / "solutions" / "01-decay" / "01-decay.ipynb")

@@ -24,12 +24,12 @@ import pytest
 from distributed import LocalCluster
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
-from lrcourse import cli
-from lrcourse.grading import gradebook, pool, run
-from lrcourse.grading.bubblewrap import Bubblewrap
-from lrcourse.grading.limits import Limits
-from lrcourse.grading.preflight import BrokenLab
-from lrcourse.labs import build
+from lrcourse.course import cli
+from lrcourse.course.grading import gradebook, pool, run
+from lrcourse.course.grading.bubblewrap import Bubblewrap
+from lrcourse.course.grading.limits import Limits
+from lrcourse.course.grading.preflight import BrokenLab
+from lrcourse.course.labs import build
 
 ROOT = Path(__file__).parents[1]
 LIMITS = Limits(cell_seconds=20, call_seconds=5, total_seconds=60)
@@ -138,7 +138,7 @@ def hashes(folder):
 def handed_in(course, tmp_path_factory):
     """A class of one of each kind."""
     folder = tmp_path_factory.mktemp("in")
-    ours = [ROOT / name for name in ("solutions", "labs", "tests", ".git", "lrcourse/grading")]
+    ours = [ROOT / name for name in ("solutions", "labs", "tests", ".git", "lrcourse/course/grading")]
     spy = SPY.replace("PATHS", repr([str(path) for path in (course.parent, *ours, "/etc/passwd")]))
     hostile = filled(course, DOUBLE + f"\nprint('''{PAYLOAD}''')", words=PAYLOAD)
     hostile.cells += [new_markdown_cell(PAYLOAD), nbformat.v4.new_raw_cell(PAYLOAD)]
@@ -242,9 +242,9 @@ GRADE = """
 import os, signal, sys, time
 from pathlib import Path
 import nbgrader.api, nbgrader.preprocessors, joblib
-from lrcourse.grading import run
-from lrcourse.grading.bubblewrap import Bubblewrap
-from lrcourse.grading.limits import Limits
+from lrcourse.course.grading import run
+from lrcourse.course.grading.bubblewrap import Bubblewrap
+from lrcourse.course.grading.limits import Limits
 course, submissions = map(Path, sys.argv[1:3])
 for line in sys.stdin:
     seconds, output = line.split()

@@ -15,13 +15,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from lrcourse.grading import bubblewrap, sandbox
-from lrcourse.grading.bubblewrap import Bubblewrap, Unsafe
-from lrcourse.grading.codec import HEADER, NotPlain, Opaque, decode, encode, pack, unpack
-from lrcourse.grading.container import Container
-from lrcourse.grading.limits import Limits
-from lrcourse.grading.sandbox import NoSandbox
-from lrcourse.grading.session import Lost, Session
+from lrcourse.course.grading import bubblewrap, sandbox
+from lrcourse.course.grading.bubblewrap import Bubblewrap, Unsafe
+from lrcourse.course.grading.codec import HEADER, NotPlain, Opaque, decode, encode, pack, unpack
+from lrcourse.course.grading.container import Container
+from lrcourse.course.grading.limits import Limits
+from lrcourse.course.grading.sandbox import NoSandbox
+from lrcourse.course.grading.session import Lost, Session
 
 LIMITS = Limits(items=1000, depth=8, answer=10_000, text=100)
 SETUP = "import numpy as np"
@@ -186,7 +186,7 @@ def test_root_grades_as_nobody_and_others_as_themselves():
     owners = set()
     for command in Path("/proc").glob("[0-9]*/cmdline"):
         with contextlib.suppress(FileNotFoundError, ProcessLookupError):  # another process may end meanwhile
-            if b"lrcourse.grading.warm" in command.read_bytes():
+            if b"lrcourse.course.grading.warm" in command.read_bytes():
                 owners.add(command.stat().st_uid)
     assert owners - {0} == {user}
     assert session.run("open('/proc/self/uid_map').read().split()[1]").text.strip() == f"'{user}'"
@@ -311,9 +311,9 @@ def test_nothing_survives_the_grader(tmp_path):
     """A grader that is killed takes its sandboxes with it."""
     code = """
 import time
-from lrcourse.grading.bubblewrap import Bubblewrap
-from lrcourse.grading.limits import Limits
-from lrcourse.grading.session import Session
+from lrcourse.course.grading.bubblewrap import Bubblewrap
+from lrcourse.course.grading.limits import Limits
+from lrcourse.course.grading.session import Session
 session = Session(Bubblewrap(), "", Limits(), 60)
 session.run("import ctypes; ctypes.CDLL(None).prctl(15, b'lr-orphan', 0, 0, 0)")
 print("up", flush=True)

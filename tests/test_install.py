@@ -19,7 +19,7 @@ from markdown_it import MarkdownIt
 from setuptools import build_meta
 
 import lrcourse
-from lrcourse import cli
+from lrcourse.course import cli
 from lrcourse.extras import extra
 
 ROOT = Path(__file__).parents[1]
@@ -93,7 +93,7 @@ grade . --lab 1 --dry-run
 
 TRY_ALL = """
 import contextlib, io, json, sys
-from lrcourse.cli import main
+from lrcourse.course.cli import main
 for command in json.load(sys.stdin):
     said, wrong = io.StringIO(), io.StringIO()
     with contextlib.redirect_stdout(said), contextlib.redirect_stderr(wrong):
@@ -200,13 +200,15 @@ def test_the_source_distribution_holds_the_package_and_what_describes_it_and_not
         packed = {each.name.partition("/")[2] for each in file.getmembers() if each.isfile()}
     installed = {name for name in zipfile.ZipFile(wheel).namelist() if name.startswith("lrcourse/")}
     assert {name for name in packed if name.startswith("lrcourse/")} == installed
-    assert {"lrcourse/py.typed", "lrcourse/__main__.py", "lrcourse/grading/syscalls.py"} <= installed
+    assert {"lrcourse/py.typed", "lrcourse/__main__.py", "lrcourse/course/grading/syscalls.py"} <= installed
     assert {name for name in packed - installed if "egg-info" not in name} == {
         "CHANGELOG.md", "CITATION.cff", "LICENSE", "MANIFEST.in", "PKG-INFO", "README.md", "pyproject.toml", "setup.cfg"
     }  # fmt: skip
 
 
-@pytest.mark.parametrize("command", [["-m", "lrcourse"], ["-c", "from lrcourse.cli import main; main()"]], ids=str)
+@pytest.mark.parametrize(
+    "command", [["-m", "lrcourse"], ["-c", "from lrcourse.course.cli import main; main()"]], ids=str
+)
 def test_the_command_says_its_version_which_stands_in_one_place(numpy_only, built, tmp_path, command):
     assert numpy_only(*command, "--version", cwd=tmp_path).stdout == f"lrcourse {lrcourse.__version__}\n"
     assert built[0].name == f"lrcourse-{lrcourse.__version__}-py3-none-any.whl"

@@ -12,8 +12,8 @@ import pytest
 from nbformat import NotebookNode
 from nbgrader.utils import is_grade, is_solution
 
-from lrcourse import labs
-from lrcourse.labs.release import _marked
+from lrcourse.course import labs
+from lrcourse.course.labs.release import _marked
 
 ROOT = Path(__file__).parent.parent
 SOURCES = labs.sources(ROOT)

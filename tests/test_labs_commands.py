@@ -12,10 +12,10 @@ from pathlib import Path
 import nbformat
 import pytest
 
-from lrcourse import labs
-from lrcourse.cli import main
-from lrcourse.labs.release import MARKER, secrets
-from lrcourse.labs.submit import code
+from lrcourse.course import labs
+from lrcourse.course.cli import main
+from lrcourse.course.labs.release import MARKER, secrets
+from lrcourse.course.labs.submit import code
 
 ROOT = Path(__file__).parents[1]
 SOURCE = labs.sources(ROOT)[0]
@@ -113,7 +113,7 @@ def test_check_names_the_cell_the_line_and_the_cause(student, capsys):
 
 
 def test_a_cell_that_cannot_be_stopped_ends_the_check_and_is_handed_in_all_the_same(student, capsys, monkeypatch):
-    monkeypatch.setattr(sys.modules["lrcourse.labs.check"], "GRACE", 1)
+    monkeypatch.setattr(sys.modules["lrcourse.course.labs.check"], "GRACE", 1)
     main(["labs", "start", "1", "--no-open"])
     mine = student / "my-labs" / "01-decay.ipynb"
     notebook = nbformat.read(mine, as_version=4)
@@ -178,7 +178,7 @@ def test_the_edition_gives_nothing_away_is_the_same_each_time_and_works_alone(re
     assert not any(MARKER.search(text) for path, text in texts.items() if path.suffix != ".py")
     assert ".[student]" in (edition / "environment.yml").read_text()
 
-    run = "import sys; from lrcourse.cli import main; sys.exit(main(sys.argv[1:]))"
+    run = "import sys; from lrcourse.course.cli import main; sys.exit(main(sys.argv[1:]))"
 
     def lrcourse(*arguments):
         return subprocess.run([sys.executable, "-c", run, *arguments], cwd=edition, text=True, capture_output=True,

@@ -15,9 +15,9 @@ import pytest
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 from PIL import Image
 
-from lrcourse import cli, kernels, notebooks
+from lrcourse.course import cli, kernels, notebooks
+from lrcourse.course.notebooks import NotebookError
 from lrcourse.determinism import ENVIRONMENT
-from lrcourse.notebooks import NotebookError
 
 ROOT = Path(__file__).parents[1]
 

@@ -8,7 +8,7 @@ from urllib.parse import unquote, urldefrag, urlparse
 import pytest
 from fontTools.ttLib import TTFont
 
-from lrcourse.book import OUTPUT
+from lrcourse.course.book import OUTPUT
 
 ROOT = Path(__file__).parents[1]
 HTML = ROOT / OUTPUT / "html"

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from lrcourse import progress
+from lrcourse.course import progress
 
 ROOT = Path(__file__).parents[1]
 

@@ -19,9 +19,9 @@ from mdit_py_plugins.dollarmath import dollarmath_plugin
 from myst_parser.docutils_ import Parser
 
 import lrcourse
-from lrcourse.grading.intake import Cell
-from lrcourse.grading.lab import Lab
-from lrcourse.grading.rebuild import rebuild
+from lrcourse.course.grading.intake import Cell
+from lrcourse.course.grading.lab import Lab
+from lrcourse.course.grading.rebuild import rebuild
 
 ROOT = Path(__file__).parents[1]
 CONFIG = yaml.safe_load((ROOT / "_config.yml").read_text(encoding="utf-8"))

@@ -13,8 +13,9 @@ from types import SimpleNamespace
 import nbformat
 import pytest
 
-from lrcourse import cli, experiments, recording, records
-from lrcourse.experiments import gpu_speed, labs, superconvergence
+from lrcourse import records
+from lrcourse.course import cli, experiments, recording
+from lrcourse.course.experiments import gpu_speed, labs, superconvergence
 
 ROOT = Path(__file__).parents[1]
 STORED = records.every()
@@ -160,7 +161,7 @@ def test_a_copy_without_a_history_is_told_its_commit(toy, tmp_path, monkeypatch)
 
 
 def test_the_hash_of_the_sources_is_the_same_with_the_syntax_tree_of_python_3_12(monkeypatch):
-    sources = ["recording.py", "experiments/heatmaps.py"]
+    sources = ["course/recording.py", "course/experiments/heatmaps.py"]
     before, parse = recording.sources_hash(sources), ast.parse
 
     def parsed(*given):
@@ -231,7 +232,7 @@ def test_every_record_that_a_page_shows_is_there_and_the_page_of_records_lists_a
 @pytest.mark.parametrize("name", experiments.names())
 def test_every_experiment_names_sources_that_exist_its_own_among_them(name):
     sources = experiments.find(name).SOURCES
-    assert f"experiments/{name}.py" in sources
+    assert f"course/experiments/{name}.py" in sources
     assert all((ROOT / "lrcourse" / source).exists() for source in sources)
 
 

@@ -16,7 +16,7 @@ from pathlib import Path
 import nbformat
 import pytest
 
-from lrcourse import kernels
+from lrcourse.course import kernels
 from lrcourse.determinism import ENVIRONMENT
 
 ROOT = Path(__file__).parents[1]

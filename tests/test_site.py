@@ -10,8 +10,8 @@ from xml.etree import ElementTree
 import pytest
 import yaml
 
-from lrcourse import offline, pdf
-from lrcourse.book import pages_in_toc
+from lrcourse.course import offline, pdf
+from lrcourse.course.book import pages_in_toc
 
 ROOT = Path(__file__).parents[1]
 CONFIG = yaml.safe_load((ROOT / "_config.yml").read_text(encoding="utf-8"))

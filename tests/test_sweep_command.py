@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from lrcourse import Cosine
-from lrcourse.cli import main
+from lrcourse.course.cli import main
 from lrcourse.data import moons
 from lrcourse.sweep import grid, sweep
 from lrcourse.torch import LogicNet

@@ -8,7 +8,7 @@ from pathlib import Path
 import nbformat
 import pytest
 
-from lrcourse import notebooks
+from lrcourse.course import notebooks
 
 ROOT = Path(__file__).parents[1]
 CHAPTERS = [path for path in notebooks.find(ROOT) if path.parent.name == "book" and path.name[0].isdigit()]

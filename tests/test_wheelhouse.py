@@ -9,7 +9,7 @@ from types import SimpleNamespace
 import pytest
 import torch
 
-from lrcourse import doctor, wheelhouse
+from lrcourse.course import doctor, wheelhouse
 
 CONSTRAINTS = Path(__file__).parents[1] / "constraints.txt"
 

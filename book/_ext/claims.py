@@ -24,7 +24,7 @@ from myst_parser.mdit_to_docutils.base import default_slugify
 from sphinx.application import Sphinx
 from sphinx.util.docutils import SphinxDirective
 
-from lrcourse.notebooks import glued, numbers
+from lrcourse.course.notebooks import glued, numbers
 
 VERDICTS = {
     "holds": ("Holds", "As stated, in what we ran."),

@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
 from lrcourse import Cosine, Cyclic, OneCycle, Step, plots
-from lrcourse.experiments.trainability import DIVERGED
+from lrcourse.course.experiments.trainability import DIVERGED
 from lrcourse.optimizers import SGD
 from lrcourse.surfaces import Ravine, descend
 

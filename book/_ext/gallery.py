@@ -11,7 +11,7 @@ from quiz import tag
 from sphinx.application import Sphinx
 from sphinx.util.docutils import SphinxDirective
 
-from lrcourse.figures import Figure, cells, find, picture
+from lrcourse.course.figures import Figure, cells, find, picture
 
 WIDTH = 400  # pixels: a hundred pictures on one page
 

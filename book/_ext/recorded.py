@@ -13,8 +13,9 @@ from docutils import nodes
 from sphinx.application import Sphinx
 from sphinx.util.docutils import SphinxDirective
 
-from lrcourse import experiments, recording, records
-from lrcourse.experiments import gpu_speed, labs
+from lrcourse import records
+from lrcourse.course import experiments, recording
+from lrcourse.course.experiments import gpu_speed, labs
 from lrcourse.intervals import paired_difference
 from lrcourse.records import Record
 

@@ -1,4 +1,4 @@
-"""Results of long experiments, with where they come from. `lrcourse records run` writes them (`lrcourse.recording`).
+"""Results of long experiments, with where they come from. `lrcourse records run` writes them.
 
 >>> read("superconvergence", "small").seeds
 [0, 1, 2, 3, 4]

@@ -2,7 +2,7 @@
 (() => {
 const lrcourse = (window.lrcourse ??= {});
 const { html, format, gestures, Plot, spoken, explorers } = lrcourse;
-const DIVERGED = 40000; // see lrcourse/experiments/trainability.py
+const DIVERGED = 40000; // see lrcourse/course/experiments/trainability.py
 // cividis, in eight steps
 const COLORS = ["#00224e", "#1a386f", "#434e6c", "#62656f", "#7f7c75", "#9f9571", "#c2b060", "#fee838"].map((hex) =>
   [1, 3, 5].map((i) => parseInt(hex.slice(i, i + 2), 16)));

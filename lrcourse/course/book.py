@@ -1,0 +1,132 @@
+"""Build the book: execute what changed, in parallel, into the cache that the build then reads."""
+
+import hashlib
+import math
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+from ..determinism import ENVIRONMENT
+from .notebooks import COLOR, executed
+
+OUTPUT = Path("_build")
+CACHE = OUTPUT / ".jupyter_cache"
+LOG = OUTPUT / "sphinx.log"
+PAGES = OUTPUT / ".doctrees"  # as Sphinx remembers them
+SECONDS = 30  # what a chapter takes on one of two cores, for a first estimate
+BUILT = OUTPUT / ".built"  # its time is that of the last build without errors, also when no page had changed
+
+
+def build(root: Path) -> Path:
+    """Execute and build the book of the repository `root`; returns its first page.
+
+    Raises: `NotebookError` if a cell fails; `RuntimeError` for an orphan page or any warning of the build.
+    """
+    started = time.monotonic()
+    pages = pages_in_toc(root)
+    if orphans := sorted(set(all_pages(root)) - set(pages)):
+        raise RuntimeError(f"pages that _toc.yml does not name: {', '.join(map(str, orphans))}: add or delete them")
+    count = execute(root, [page for page in pages if page.suffix == ".ipynb"])
+    if _build_pages(root):
+        # Sphinx remembers pages it has read and would not repeat their warnings: a failed build must start afresh.
+        shutil.rmtree(root / PAGES, ignore_errors=True)
+        raise RuntimeError(
+            f"the book has errors or warnings: they stand above, each with its page and line; all of the log: {LOG}"
+        )
+    (root / BUILT).touch()
+    first = (root / OUTPUT / "html" / "index.html").resolve()
+    print(
+        f"executed {count} notebooks, built {len(pages)} pages in {time.monotonic() - started:.0f} s\nopen file://{first}"
+    )
+    return first
+
+
+def _build_pages(root: Path) -> int:
+    """Run Jupyter Book; returns 0 if all is well. A bar shows how far it is, the log keeps what it says."""
+    from . import progress
+
+    jupyter_book = str(Path(sys.executable).with_name("jupyter-book"))
+    command = [jupyter_book, "build", ".", "-W", "-n", "--keep-going", "--path-output", "."]
+    # The page of the package's names imports Keras, for which TensorFlow would load for seconds and talk.
+    environment = {**os.environ, **ENVIRONMENT, "PYTHONUNBUFFERED": "1", "KERAS_BACKEND": "torch"}
+    executed_again = []  # with that environment: what the cache lacks must not be made up for in silence
+    with (root / LOG).open("w", encoding="utf-8") as log, tempfile.TemporaryFile("w+", encoding="utf-8") as wrong:
+        sphinx = subprocess.Popen(command, cwd=root, env=environment, text=True, stdout=subprocess.PIPE, stderr=wrong)
+        with sphinx, progress.bar("building pages", 100, "%") as bar:
+            for line in sphinx.stdout or ():
+                log.write(plain := COLOR.sub("", line))
+                if ": Executing notebook" in plain:
+                    executed_again.append(plain)
+                if found := re.match(r"(reading sources|writing output)\.\.\. \[ *(\d+)%\] (\S+)", plain):
+                    bar.set_postfix_str(found[3], refresh=False)
+                    bar.update((int(found[2]) + 100 * (found[1] == "writing output")) // 2 - bar.n)
+        wrong.seek(0)
+        warnings = COLOR.sub("", wrong.read())
+        log.write(warnings)
+    print(warnings, *executed_again, sep="", end="", file=sys.stderr)
+    return sphinx.returncode or len(executed_again)
+
+
+def pages_in_toc(root: Path) -> list[Path]:
+    """The sources of all pages that _toc.yml names, relative to `root`."""
+    from sphinx_external_toc.parsing import parse_toc_yaml
+
+    named = [Path(name) for name in parse_toc_yaml(root / "_toc.yml")]
+    return [next(name.with_name(name.name + end) for end in (".md", ".ipynb") if (root / f"{name}{end}").exists())
+            for name in named]  # fmt: skip
+
+
+def all_pages(root: Path) -> list[Path]:
+    """Every page source below book/, relative to `root`."""
+    found = [path.relative_to(root) for end in ("md", "ipynb") for path in (root / "book").rglob(f"*.{end}")]
+    return [path for path in found if not any(part.startswith(("_", ".")) for part in path.parts)]
+
+
+def execute(root: Path, notebooks: list[Path]) -> int:
+    """Execute the notebooks that the cache does not hold yet; returns how many that were.
+
+    The cache knows a notebook by its code cells. It cannot see the code that they import, so it is emptied when
+    the package or the pins changed.
+    """
+    import joblib
+    from jupyter_cache import get_cache
+    from jupyter_cache.base import CacheBundleIn
+
+    cache_folder, stamp = root / CACHE, root / CACHE / "made-with.sha256"
+    if not stamp.exists() or stamp.read_text() != sources_hash(root):
+        shutil.rmtree(cache_folder, ignore_errors=True)
+        cache_folder.mkdir(parents=True)
+        stamp.write_text(sources_hash(root))
+    os.environ.update(ENVIRONMENT)  # the kernels inherit it
+    cache = get_cache(cache_folder)
+    for record in cache.list_project_records():
+        cache.remove_nb_from_project(record.pk)
+    for path in notebooks:
+        cache.add_nb_to_project(str(root.resolve() / path))
+    waiting = [Path(each.uri) for each in cache.list_unexecuted()]
+    if waiting:
+        minutes = math.ceil(len(waiting) * SECONDS / joblib.cpu_count() / 60)
+        print(f"executing {len(waiting)} of {len(notebooks)} notebooks: about {minutes} min", flush=True)
+        for path, notebook, seconds in executed(waiting):
+            bundle = CacheBundleIn(notebook, str(path), data={"execution_seconds": seconds})
+            cache.cache_notebook_bundle(bundle, check_validity=False, overwrite=True)
+            # Sphinx reads a page again when its source has changed, and would keep the old outputs of this one.
+            (root / PAGES / path.relative_to(root.resolve())).with_suffix(".doctree").unlink(missing_ok=True)
+    return len(waiting)
+
+
+def sources_hash(root: Path) -> str:
+    """A hash of everything that a chapter's outputs depend on besides its own cells."""
+    digest = hashlib.sha256()
+    package = root / "lrcourse"
+    # Of the course's machinery, chapters import the experiments only.
+    within = [path.relative_to(package) for path in sorted(package.rglob("*.py"))]
+    sources = [package / each for each in within if each.parts[0] != "course" or each.parts[1] == "experiments"]
+    for path in [*sources, *sorted((package / "records").glob("*.json")), root / "constraints.txt"]:
+        digest.update(str(path.relative_to(root)).encode() + b"\0" + path.read_bytes())
+    return digest.hexdigest()

@@ -1,0 +1,227 @@
+"""Sandboxes by bubblewrap, entered by forks of a process that has the lab's imports behind it (see `warm`)."""
+
+import atexit
+import functools
+import json
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import tempfile
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from ...determinism import ENVIRONMENT
+from .limits import Limits
+from .sandbox import NoSandbox, Process
+
+LIBRARIES = ["/lib", "/lib32", "/lib64", "/usr/lib", "/usr/lib32", "/usr/lib64"]
+DEVICES = ["/dev/null", "/dev/zero", "/dev/full", "/dev/random", "/dev/urandom"]
+NOBODY = 65534
+HOME = "/tmp"
+WALLS = [
+    "--unshare-all", "--unshare-user", "--disable-userns", "--die-with-parent", "--new-session", "--cap-drop", "ALL",
+    "--clearenv",
+]  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Bubblewrap:
+    """Namespaces of Linux, without root. `devices`: what else of /dev the sandbox shows, such as a GPU's files."""
+
+    devices: tuple[str, ...] = ()
+    name = "bubblewrap"
+
+    def available(self) -> str | None:
+        """Why it cannot be used here; None if it can."""
+        return _fault(self)
+
+    def start(self, setup: str, limits: Limits) -> Process:
+        """A new sandbox. Raises: `NoSandbox` if it cannot be built."""
+        return _warm(setup, _prefix()).start(limits, self.command(limits))
+
+    def command(self, limits: Limits) -> list[str]:
+        """The command that builds an empty sandbox and keeps it until its standard input closes."""
+        cat = _program("cat")
+        return [
+            _program("bwrap"), *WALLS, *_in_memory(HOME, limits), *_view(cat),
+            "--size", "4096", "--tmpfs", str(Path(__file__).parent),
+            "--proc", "/proc", "--size", "4096", "--tmpfs", "/dev",
+            *(part for device in (*DEVICES, *self.devices) for part in ("--dev-bind", device, device)),
+            *_in_memory("/dev/shm", limits),
+            *(part for place in (str(Path(__file__).parent), "/dev", "/") for part in ("--remount-ro", place)),
+            "--chdir", HOME, "--info-fd", "INFO_FD", "--", cat,
+        ]  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Unsafe:
+    """No sandbox: a submission can read, change and send away whatever the user who grades can."""
+
+    name = "none (unsafe)"
+
+    def available(self) -> str | None:
+        """Nothing hinders it."""
+        return None
+
+    def start(self, setup: str, limits: Limits) -> Process:
+        """A new process without walls."""
+        return _warm(setup, ()).start(limits, [])
+
+
+class Warm:
+    """A process with a lab's setup behind it, from which sessions are forked."""
+
+    def __init__(self, setup: str, prefix: tuple[str, ...]) -> None:
+        self.setup, self.prefix = setup, prefix
+        self.control: socket.socket | None = None
+
+    def start(self, limits: Limits, command: list[str]) -> Process:
+        """A fork, in a sandbox of its own that `command` builds. Raises: `NoSandbox`."""
+        order = json.dumps({"do": "start", "limits": asdict(limits), "bubblewrap": command}).encode()
+        ours, theirs = socket.socketpair()
+        with theirs:
+            try:
+                reply = self._ask(order, theirs)
+            except ConnectionError:  # it died: a new one
+                self.close()
+                reply = self._ask(order, theirs)
+        if fault := reply.get("error"):
+            ours.close()
+            raise NoSandbox(fault)
+        return Process(ours, functools.partial(self._end, reply["pid"]))
+
+    def _ask(self, order: bytes, channel: socket.socket) -> dict[str, Any]:
+        self.open()
+        assert self.control
+        socket.send_fds(self.control, [order], [channel.fileno()])
+        return self._reply()
+
+    def _end(self, pid: int, grace: float) -> str:
+        if not self.control:
+            return ""
+        try:
+            self.control.send(json.dumps({"do": "end", "pid": pid, "grace": grace}).encode())
+            return str(self._reply()["end"])
+        except ConnectionError:  # its sandboxes ended with it
+            return ""
+
+    def _reply(self) -> dict[str, Any]:
+        assert self.control
+        text = self.control.recv(1 << 20)
+        if not text:
+            raise ConnectionError("the process that starts the sandboxes died")
+        reply: dict[str, Any] = json.loads(text)
+        return reply
+
+    def open(self) -> None:
+        """Start the process, if it does not run yet. Raises: `NoSandbox`, `RuntimeError` if the setup cell fails."""
+        if self.control:
+            return
+        self.home = tempfile.TemporaryDirectory(prefix="lrcourse-")
+        self.control, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        with tempfile.TemporaryFile() as errors:
+            self.process = subprocess.Popen(
+                [*self.prefix, sys.executable, "-s", "-P", "-m", f"{__package__}.warm"],
+                stdin=theirs.fileno(), stdout=errors, stderr=errors, start_new_session=True,
+                env=_environment(self.home.name, bool(self.prefix)),
+            )  # fmt: skip
+            theirs.close()
+            try:
+                self.control.send(json.dumps({"setup": self.setup}).encode())
+                reply = self._reply()
+            except OSError as error:
+                reply = {"error": str(error)}
+            if fault := reply.get("error"):
+                self.close()
+                errors.seek(0)
+                raise NoSandbox(f"{fault}\n{errors.read()[-2000:].decode(errors='replace')}".strip())
+        atexit.register(self.close)
+
+    def close(self) -> None:
+        """End the process, its sandboxes with it."""
+        if self.control:
+            self.control.close()
+            self.control = None
+            try:
+                self.process.wait(10)
+            except subprocess.TimeoutExpired:
+                self.process.kill()
+                self.process.wait()
+            self.home.cleanup()
+
+
+_warm = functools.lru_cache(maxsize=4)(Warm)
+
+
+@functools.lru_cache
+def _fault(sandbox: Bubblewrap) -> str | None:
+    """Try it for real: the answer of a small program from inside is the only proof."""
+    if sys.platform != "linux":
+        return "it needs Linux"
+    if not shutil.which("bwrap"):
+        return "not installed"
+    try:
+        warm = Warm("", _prefix())
+        warm.start(Limits(), sandbox.command(Limits())).end()
+        warm.close()
+    except NoSandbox as error:
+        return str(error)
+    return None
+
+
+def _program(name: str) -> str:
+    return os.path.realpath(shutil.which(name) or name)
+
+
+def _view(*programs: str) -> list[str]:
+    """Read-only: the libraries of the system, the interpreter, the environment, this package and some programs."""
+    shown = [*LIBRARIES, "/etc/ld.so.cache", *map(str, _python()), *programs]
+    parents = sorted({str(parent) for path in shown for parent in Path(path).parents} - {"/"})
+    view = [part for parent in parents for part in ("--perms", "0755", "--dir", parent)]  # else nobody cannot pass
+    for path in dict.fromkeys(shown):
+        if os.path.islink(path):
+            view += ["--symlink", os.readlink(path), path]
+        elif os.path.exists(path):
+            view += ["--ro-bind", path, path]
+    return view
+
+
+def _in_memory(place: str, limits: Limits) -> tuple[str, ...]:
+    """A writable folder. HOME comes before the view: what is shown may lie below it."""
+    return ("--size", str(limits.disk), "--tmpfs", place)
+
+
+def _python() -> list[Path]:
+    base = Path(sys.base_prefix)
+    # A system's interpreter shares /usr with everything else: its library is shown already.
+    interpreter = [base] if base != Path("/usr") else [Path(os.path.realpath(sys.executable))]
+    environment = [Path(sys.prefix)] if sys.prefix != sys.base_prefix else []
+    return [*interpreter, *environment, Path(__file__).parents[2]]
+
+
+def _prefix() -> tuple[str, ...]:
+    """For root: what turns the warm process into one of nobody's, who sees no more than a sandbox does.
+
+    The kernel does not count the processes of root, and nobody cannot enter root's folders.
+    """
+    if os.getuid() != 0:
+        return ()
+    programs = [_program(name) for name in ("bwrap", "setpriv", "cat")]
+    return (
+        _program("bwrap"), "--perms", "1777", "--tmpfs", HOME, *_view(*programs),
+        "--bind", "/proc", "/proc", "--dev", "/dev", "--chdir", "/", "--",
+        _program("setpriv"), f"--reuid={NOBODY}", f"--regid={NOBODY}", "--clear-groups", "--inh-caps=-all", "--",
+    )  # fmt: skip
+
+
+def _environment(home: str, nobody: bool) -> dict[str, str]:
+    """What a notebook's process knows: nothing of the user who grades."""
+    places = {"MPLCONFIGDIR": home, "IPYTHONDIR": home} if not nobody else {}
+    return ENVIRONMENT | {
+        "HOME": HOME, "TMPDIR": HOME, "USER": "student", "LANG": "C.UTF-8", "PATH": "/usr/bin:/bin",
+        "MPLBACKEND": "agg", "MPLCONFIGDIR": f"{HOME}/matplotlib", "IPYTHONDIR": f"{HOME}/ipython",
+        "PYTHONDONTWRITEBYTECODE": "1",
+    } | places  # fmt: skip

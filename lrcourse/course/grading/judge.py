@@ -1,0 +1,428 @@
+"""The judge: the instructor's checks run here, the student's code in a sandbox, and only plain data passes between.
+
+A check cell is run one statement after the other, in a namespace in which every name that the instructor's cells do
+not define is a call into the sandbox. Points and faults are read from the `Task` objects themselves.
+
+What a student is shown never comes from a process that has seen a hidden input. So after the judging there is, where
+something is to be shown, a second run that makes visible checks alone, and only those that found a fault.
+"""
+
+import ast
+import builtins
+import contextlib
+import io
+import random
+import time
+import warnings
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from functools import lru_cache
+from math import inf
+from types import CodeType
+from typing import Any
+
+import numpy as np
+from nbformat import NotebookNode
+from numpy.typing import ArrayLike
+
+from ...selfcheck import UNSOLVED, Task
+from .limits import Limits
+from .outcome import Judgement, Part, TaskScore, TaskStatus
+from .sandbox import Sandbox
+from .session import Lost, Ran, Session
+from .texts import sanitized
+
+HIDDEN = "the hidden tests, which repeat this check with other inputs, find a fault"
+LOST = {
+    TaskStatus.CRASHED: "the answer ended the process that ran it, or sent back what no check can read",
+    TaskStatus.TIMED_OUT: "the answer took too long",
+}
+LESS = 4  # part of the time that the parts of a task have, once one of them was stopped
+MOODY = "the function does not give the same answers each time"
+
+
+def judge(notebook: NotebookNode, sandbox: Sandbox, limits: Limits | None = None) -> Judgement:
+    """Judge a notebook: the instructor's cells with hidden tests, and the student's answers.
+
+    Two judgings of one notebook are equal, as far as the student's code is deterministic and keeps off the limits.
+
+    Raises: `NoSandbox` if a sandbox cannot be started.
+    """
+    limits = limits or Limits()
+    full = _Run(notebook, sandbox, limits, hidden_too=True).finish()
+    clean = full
+    if full.has_something_to_show:
+        clean = _Run(notebook, sandbox, limits, False, full.failed, full.stopped).finish()
+    tasks = [_scored(verdict, clean.verdicts[verdict.grade_id]) for verdict in full.verdicts.values()]
+    texts = {cell: _shown(ran) for cell, ran in clean.ran.items() if _shown(ran)}
+    return Judgement(tasks, texts, list(dict.fromkeys(full.events)))
+
+
+@dataclass
+class _Verdict:
+    """What a check cell came to."""
+
+    grade_id: str
+    max_points: float
+    task: "_JudgedTask | None" = None
+    points: float = 0
+    status: TaskStatus = TaskStatus.JUDGED
+    lost: str = ""
+
+
+@dataclass
+class _Patience:
+    """The time that the student's code has for one check of a part: `seconds`, which end at the moment `until`."""
+
+    seconds: float
+    until: float = inf
+
+    def start(self) -> None:
+        self.until = time.monotonic() + self.seconds
+
+
+class _JudgedTask(Task):
+    """A `Task` that notes which faults hidden tests found, which parts were stopped, and all hints of a part."""
+
+    seconds = inf  # the student's code runs elsewhere, and is stopped there
+    made: "list[_JudgedTask]" = []
+    hidden_now = False
+    patience = _Patience(inf)
+    skipped: set[tuple[str, str]] = set()  # parts, each with its task's name, that were stopped in the run before
+
+    def __init__(self, name: str, points: float) -> None:
+        super().__init__(name, points)
+        self.hidden: set[str] = set()
+        self.stopped: dict[str, str] = {}
+        self.hints: dict[str, str] = {}
+        self.made.append(self)
+
+    def check(
+        self, part: str, got: Callable[[], Any], want: ArrayLike, hint: str = "", *args: Any, **options: Any
+    ) -> None:
+        if (self.name, part) in self.skipped:
+            return
+        before = self.faults.get(part)
+        if hint and hint not in self.hints.get(part, ""):
+            self.hints[part] = f"{self.hints.get(part, '')} {hint}".strip()
+        self.patience.start()
+        try:
+            super().check(part, got, want, hint, *args, **options)
+        except Lost as lost:
+            if lost.over or not lost.timed_out:
+                raise
+            self.stopped[part] = lost.reason
+            self.faults[part] = f"it was stopped: {lost.reason}. Is there a loop that does not end?"
+        if self.faults[part] and not before and _JudgedTask.hidden_now:
+            self.hidden.add(part)
+
+    def visibly_wrong(self, part: str) -> bool:
+        """Whether a check that students have found a fault in a part that they tried."""
+        return self.faults[part] not in ("", UNSOLVED) and part not in self.hidden
+
+    def to_explain(self, part: str) -> bool:
+        """Whether what a student reads of a fault must come from a run without hidden inputs."""
+        return self.visibly_wrong(part) and part not in self.stopped
+
+
+@dataclass
+class _Run:
+    """One pass over a notebook's cells.
+
+    `only`: the grade_ids of the checks to make; None for all. `skipped`: parts not to be made, each with its task's
+    name. `failed`: of the checks those that a check which students have found wrong. `stopped`: the parts that took
+    too long.
+    """
+
+    notebook: NotebookNode
+    sandbox: Sandbox
+    limits: Limits
+    hidden_too: bool
+    only: set[str] | None = None
+    skipped: set[tuple[str, str]] = field(default_factory=set)
+    verdicts: dict[str, _Verdict] = field(default_factory=dict)
+    ran: dict[str, Ran] = field(default_factory=dict)
+    events: list[str] = field(default_factory=list)
+    failed: set[str] = field(default_factory=set)
+    stopped: set[tuple[str, str]] = field(default_factory=set)
+
+    @property
+    def has_something_to_show(self) -> bool:
+        return bool(self.failed) or any(map(_shown, self.ran.values()))
+
+    def finish(self) -> "_Run":
+        cells = [cell for cell in self.notebook.cells if cell.cell_type == "code"]
+        answers = [i for i, cell in enumerate(cells) if _graded(cell) or not _ours(cell)]
+        first = min(answers, default=len(cells))
+        self.setup = "\n".join(cell.source for cell in cells[:first])
+        self.left = self.limits.total_seconds
+        self.session: Session | None = None
+        self.past: list[NotebookNode] = []  # the student's cells so far that left the session alive
+        self.gone: dict[str, Lost] = {}  # names that were to be defined by cells that did not
+        self.ended = ""  # the type of the exception that ended the last of the student's cells
+        self.checks = _with_what_they_need(cells, self.only)
+        with _quiet():
+            self.namespace = self._instructors_namespace(self.setup)
+            try:
+                for cell in cells[first:]:
+                    if _graded(cell):
+                        self._check(cell)
+                    else:
+                        self._answer(cell)
+            finally:
+                self._close()
+        for cell in self.notebook.cells:
+            if cell.cell_type != "code" and _graded(cell):
+                self._verdict(cell).status = TaskStatus.MANUAL
+        return self
+
+    @staticmethod
+    def _instructors_namespace(setup: str) -> dict[str, Any]:
+        random.seed(0)
+        np.random.seed(0)
+        namespace: dict[str, Any] = {"__name__": "__main__"}
+        exec(compile(setup, "setup", "exec"), namespace)
+        return {name: _JudgedTask if value is Task else value for name, value in namespace.items()}
+
+    # The student's cells
+
+    def _answer(self, cell: NotebookNode) -> None:
+        if not cell.source.strip():
+            return
+        ours = _ours(cell)  # such as a picture, which needs the checks' results: not here
+        try:
+            ran = self._session().run(cell.source)
+        except Lost as lost:
+            self._close()
+            self.gone |= dict.fromkeys(_defined(cell.source), lost)
+            ran = Ran("", _because(lost))
+            self.events.append(f"cell {_name(cell)}: {_because(lost)}")
+        else:
+            self.past.append(cell)
+            for name in _defined(cell.source):
+                self.gone.pop(name, None)
+        if not ours:
+            self.ended = ran.error.partition(":")[0]
+            self.ran[cell.get("id") or _name(cell)] = ran
+
+    def _session(self) -> Session:
+        """The session, with every cell so far run in it."""
+        if not self.session:
+            self.session = Session(self.sandbox, self.setup, self.limits, self.left)
+            for cell in self.past:
+                self.session.run(cell.source)
+        return self.session
+
+    def _close(self) -> None:
+        if self.session:
+            self.left = self.session.left
+            self.session.close()
+            self.session = None
+
+    # The instructor's checks
+
+    def _verdict(self, cell: NotebookNode) -> _Verdict:
+        grading = cell.metadata.nbgrader
+        return self.verdicts.setdefault(grading.grade_id, _Verdict(grading.grade_id, float(grading.points)))
+
+    def _check(self, cell: NotebookNode) -> None:
+        verdict = self._verdict(cell)
+        if cell.metadata.nbgrader.solution:  # an answer in code that a person grades
+            verdict.status = TaskStatus.MANUAL
+            return self._answer(cell)
+        if verdict.grade_id not in self.checks:
+            return
+        self.patience = _Patience(self.limits.call_seconds)
+        _JudgedTask.made, _JudgedTask.patience, _JudgedTask.skipped = [], self.patience, self.skipped
+        value = None
+        try:
+            for code, hidden in self._statements(cell.source):
+                if hidden and not self.hidden_too:
+                    continue
+                _JudgedTask.hidden_now = hidden
+                value = eval(code, self.namespace)
+        except Lost as lost:
+            self._close()
+            verdict.status = TaskStatus.TIMED_OUT if lost.timed_out else TaskStatus.CRASHED
+            verdict.lost = _because(lost)
+            self.events.append(f"{verdict.grade_id}: {_because(lost)}")
+        except Exception as error:  # a check cell that such an answer breaks is not the student's success
+            verdict.status = TaskStatus.CRASHED
+            verdict.lost = f"the check could not go on: {type(error).__name__}"
+            self.events.append(f"{verdict.grade_id}: {verdict.lost}: {sanitized(str(error), 200)}")
+        verdict.task = task = _JudgedTask.made[-1] if _JudgedTask.made else None
+        if not verdict.lost and isinstance(value, int | float):
+            verdict.points = min(max(float(value), 0.0), verdict.max_points)
+        if not task:
+            return
+        for part, reason in task.stopped.items():
+            self.stopped.add((task.name, part))
+            self.events.append(f"{verdict.grade_id}: {part}: timed out: {reason}")
+        if task.stopped and not verdict.lost:
+            verdict.status = TaskStatus.TIMED_OUT
+        if set(task.faults.values()) == {UNSOLVED}:
+            verdict.status = TaskStatus.NOT_SOLVED
+        if not verdict.lost and any(map(task.to_explain, task.faults)):
+            self.failed.add(verdict.grade_id)
+
+    def _statements(self, source: str) -> Iterator[tuple[CodeType, bool]]:
+        """The statements of a check cell, each with whether it is a hidden test; the names of the student are calls."""
+        check = _parsed(source)
+        theirs = check.names - check.stored - set(self.namespace) - set(vars(builtins))
+        self.namespace |= {name: self._remote(name) for name in theirs}
+        yield from check.statements
+        for name in theirs:  # the next check cell may see another one
+            del self.namespace[name]
+
+    def _remote(self, name: str) -> Callable[..., Any]:
+        def call(*args: Any, **kwargs: Any) -> Any:
+            if lost := self.gone.get(name):
+                raise Lost(lost.reason, lost.timed_out, lost.over)
+            try:
+                return self._session().call(name, args, kwargs, self.patience.seconds, self.patience.until)
+            except Lost:
+                self._close()
+                self.patience.seconds = self.limits.call_seconds / LESS
+                raise
+            except NameError:
+                if self.ended == "NotImplementedError":
+                    raise NotImplementedError from None
+                why = f": its cell ended with {self.ended}" if self.ended else ""
+                raise NameError(f"there is no {name}{why}") from None
+
+        call.__name__ = name
+        return call
+
+
+@dataclass(frozen=True)
+class _Check:
+    """A check cell's statements, each with whether it is a hidden test, and the names that it has and binds."""
+
+    statements: tuple[tuple[CodeType, bool], ...]
+    names: frozenset[str]
+    stored: frozenset[str]
+
+
+@lru_cache(maxsize=256)  # every student has the same ones
+def _parsed(source: str) -> _Check:
+    tree = ast.parse(source)
+    names = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)}
+    hidden = _hidden_lines(source)
+    statements = tuple((_code(statement), statement.lineno in hidden) for statement in tree.body)
+    return _Check(statements, frozenset(names), frozenset(_stored(tree)))
+
+
+def _code(statement: ast.stmt) -> CodeType:
+    if isinstance(statement, ast.Expr):
+        return compile(ast.Expression(statement.value), "check", "eval")
+    return compile(ast.Module([statement], []), "check", "exec")
+
+
+def _with_what_they_need(cells: Sequence[NotebookNode], only: set[str] | None) -> set[str]:
+    """The checks in `only`, or all, and those before them that define what they use."""
+    found: set[str] = set()
+    read: set[str] = set()
+    for cell in reversed([cell for cell in cells if _graded(cell) and not cell.metadata.nbgrader.solution]):
+        check = _parsed(cell.source)
+        if only is None or _name(cell) in only or check.stored & read:
+            found.add(_name(cell))
+            read |= check.names
+    return found
+
+
+def _scored(verdict: _Verdict, clean: _Verdict) -> TaskScore:
+    task = verdict.task
+    parts = [_part(name, task, clean) for name in task.faults] if task and not verdict.lost else []
+    return TaskScore(
+        verdict.grade_id, task.name if task else verdict.grade_id, verdict.points, verdict.max_points, parts,
+        verdict.status, LOST.get(verdict.status, ""),
+    )  # fmt: skip
+
+
+def _part(name: str, task: _JudgedTask, clean: _Verdict) -> Part:
+    detail = sanitized(task.faults[name], 2000)
+    if not detail:
+        return Part(name, right=True)
+    if detail == UNSOLVED:
+        return Part(name, False, UNSOLVED, UNSOLVED)
+    if name in task.stopped and name not in task.hidden:
+        fault = detail
+    elif task.visibly_wrong(name):
+        fault = sanitized(clean.task.faults.get(name, ""), 2000) if clean.task else clean.lost
+    else:
+        fault = f"{HIDDEN}. {task.hints.get(name, '')}".removesuffix(". ")
+    return Part(name, False, fault or MOODY, detail)
+
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    """Nothing that an instructor's cell prints, warns or plots shows up; one judge at a time in a process."""
+    nowhere = io.StringIO()
+    with contextlib.redirect_stdout(nowhere), contextlib.redirect_stderr(nowhere), warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        yield
+
+
+def _graded(cell: NotebookNode) -> bool:
+    return bool(cell.metadata.get("nbgrader", {}).get("grade"))
+
+
+def _ours(cell: NotebookNode) -> bool:
+    grading = cell.metadata.get("nbgrader", {})
+    return bool(grading.get("locked")) and not grading.get("solution")
+
+
+def _name(cell: NotebookNode) -> str:
+    return str(cell.metadata.get("nbgrader", {}).get("grade_id") or cell.get("id") or "")
+
+
+def _shown(ran: Ran) -> str:
+    return "\n".join(part for part in (ran.text.rstrip("\n"), ran.error) if part)
+
+
+def _because(lost: Lost) -> str:
+    return f"{'timed out' if lost.timed_out else 'crashed'}: {lost.reason}"
+
+
+def _stored(tree: ast.AST) -> set[str]:
+    """Names that a cell binds anywhere."""
+    stored: set[str] = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
+            stored.add(node.id)
+        elif isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+            stored.add(node.name)
+        elif isinstance(node, ast.arg):
+            stored.add(node.arg)
+        elif isinstance(node, ast.alias):
+            stored.add((node.asname or node.name).partition(".")[0])
+    return stored
+
+
+def _defined(source: str) -> set[str]:
+    """Names that a student's cell would bind at its top level."""
+    try:
+        tree = ast.parse(source)
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return set()
+    return {name for statement in tree.body for name in _stored(_without_body(statement))}
+
+
+def _without_body(statement: ast.stmt) -> ast.AST:
+    """A definition's name alone: what it binds inside is its own."""
+    if isinstance(statement, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+        return ast.Name(statement.name, ast.Store())
+    return statement
+
+
+def _hidden_lines(source: str) -> set[int]:
+    """The line numbers, from 1, between the markers of hidden tests."""
+    hidden, inside = set(), False
+    for number, line in enumerate(source.split("\n"), 1):
+        if "BEGIN HIDDEN TESTS" in line:
+            inside = True
+        elif "END HIDDEN TESTS" in line:
+            inside = False
+        elif inside:
+            hidden.add(number)
+    return hidden

@@ -1,0 +1,71 @@
+"""Pack a lab to hand it in: one file with the notebook and a receipt."""
+
+import getpass
+import hashlib
+import json
+import platform
+import re
+import zipfile
+from datetime import UTC, datetime
+from importlib import metadata
+from pathlib import Path
+
+from ...schedules.checks import bad
+from .check import SECONDS, Report, check, read
+from .folders import existing
+
+PACKAGES = ("lrcourse", "numpy", "torch", "keras", "tensorflow")
+
+
+def submit(lab: str, student: str | None = None, seconds: int = SECONDS) -> tuple[Path, str, Report | None]:
+    """Pack the lab that is named by its number or its path into NN-name-STUDENT.zip beside it.
+
+    It is checked once more; a notebook that its checks cannot run to the end is packed all the same. Returns the
+    file, the receipt's code and what the checks said. The code is the start of the SHA-256 of receipt.json, which
+    holds that of the notebook: whoever has both files can compute it again.
+
+    Raises: `ValueError` for a file that is no notebook or holds another lab, and for a `student` that is no name.
+    """
+    student = getpass.getuser() if student is None else student
+    if not re.fullmatch(r"\w[\w.@+-]*", student):
+        raise bad("student", student, "a name of letters, digits and . _ - @ +", "for example --student ada.lovelace")
+    given, mine = existing(lab)
+    notebook = mine.read_bytes()
+    read(given, mine)
+    try:
+        report = check(lab, seconds)
+    except RuntimeError:
+        report = None
+    receipt = json.dumps(_receipt(given.stem, student, notebook, report), indent=2, ensure_ascii=False) + "\n"
+    packed = mine.with_name(f"{given.stem}-{student}.zip")
+    with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as file:
+        file.writestr(given.name, notebook)
+        file.writestr("receipt.json", receipt)
+    return packed, code(receipt.encode()), report
+
+
+def code(receipt: bytes) -> str:
+    """The code of a receipt: twelve digits of its hash, in groups of four.
+
+    >>> code(b"{}")
+    '4413-6fa3-55b3'
+    """
+    digits = hashlib.sha256(receipt).hexdigest()
+    return "-".join(digits[i : i + 4] for i in (0, 4, 8))
+
+
+def _receipt(lab: str, student: str, notebook: bytes, report: Report | None) -> dict[str, object]:
+    versions = {"python": platform.python_version()}
+    for name in PACKAGES:
+        try:
+            versions[name] = metadata.version(name)
+        except metadata.PackageNotFoundError:
+            continue
+    return {
+        "lab": lab,
+        "student": student,
+        "sha256": hashlib.sha256(notebook).hexdigest(),
+        "time": datetime.now(UTC).isoformat(timespec="seconds"),
+        "visible points": {task.cell: task.points for task in report.tasks} if report else None,
+        "versions": versions,
+    }
