@@ -163,9 +163,7 @@ def _parsed(value: Any) -> Any:
 
 def as_schedule(value: Schedule | float) -> Schedule:
     """`value` itself if it is a schedule, else the constant schedule of that number."""
-    from .constant import Constant
-
-    return value if isinstance(value, Schedule) else Constant(value)
+    return value if isinstance(value, Schedule) else Schedule._kinds["Constant"](value)
 
 
 def child(name: str, value: Any) -> Schedule:
