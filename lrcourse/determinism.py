@@ -5,7 +5,7 @@ import sys
 
 import numpy as np
 
-from .schedules.checks import whole
+from .validation import whole
 
 # Vector instructions differ between CPUs and change the last digits; a long training amplifies them. These
 # variables choose code paths that every x86-64 CPU has. Libraries read them when they load, so they are set for

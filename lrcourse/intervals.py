@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from .extras import extra
-from .schedules.checks import bad, fraction
+from .validation import bad, fraction
 
 
 @dataclass(frozen=True)

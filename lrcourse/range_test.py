@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .extras import extra
-from .schedules.checks import bad, below_one, choice, positive, whole
+from .validation import bad, below_one, choice, positive, whole
 
 Array = NDArray[np.float64]
 

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from .extras import extra
-from .schedules.checks import bad, positive, whole
+from .validation import bad, positive, whole
 
 
 class Axis(Protocol):

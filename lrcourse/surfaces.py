@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike
 
 from .optimizers import Optimizer
 from .schedules.base import Array
-from .schedules.checks import bad, positive, whole
+from .validation import bad, positive, whole
 
 Point = tuple[float, float]
 

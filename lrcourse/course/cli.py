@@ -177,7 +177,7 @@ def _notebooks(options: argparse.Namespace) -> int:
 def _open_as_built(paths: Sequence[Path]) -> int:
     """Open JupyterLab in the environment that the build gives to kernels."""
     from ..determinism import ENVIRONMENT
-    from ..schedules.checks import bad
+    from ..validation import bad
 
     if len(paths) != 1 or not paths[0].exists():
         raise bad("paths", [*map(str, paths)], "one notebook that exists", "name it: book/07-cyclical.ipynb")
@@ -257,8 +257,8 @@ def _bundle_labs(options: argparse.Namespace) -> int:
 
 
 def _sweep(options: argparse.Namespace) -> int:
-    from ..schedules.checks import bad
     from ..sweep import config
+    from ..validation import bad
 
     if options.output is not None and not options.output.parent.is_dir():  # before hours of training, not after
         raise bad("--output", str(options.output), "in a folder that exists", f"make {options.output.parent} first")

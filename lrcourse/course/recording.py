@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from ..records import PACKAGE, Record, path, read
-from ..schedules.checks import choice
+from ..validation import choice
 from . import experiments
 
 VERSIONS = ("torch", "numpy", "matplotlib")

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..extras import extra
-from ..schedules.checks import fraction, whole
+from ..validation import fraction, whole
 from .dataset import Dataset
 from .download import archive
 

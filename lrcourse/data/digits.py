@@ -3,7 +3,7 @@
 import numpy as np
 
 from ..extras import extra
-from ..schedules.checks import fraction
+from ..validation import fraction
 from .dataset import Dataset
 
 

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..extras import extra
-from ..schedules.checks import choice, whole
+from ..validation import choice, whole
 from .dataset import Dataset
 
 Images = NDArray[np.float32]

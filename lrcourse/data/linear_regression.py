@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from ..schedules.checks import whole
+from ..validation import whole
 from .dataset import Dataset
 
 

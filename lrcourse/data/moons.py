@@ -3,7 +3,7 @@
 import numpy as np
 
 from ..extras import extra
-from ..schedules.checks import not_negative, whole
+from ..validation import not_negative, whole
 from .dataset import Dataset
 
 

@@ -7,7 +7,7 @@ from numpy.typing import ArrayLike
 
 from ..schedules import Schedule, values
 from ..schedules.base import Array
-from ..schedules.checks import bad, positive
+from ..validation import bad, positive
 
 
 def rates(schedule: Schedule, t: Any, dtype: str) -> Array:

@@ -6,8 +6,8 @@ import keras
 import numpy as np
 
 from ..schedules import Schedule
-from ..schedules.checks import bad, whole
-from ..schedules.checks import steps as whole_steps
+from ..validation import bad, whole
+from ..validation import steps as whole_steps
 from . import floats
 
 

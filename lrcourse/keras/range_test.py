@@ -10,7 +10,7 @@ import numpy as np
 
 from .. import range_test as core
 from ..range_test import RangeTest
-from ..schedules.checks import bad, whole
+from ..validation import bad, whole
 from . import floats
 from .optimizer import check_settable, count, holder
 

@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike
 
 from ..schedules import Schedule
 from ..schedules.base import Array, as_schedule
-from ..schedules.checks import bad, check_fields
+from ..validation import bad, check_fields
 from .checks import PER_CONVENTION, NotNegative
 
 

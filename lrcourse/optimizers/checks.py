@@ -4,7 +4,7 @@ import math
 import numbers
 from typing import Annotated, Any
 
-from ..schedules.checks import bad
+from ..validation import bad
 
 PER_CONVENTION: Any = None  # the default of a field whose default depends on the convention
 

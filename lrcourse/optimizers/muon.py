@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from ..schedules.base import Array
-from ..schedules.checks import bad, whole
+from ..validation import bad, whole
 from .base import Optimizer, State
 from .checks import Decay
 

@@ -7,8 +7,8 @@ from typing import Annotated, Any, ClassVar, overload
 import numpy as np
 from numpy.typing import NDArray
 
+from ..validation import Count, Rate, bad, check_fields, steps
 from . import values
-from .checks import Count, Rate, bad, check_fields, steps
 from .values import Array
 
 
@@ -19,7 +19,7 @@ class Schedule:
     A *step* is one successful optimizer update, counted from 0. Nothing is remembered between calls, so a
     schedule can be plotted, resumed, shared between parameter groups and compared, and past its end it holds
     its last value. Subclasses are frozen dataclasses that define `rates`; a field annotated with a type of
-    `lrcourse.schedules.checks`, such as `Rate` or `Steps`, is checked.
+    `lrcourse.validation`, such as `Rate` or `Steps`, is checked.
 
     Shapes: a number gives a `float`; an array of any shape gives a `float64` array of that shape.
 

@@ -6,8 +6,8 @@ from typing import Annotated, Any
 
 import numpy as np
 
+from ..validation import Factor, Length, Rate, bad, choice, length
 from .base import Array, Schedule, power
-from .checks import Factor, Length, Rate, bad, choice, length
 from .values import apply
 
 

@@ -4,8 +4,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ..validation import Factor, Flag, Length, Rate
 from .base import Array, Schedule, power
-from .checks import Factor, Flag, Length, Rate
 
 
 @dataclass(frozen=True)

@@ -6,8 +6,8 @@ from typing import Annotated
 
 import numpy as np
 
+from ..validation import Fraction, OptionalRate, Rate, Steps, bad, below_one, choice
 from .base import Array, Schedule, mix
-from .checks import Fraction, OptionalRate, Rate, Steps, bad, below_one, choice
 
 
 @dataclass(frozen=True)

@@ -7,8 +7,8 @@ from typing import Annotated, Any
 import numpy as np
 from numpy.typing import ArrayLike
 
+from ..validation import bad, positive, whole
 from .base import Array, Child, Schedule
-from .checks import bad, positive, whole
 
 PER_EPOCH = "count them with steps_per_epoch(samples, batch_size)"
 

@@ -4,7 +4,7 @@ import math
 from dataclasses import asdict, dataclass, field, fields
 from typing import Any
 
-from .checks import bad, choice, fraction, not_negative, rate, whole
+from ..validation import bad, choice, fraction, not_negative, rate, whole
 
 
 @dataclass

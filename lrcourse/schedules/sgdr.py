@@ -5,8 +5,8 @@ from typing import Annotated, Any
 
 import numpy as np
 
+from ..validation import Factor, Rate, Steps, bad, positive
 from .base import Array, Schedule, mix, power
-from .checks import Factor, Rate, Steps, bad, positive
 
 
 def _at_least_one(name: str, value: Any) -> float:

@@ -4,8 +4,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ..validation import Factor, Milestones, Rate, Steps
 from .base import Array, Schedule, power
-from .checks import Factor, Milestones, Rate, Steps
 
 
 @dataclass(frozen=True)

@@ -5,8 +5,8 @@ from typing import Annotated
 
 import numpy as np
 
+from ..validation import Count, Rate, Steps, bad, choice
 from .base import Array, Schedule, mix
-from .checks import Count, Rate, Steps, bad, choice
 
 
 @dataclass(frozen=True)

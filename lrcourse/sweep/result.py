@@ -7,7 +7,7 @@ import numpy as np
 
 from ..extras import extra
 from ..schedules.base import Array
-from ..schedules.checks import bad, whole
+from ..validation import bad, whole
 from . import loop
 from .outcome import Outcome
 from .plan import Plan

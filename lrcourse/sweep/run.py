@@ -13,9 +13,9 @@ import torch
 
 from ..data import Dataset
 from ..extras import extra
-from ..schedules.checks import bad, choice, whole
-from ..schedules.checks import steps as whole_steps
 from ..torch.training import _loss, _tensor
+from ..validation import bad, choice, whole
+from ..validation import steps as whole_steps
 from . import engines
 from .chunks import Folder
 from .cluster import connected

@@ -7,7 +7,7 @@ from dataclasses import dataclass, fields
 from typing import Any
 
 from ..schedules import Schedule
-from ..schedules.checks import bad, below_one, not_negative, rate, whole
+from ..validation import bad, below_one, not_negative, rate, whole
 
 
 @dataclass(frozen=True)

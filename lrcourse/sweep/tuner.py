@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..data import Dataset
 from ..extras import extra
-from ..schedules.checks import bad, whole
+from ..validation import bad, whole
 from .result import Result
 from .run import sweep
 

@@ -9,8 +9,8 @@ import numpy as np
 import torch
 from torch.nn import functional as F
 
-from ..schedules.checks import steps as whole_steps
-from ..schedules.checks import whole
+from ..validation import steps as whole_steps
+from ..validation import whole
 from . import groups
 from .compiling import many_programs
 from .per_group import Schedules

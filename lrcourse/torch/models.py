@@ -5,7 +5,7 @@ from itertools import pairwise
 
 from torch import nn
 
-from ..schedules.checks import bad, choice, whole
+from ..validation import bad, choice, whole
 
 ACTIVATIONS = {"relu": nn.ReLU, "tanh": nn.Tanh}
 

@@ -10,7 +10,7 @@ import torch
 
 from .. import range_test as core
 from ..range_test import RangeTest
-from ..schedules.checks import bad, whole
+from ..validation import bad, whole
 from . import groups
 from .batches import loss_of_batches, moved, one_number
 from .joining import followed

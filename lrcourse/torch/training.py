@@ -10,8 +10,8 @@ import torch
 from torch.nn import functional as F
 
 from ..schedules.base import Array
-from ..schedules.checks import bad, choice, whole
-from ..schedules.checks import steps as whole_steps
+from ..validation import bad, choice, whole
+from ..validation import steps as whole_steps
 from . import groups
 from .per_group import Schedules
 from .schedule_lr import ScheduleLR

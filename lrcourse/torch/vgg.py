@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from ..schedules.checks import bad, whole
+from ..validation import bad, whole
 
 Stages = Sequence[Sequence[int]]
 

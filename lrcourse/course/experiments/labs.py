@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from ...schedules.checks import bad
+from ...validation import bad
 
 LABS = ("05-shoot-out", "06-capstone")
 SOURCES = (

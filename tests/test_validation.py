@@ -15,8 +15,8 @@ from lrcourse.data import glyphs, linear_regression, moons
 from lrcourse.determinism import seed_everything
 from lrcourse.optimizers import Optimizer, orthogonalize
 from lrcourse.range_test import range_test
-from lrcourse.schedules.checks import Rate, _checks
 from lrcourse.surfaces import Bowl
+from lrcourse.validation import Rate, _checks
 
 HEAD = """
 from __future__ import annotations
@@ -25,7 +25,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 from lrcourse import Schedule, Step
 from lrcourse.optimizers import Optimizer
 from lrcourse.optimizers.checks import Decay
-from lrcourse.schedules.checks import Rate, Steps, bad
+from lrcourse.validation import Rate, Steps, bad
 """
 
 
@@ -93,7 +93,7 @@ def test_a_check_that_cannot_be_read_is_never_dropped(module):
 def test_types_are_read_once_for_each_class(module, monkeypatch):
     reads = []
     read = typing.get_type_hints
-    monkeypatch.setattr("lrcourse.schedules.checks.get_type_hints", lambda *a, **k: reads.append(a) or read(*a, **k))
+    monkeypatch.setattr("lrcourse.validation.get_type_hints", lambda *a, **k: reads.append(a) or read(*a, **k))
     own = module(OWN)
     for _ in range(5):
         own.Halving(0.1, 2)

@@ -1,4 +1,4 @@
-"""Types that check themselves: the fields of schedules and optimizers are annotated with these.
+"""What arguments may be: types that check themselves, and the functions in them.
 
 `check_fields` calls the function in each annotation, so a class states what its arguments
 mean and nothing else. Every message names the argument, the value and the fix.
