@@ -1,7 +1,10 @@
-"""What arguments may be: types that check themselves, and the functions in them.
+"""What arguments may be: checks, and the one form that every complaint takes.
 
-`check_fields` calls the function in each annotation, so a class states what its arguments
-mean and nothing else. Every message names the argument, the value and the fix.
+A check takes the name of an argument and its value, and returns the value or raises. It is called, or stands in the
+type of a dataclass's field, where `check_fields` finds it: so a class states what its arguments mean and nothing else.
+
+Every message names the argument, the value and the fix. What means the same everywhere, such as a rate or a number
+of steps, has its fix here; of all else, such as `positive(fix)`, only who asks for it knows what to use instead.
 """
 
 import math
@@ -11,6 +14,8 @@ from dataclasses import fields
 from functools import cache
 from itertools import pairwise
 from typing import Annotated, Any, get_type_hints
+
+Check = Callable[[str, Any], Any]
 
 
 def bad(name: str, value: Any, must: str, fix: str) -> ValueError:
@@ -23,12 +28,13 @@ def check_fields(instance: Any) -> None:
 
     Raises: what the check does, and `TypeError` for a type that cannot be read, as its check would be lost.
     """
-    for name, check in _checks(instance.__class__):
+    for name, check in checks_of(instance.__class__):
         object.__setattr__(instance, name, check(name, getattr(instance, name)))
 
 
 @cache
-def _checks(cls: type) -> list[tuple[str, Callable[[str, Any], Any]]]:
+def checks_of(cls: type) -> list[tuple[str, Check]]:
+    """The names of a dataclass's fields that have a check in their type, each with it."""
     try:  # under `from __future__ import annotations` a type is a string
         types = get_type_hints(cls, include_extras=True)
     except NameError as error:
@@ -40,80 +46,86 @@ def _checks(cls: type) -> list[tuple[str, Callable[[str, Any], Any]]]:
     return [(name, each) for name in names for each in getattr(types[name], "__metadata__", ()) if callable(each)]
 
 
-def _number(name: str, value: Any) -> float:
+# Any number, and what a fix has to be given for
+
+
+def number(name: str, value: Any) -> float:
     if isinstance(value, bool) or not isinstance(value, numbers.Real) or not math.isfinite(value):
         raise bad(name, value, "a finite number", f"pass a plain int or float as {name}")
     return float(value)
 
 
-def rate(name: str, value: Any) -> float:
-    if _number(name, value) < 0:
-        raise bad(name, value, "zero or positive", "a learning rate only scales the step; use its absolute value")
-    return float(value)
+def positive(fix: str) -> Callable[[str, Any], float]:
+    return _within(lambda value: value > 0, "positive", fix)
 
 
-def factor(name: str, value: Any) -> float:
-    if _number(name, value) <= 0:
-        raise bad(name, value, "positive", "use for example 0.1 to divide the rate by ten")
-    return float(value)
+def not_negative(fix: str) -> Callable[[str, Any], float]:
+    return _within(lambda value: value >= 0, "zero or positive", fix)
 
 
-def fraction(name: str, value: Any) -> float:
-    if not 0 < _number(name, value) < 1:
-        raise bad(name, value, "between 0 and 1, both excluded", "use for example 0.3 for 30 %")
-    return float(value)
+def at_least_one(fix: str) -> Callable[[str, Any], float]:
+    return _within(lambda value: value >= 1, "at least 1", fix)
 
 
-def not_negative(name: str, value: Any) -> float:
-    if _number(name, value) < 0:
-        raise bad(name, value, "zero or positive", "use 0 for none")
-    return float(value)
+def fraction(fix: str) -> Callable[[str, Any], float]:
+    return _within(lambda value: 0 < value < 1, "between 0 and 1, both excluded", fix)
 
 
-def positive(name: str, value: Any) -> float:
-    if _number(name, value) <= 0:
-        raise bad(name, value, "positive", "use for example 1.0")
-    return float(value)
+def below_one(fix: str) -> Callable[[str, Any], float]:
+    return _within(lambda value: 0 <= value < 1, "at least 0 and below 1", fix)
 
 
-def below_one(name: str, value: Any, fix: str = "use for example 0.9") -> float:
-    if not 0 <= _number(name, value) < 1:
-        raise bad(name, value, "at least 0 and below 1", fix)
-    return float(value)
+def _within(right: Callable[[float], bool], must: str, fix: str) -> Callable[[str, Any], float]:
+    def check(name: str, value: Any) -> float:
+        if not right(number(name, value)):
+            raise bad(name, value, must, fix)
+        return float(value)
+
+    return check
 
 
-def count(name: str, value: Any) -> int:
-    if _number(name, value) < 0 or value != int(value):
-        raise bad(name, value, "a whole number of steps, 0 or more", "convert epochs with epochs(n, steps_per_epoch)")
-    return int(value)
+def whole(least: int, fix: str, of: str = "") -> Callable[[str, Any], int]:
+    def check(name: str, value: Any) -> int:
+        if number(name, value) < least or value != int(value):
+            raise bad(name, value, f"a whole number{of}, at least {least}", fix)
+        return int(value)
+
+    return check
 
 
-def steps(name: str, value: Any) -> int:
-    if _number(name, value) < 1 or value != int(value):
-        raise bad(name, value, "a whole number of steps, at least 1", "convert epochs with epochs(n, steps_per_epoch)")
-    return int(value)
+def choice(*allowed: Any) -> Check:
+    def check(name: str, value: Any) -> Any:
+        if value not in allowed:
+            raise bad(name, value, " or ".join(map(repr, allowed)), f"choose one of {list(allowed)}")
+        return value
+
+    return check
 
 
-def whole(name: str, value: Any, least: int, fix: str = "") -> int:
-    if _number(name, value) < least or value != int(value):
-        raise bad(name, value, f"a whole number, at least {least}", fix or f"use for example {max(least, 1)}")
-    return int(value)
+def optional(check: Check) -> Check:
+    return lambda name, value: None if value is None else check(name, value)
+
+
+# What means the same everywhere
+
+CONVERT = "convert epochs with epochs(n, steps_per_epoch)"
+
+rate = not_negative("a learning rate only scales the step; use its absolute value")
+whole_steps = whole(1, CONVERT, " of steps")
+steps_or_zero = whole(0, CONVERT, " of steps")
+batch_length = whole(1, "use for example 32")
+random_seed = whole(0, "use for example 0")
 
 
 def length(name: str, value: Any) -> float:
-    if _number(name, value) <= 0:
-        raise bad(name, value, "a positive number of steps", "use for example 2 to 8 epochs' worth of steps")
+    """A time in steps, of which it may be a fraction."""
+    if number(name, value) <= 0:
+        raise bad(name, value, "a positive number of steps", CONVERT)
     return int(value) if value == int(value) else float(value)
 
 
-def _sequence(name: str, values: Any) -> tuple[Any, ...]:
-    if isinstance(values, str) or not isinstance(values, Iterable):
-        raise bad(name, values, "a list of numbers", f"write {name}=[...], also for a single one")
-    return tuple(values)
-
-
 def rising_steps(name: str, values: Any) -> tuple[int, ...]:
-    values = tuple(count(name, value) for value in _sequence(name, values))
+    values = tuple(steps_or_zero(name, value) for value in _sequence(name, values))
     if any(a > b for a, b in pairwise(values)):
         raise bad(name, list(values), "in rising order", "sort them")
     return values
@@ -123,27 +135,18 @@ def rates(name: str, values: Any) -> tuple[float, ...]:
     return tuple(rate(name, value) for value in _sequence(name, values))
 
 
-def optional_rate(name: str, value: Any) -> float | None:
-    return None if value is None else rate(name, value)
-
-
-def choice(*allowed: Any) -> Any:
-    def check(name: str, value: Any) -> Any:
-        if value not in allowed:
-            raise bad(name, value, " or ".join(map(repr, allowed)), f"choose one of {list(allowed)}")
-        return value
-
-    return check
+def _sequence(name: str, values: Any) -> tuple[Any, ...]:
+    if isinstance(values, str) or not isinstance(values, Iterable):
+        raise bad(name, values, "a list of numbers", f"write {name}=[...], also for a single one")
+    return tuple(values)
 
 
 Flag = Annotated[bool, choice(True, False)]
 Rate = Annotated[float, rate]
 Rates = Annotated[Sequence[float], rates]
-OptionalRate = Annotated[float | None, optional_rate]
-Factor = Annotated[float, factor]
-Fraction = Annotated[float, fraction]
-Positive = Annotated[float, positive]
-Count = Annotated[int, count]
-Steps = Annotated[int, steps]
+OptionalRate = Annotated[float | None, optional(rate)]
+Steps = Annotated[int, whole_steps]
+StepsOrZero = Annotated[int, steps_or_zero]
 Length = Annotated[float, length]
+OptionalLength = Annotated[float | None, optional(length)]
 Milestones = Annotated[Sequence[int], rising_steps]

@@ -1,6 +1,6 @@
 """Warm-up: a rising line in front of any schedule."""
 
-from ..validation import steps as whole_steps
+from ..validation import whole_steps
 from .base import Schedule, Then, child
 from .polynomial import Linear
 
