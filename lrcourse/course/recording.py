@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from ..records import PACKAGE, Record, path, read
-from ..schedules.checks import choice
+from ..validation import choice
 from . import dependencies, experiments
 
 VERSIONS = ("torch", "numpy", "matplotlib")

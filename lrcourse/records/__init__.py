@@ -13,7 +13,7 @@ from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 
-from ..schedules.checks import bad
+from ..validation import bad
 
 FOLDER = Path(__file__).parent
 PACKAGE = FOLDER.parent

@@ -48,7 +48,7 @@ def run(options: argparse.Namespace) -> int:
 def _open_as_built(paths: Sequence[Path]) -> int:
     """Open JupyterLab in the environment that the build gives to kernels."""
     from ...determinism import ENVIRONMENT
-    from ...schedules.checks import bad
+    from ...validation import bad
 
     if len(paths) != 1 or not paths[0].exists():
         raise bad("paths", [*map(str, paths)], "one notebook that exists", "name it: book/07-cyclical.ipynb")

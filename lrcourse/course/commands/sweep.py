@@ -15,8 +15,8 @@ def add(commands: Any) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
-    from ...schedules.checks import bad
     from ...sweep import config
+    from ...validation import bad
 
     if options.output is not None and not options.output.parent.is_dir():  # before hours of training, not after
         raise bad("--output", str(options.output), "in a folder that exists", f"make {options.output.parent} first")

@@ -10,7 +10,7 @@ import pkgutil
 from collections.abc import Mapping
 from typing import Any, Protocol, cast
 
-from ...schedules.checks import choice
+from ...validation import choice
 
 
 class Experiment(Protocol):

@@ -3,7 +3,7 @@
 from typing import Any
 
 from ...records import PACKAGE
-from ...schedules.checks import bad
+from ...validation import bad
 
 LABS = ("05-shoot-out", "06-capstone")
 NOTEBOOKS = [PACKAGE.parent / "solutions" / lab / f"{lab}.ipynb" for lab in LABS]
