@@ -41,6 +41,7 @@ lint: $(SETUP)  ## check style and types
 	echo "checking style and types: up to a minute"
 	$(BIN)/ruff check --quiet
 	$(BIN)/ruff format --check --quiet
+	$(BIN)/oxlint --format=unix
 	$(BIN)/mypy
 
 labs: $(SETUP)  ## generate the student versions in labs/ from solutions/
