@@ -42,6 +42,7 @@ lint: $(SETUP)  ## check style, types and who may import what
 	echo "checking style, types and imports: up to a minute"
 	$(BIN)/ruff check --quiet
 	$(BIN)/ruff format --check --quiet
+	$(BIN)/oxlint --format=unix
 	$(BIN)/mypy
 	checked=$$($(BIN)/lint-imports --no-cache --no-logo) || { echo "$$checked"; exit 1; }
 
