@@ -1,4 +1,4 @@
-"""Chapter 12: the article's Adam and its regression, typed again, behave as the chapter says and equal `Adam`."""
+"""Adaptive methods: the article's Adam and its regression, typed again, behave as the chapter says and equal `Adam`."""
 
 from functools import cache
 

@@ -1,4 +1,4 @@
-"""Chapter 13: late bursts come where the stability limit says, and decay, not warm-up, makes them small."""
+"""Adaptive methods with schedules: late bursts come where the stability limit says; decay, not warm-up, tames them."""
 
 import math
 

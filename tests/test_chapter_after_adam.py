@@ -1,4 +1,4 @@
-"""Chapter 15: what is said of schedule-free, Lion, Muon and Prodigy is held to smaller versions of its experiments."""
+"""After Adam: what is said of schedule-free, Lion, Muon and Prodigy is held to smaller versions of its experiments."""
 
 import nbformat
 import numpy as np
@@ -8,7 +8,7 @@ import torch
 from lrcourse import Cosine
 from lrcourse.optimizers import Lion, Muon, ScheduleFreeSGD, orthogonalize
 
-CHAPTER = "book/15-after-adam.ipynb"
+CHAPTER = "book/after-adam.ipynb"
 
 
 @pytest.fixture(scope="module")

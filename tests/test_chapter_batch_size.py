@@ -1,4 +1,4 @@
-"""Chapter 6: a growing batch against a falling rate, the linear rule and its limit, and what a batch costs."""
+"""The batch size: a growing batch against a falling rate, the linear rule and its limit, and what a batch costs."""
 
 from collections.abc import Sequence
 

@@ -1,4 +1,4 @@
-"""Chapter 14: the network starts as He meant, the recipes are the article's, each difference changes one thing."""
+"""The comparison: the network starts as He meant, the recipes are the article's, each difference changes one thing."""
 
 import math
 from itertools import product

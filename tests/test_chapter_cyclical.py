@@ -1,4 +1,4 @@
-"""Chapter 7: the article's cyclical rates, typed again from its formulas, behave as it says and equal `Cyclic`."""
+"""Cycles: the article's cyclical rates, typed again from its formulas, behave as it says and equal `Cyclic`."""
 
 from math import floor, pi, sin
 

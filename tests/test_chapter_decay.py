@@ -1,4 +1,4 @@
-"""Chapter 3 says what a hand-written decay does; here the same loop, without the network, is held to it."""
+"""What the chapter says of a hand-written decay; here the same loop, without the network, is held to it."""
 
 import numpy as np
 import pytest

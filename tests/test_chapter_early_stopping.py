@@ -1,4 +1,4 @@
-"""Chapter 8: its stopping rule is Keras's and `Plateau`'s, and stops a cyclical run where its formula says."""
+"""Early stopping: its rule is Keras's and `Plateau`'s, and stops a cyclical run where the chapter's formula says."""
 
 from pathlib import Path
 
@@ -9,7 +9,7 @@ import pytest
 
 from lrcourse import Cyclic, Plateau
 
-CHAPTER = Path(__file__).parents[1] / "book" / "08-early-stopping.ipynb"
+CHAPTER = Path(__file__).parents[1] / "book" / "early-stopping.ipynb"
 BASE, TOP = 0.05, 0.5
 
 

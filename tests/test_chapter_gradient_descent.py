@@ -1,4 +1,4 @@
-"""Chapter 1: the limits of the rate and what momentum's two forms have in common, held against `SGD` and torch."""
+"""Gradient descent: the limits of the rate and what momentum has in two forms, held against `SGD` and torch."""
 
 import numpy as np
 import pytest

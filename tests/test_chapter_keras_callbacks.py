@@ -1,4 +1,4 @@
-"""Chapter 4: what it says of Keras's callbacks, held to Keras's own; and the sums of rates behind its ranking."""
+"""Keras callbacks: what is said of them, held to Keras's own; and the sums of rates behind the article's ranking."""
 
 import os
 

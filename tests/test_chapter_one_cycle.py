@@ -1,4 +1,4 @@
-"""Chapter 11: its one-cycle is the package's and PyTorch's, the article's variant has its shape, its measures hold."""
+"""One cycle: it is the package's and PyTorch's, the article's variant has its shape, the chapter's measures hold."""
 
 from pathlib import Path
 
@@ -12,7 +12,7 @@ from lrcourse.course import notebooks
 from lrcourse.course.experiments import superconvergence
 from lrcourse.intervals import paired_difference
 
-CHAPTER = Path(__file__).parents[1] / "book" / "11-one-cycle.ipynb"
+CHAPTER = Path(__file__).parents[1] / "book" / "one-cycle.ipynb"
 CELLS = {cell.id: cell.source for cell in nbformat.read(CHAPTER, 4).cells}
 PER_EPOCH = 25
 

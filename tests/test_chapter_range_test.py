@@ -1,4 +1,4 @@
-"""Chapter 9: what it says about ladders, smoothing, put-back state and fooled range tests, on small problems."""
+"""The range test: what is said of ladders, smoothing, put-back state and fooled tests, on small problems."""
 
 import copy
 import itertools

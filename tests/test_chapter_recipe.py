@@ -1,4 +1,4 @@
-"""Chapter 17: its update rule, its readings of a table of losses, and the verdicts that its text draws."""
+"""The recipe: its update rule, its readings of a table of losses, and the verdicts that its text draws."""
 
 import re
 from pathlib import Path
@@ -13,7 +13,7 @@ from lrcourse.course import notebooks
 from lrcourse.course.experiments import heatmaps
 from lrcourse.intervals import mean_interval, paired_difference
 
-CHAPTER = Path(__file__).parents[1] / "book" / "17-recipe.ipynb"
+CHAPTER = Path(__file__).parents[1] / "book" / "recipe.ipynb"
 RATES = np.array([0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1.0])
 MOMENTA = np.array([0.0, 0.9, 0.95, 0.97, 0.99])
 STILL = {"gradient": lambda t, theta: 0 * theta, "theta": np.ones(1), "steps": 200}

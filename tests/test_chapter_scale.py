@@ -1,4 +1,4 @@
-"""Chapter 18: its stack of networks, its count of boxes, its widths and its halving, and the verdicts of its text."""
+"""Tuning at scale: the stack of networks, the count of boxes, the widths and the halving, the verdicts of the text."""
 
 import base64
 import re
@@ -19,7 +19,7 @@ from lrcourse.data import moons
 from lrcourse.sweep import config, watch
 from lrcourse.torch import LogicNet, train
 
-CHAPTER = Path(__file__).parents[1] / "book" / "18-scale.ipynb"
+CHAPTER = Path(__file__).parents[1] / "book" / "scale.ipynb"
 MOONS = moons(10, noise=0.2, seed=0)
 TARGETS = np.eye(2)[MOONS.y_train]
 TEN = replace(MOONS, y_train=TARGETS, x_test=MOONS.x_train, y_test=TARGETS)

@@ -1,4 +1,4 @@
-"""Chapter 10: its restarts are those of the package, PyTorch and Keras; its measures of ridges and ensembles hold."""
+"""Warm restarts: they are those of the package, PyTorch and Keras; the measures of ridges and ensembles hold."""
 
 from pathlib import Path
 from types import SimpleNamespace
@@ -11,7 +11,7 @@ import torch
 
 from lrcourse import SGDR
 
-CHAPTER = Path(__file__).parents[1] / "book" / "10-warm-restarts.ipynb"
+CHAPTER = Path(__file__).parents[1] / "book" / "warm-restarts.ipynb"
 CELLS = {cell.id: cell.source for cell in nbformat.read(CHAPTER, 4).cells}
 
 

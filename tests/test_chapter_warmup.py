@@ -1,4 +1,4 @@
-"""Chapter 5: the schedules typed again from the papers, one trunk for many lengths, and Adam's first update."""
+"""Warm-up: the schedules typed again from the papers, one trunk for many lengths, and Adam's first update."""
 
 import copy
 import os

@@ -1,4 +1,4 @@
-"""Chapter 2: what the gradient does when the loss stalls, and what a run must spend to leave a saddle."""
+"""Why training stalls: what the gradient does when the loss stalls, and what a run must spend to leave a saddle."""
 
 import numpy as np
 import pytest

@@ -180,7 +180,7 @@ def _open_as_built(paths: Sequence[Path]) -> int:
     from ..schedules.checks import bad
 
     if len(paths) != 1 or not paths[0].exists():
-        raise bad("paths", [*map(str, paths)], "one notebook that exists", "name it: book/07-cyclical.ipynb")
+        raise bad("paths", [*map(str, paths)], "one notebook that exists", "name it: book/cyclical.ipynb")
     return _jupyterlab(paths[0], ENVIRONMENT)
 
 
