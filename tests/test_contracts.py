@@ -48,7 +48,7 @@ def test_the_contracts_hold() -> None:
 def private(code: str) -> list[str]:
     """The private names that a module imports from another.
 
-    >>> private("from .a import _b, c\\nfrom ._d import e\\nfrom torch.utils import _pytree\\nfrom . import __version__")
+    >>> private("from .a import _b, c\\nfrom ._d import e\\nfrom torch import _dynamo\\nfrom . import __version__")
     ['_b', '_d']
     """
     ours = [node for node in ast.walk(ast.parse(code)) if isinstance(node, ast.ImportFrom)
