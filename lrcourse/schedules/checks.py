@@ -40,8 +40,16 @@ def _checks(cls: type) -> list[tuple[str, Callable[[str, Any], Any]]]:
     return [(name, each) for name in names for each in getattr(types[name], "__metadata__", ()) if callable(each)]
 
 
+def is_number(value: Any) -> bool:
+    """Whether `value` is a real number, which True is not, and one that a float can hold, infinity and NaN included."""
+    try:
+        return not isinstance(value, bool) and isinstance(value, numbers.Real) and isinstance(float(value), float)
+    except OverflowError:  # a whole number knows no limit
+        return False
+
+
 def _number(name: str, value: Any) -> float:
-    if isinstance(value, bool) or not isinstance(value, numbers.Real) or not math.isfinite(value):
+    if not is_number(value) or not math.isfinite(value):
         raise bad(name, value, "a finite number", f"pass a plain int or float as {name}")
     return float(value)
 

@@ -9,6 +9,7 @@ from numpy.typing import ArrayLike
 
 from .base import Array, Child, Schedule
 from .checks import bad, positive, whole
+from .values import formula
 
 PER_EPOCH = "count them with steps_per_epoch(samples, batch_size)"
 
@@ -36,7 +37,10 @@ def epochs(n: float, steps_per_epoch: int) -> int:
     >>> epochs(2.5, steps_per_epoch=100)
     250
     """
-    steps = round(positive("n", n) * whole("steps_per_epoch", steps_per_epoch, 1, PER_EPOCH))
+    exact = positive("n", n) * whole("steps_per_epoch", steps_per_epoch, 1, PER_EPOCH)
+    if exact == math.inf:
+        raise bad("n", n, f"few enough to be counted in steps, of which an epoch has {steps_per_epoch}", "use fewer")
+    steps = round(exact)
     if steps == 0:
         raise bad("n", n, f"enough for a step, of which an epoch has {steps_per_epoch}", "give the steps themselves: 1")
     return steps
@@ -105,7 +109,7 @@ class BatchSchedule(Schedule):
         return int(sizes) if sizes.ndim == 0 else sizes
 
     def rates(self, t: Array) -> Array:
-        return self.schedule.rates(t) * self.batch(t) / self.first_batch
+        return formula(self.schedule, t) * self.batch(t) / self.first_batch
 
 
 def batch_schedule(schedule: Schedule, batch: int, max_batch: int) -> BatchSchedule:
