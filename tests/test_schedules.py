@@ -577,6 +577,23 @@ def test_plateau_resumes_from_its_state(metrics: list[float], at: int, mode: str
     assert second == whole
 
 
+@pytest.mark.parametrize(("name", "value"), [
+    ("lr", math.nan), ("lr", -1.0), ("lr", math.inf), ("factor", math.nan), ("factor", -0.5), ("factor", 2.0),
+    ("min_lr", math.nan), ("min_lr", -1.0), ("patience", 0), ("bad_updates", -3), ("bad_updates", math.nan),
+    ("cooling", "x"), ("cooling", -1), ("best", math.nan), ("best", "x"),
+])  # fmt: skip
+def test_plateau_gives_only_rates_whatever_is_set_or_loaded(name: str, value: Any) -> None:
+    plateau = Plateau(1.0, 0.5, patience=2)
+    run(plateau, [3.0, 3.0])
+    before = plateau.state_dict()
+    with pytest.raises(ValueError, match=f"{name} must be "):
+        plateau.load_state_dict({**before, name: value})
+    assert plateau.state_dict() == before
+    setattr(plateau, name, value)
+    with pytest.raises(ValueError, match=f"{name} must be "):
+        plateau.update(3.0)
+
+
 def test_plateau_refuses_a_foreign_state() -> None:
     with pytest.raises(ValueError, match="state must be the fields"):
         Plateau(1.0).load_state_dict({"lr": 1.0})

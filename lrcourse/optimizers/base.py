@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike
 from ..schedules import Schedule
 from ..schedules.base import Array, as_schedule
 from ..schedules.checks import bad, check_fields
+from ..schedules.values import rates
 from .checks import PER_CONVENTION, NotNegative
 
 
@@ -83,7 +84,8 @@ class Optimizer:
         _same_shapes("params", xs, self._shapes or _shapes(xs), "make a new optimizer for new parameters")
         if not self.state:
             self.state, self._shapes = {name: self.start(x) for name, x in xs.items()}, _shapes(xs)
-        lr = as_schedule(self.lr)(self.t)
+        schedule = as_schedule(self.lr)
+        lr = float(rates(schedule, schedule(self.t), np.asarray(self.t)))
         self.t += 1
         return {name: np.asarray(self._decayed_update(x, gs[name], self.state[name], lr)) for name, x in xs.items()}
 

@@ -4,7 +4,9 @@ import math
 from dataclasses import asdict, dataclass, field, fields
 from typing import Any
 
-from .checks import bad, choice, fraction, not_negative, rate, whole
+from .checks import bad, choice, fraction, is_number, not_negative, rate, whole
+
+SAVED = "load what state_dict returned"
 
 
 @dataclass
@@ -37,13 +39,24 @@ class Plateau:
     cooling: int = field(default=0, init=False)
 
     def __post_init__(self) -> None:
+        self._check()
+
+    def _check(self) -> None:
         self.lr, self.min_lr = rate("lr", self.lr), rate("min_lr", self.min_lr)
         self.factor, self.threshold = fraction("factor", self.factor), not_negative("threshold", self.threshold)
         self.patience, self.cooldown = whole("patience", self.patience, 1), whole("cooldown", self.cooldown, 0)
         self.mode = choice("min", "max")("mode", self.mode)
+        self.bad_updates = whole("bad_updates", self.bad_updates, 0, SAVED)
+        self.cooling = whole("cooling", self.cooling, 0, SAVED)
+        if self.best is not None and not (is_number(self.best) and math.isfinite(self.best)):
+            raise bad("best", self.best, "a finite number, or None", SAVED)
 
     def update(self, metric: float) -> float:
-        """Take the newest value of the metric, return the rate to use from now on."""
+        """Take the newest value of the metric, return the rate to use from now on.
+
+        Raises: `ValueError` if a field was set to what is out of range.
+        """
+        self._check()
         if self._improves(metric):
             self.best, self.bad_updates = float(metric), 0
         else:
@@ -68,9 +81,11 @@ class Plateau:
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Continue from what `state_dict` returned.
 
-        Raises: `ValueError` if the fields are not those of a `Plateau`, or a setting is out of range.
+        Raises: `ValueError` if the fields are not those of a `Plateau`, or one is out of range; then nothing changes.
         """
         if state.keys() != asdict(self).keys():
-            raise bad("state", sorted(state), f"the fields {sorted(asdict(self))}", "load what state_dict returned")
-        Plateau(**{setting.name: state[setting.name] for setting in fields(self) if setting.init})
-        self.__dict__.update(state)
+            raise bad("state", sorted(state), f"the fields {sorted(asdict(self))}", SAVED)
+        loaded = Plateau(**{setting.name: state[setting.name] for setting in fields(self) if setting.init})
+        vars(loaded).update(state)
+        loaded._check()
+        vars(self).update(vars(loaded))
