@@ -49,8 +49,16 @@ def checks_of(cls: type) -> list[tuple[str, Check]]:
 # Any number, and what a fix has to be given for
 
 
+def is_number(value: Any) -> bool:
+    """Whether `value` is a real number, which True is not, and one that a float can hold, infinity and NaN included."""
+    try:
+        return not isinstance(value, bool) and isinstance(value, numbers.Real) and isinstance(float(value), float)
+    except OverflowError:  # a whole number knows no limit
+        return False
+
+
 def number(name: str, value: Any) -> float:
-    if isinstance(value, bool) or not isinstance(value, numbers.Real) or not math.isfinite(value):
+    if not is_number(value) or not math.isfinite(value):
         raise bad(name, value, "a finite number", f"pass a plain int or float as {name}")
     return float(value)
 

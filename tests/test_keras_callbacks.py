@@ -219,6 +219,19 @@ def test_a_run_that_died_leaves_nothing_behind() -> None:
     close(fit(model, ScheduleCallback(None, momentum=MOMENTUM)), sgd(Constant(0.05), MOMENTUM))
 
 
+@pytest.mark.parametrize("again", [True, False])
+def test_a_momentum_set_by_hand_after_a_run_that_died_acts(again: bool) -> None:
+    model = compiled(keras.optimizers.SGD(0.05, momentum=0.5))
+    with pytest.raises(KeyboardInterrupt):
+        fit(model, ScheduleCallback(None, momentum=Constant(0.1)), Failure())
+    assert "apply" not in vars(model.optimizer)
+    model.optimizer.momentum = 0.0
+    if again:
+        model.compile(model.optimizer, loss="mse")
+    model.set_weights([W0])
+    close(fit(model), sgd(Constant(0.05)))
+
+
 @pytest.mark.parametrize("together", sorted({together for _, together in EXECUTIONS}))
 def test_epochs_as_the_unit(together: int) -> None:
     schedule, momentum = Step(0.1, every=1, gamma=0.5), Linear(0.5, 0.9, steps=EPOCHS - 1)

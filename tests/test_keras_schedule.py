@@ -22,6 +22,7 @@ from lrcourse import (  # noqa: E402
     Piecewise,
     Plateau,
     Polynomial,
+    Schedule,
     Step,
     warmup,
 )
@@ -115,6 +116,16 @@ def test_a_schedule_with_a_function_trains_but_is_not_saved_as_data() -> None:
     schedule = KerasSchedule(Lambda(lambda t: 0.1 / (t + 1)), steps=10)
     with pytest.raises(ValueError, match="plain data.*build it again in code"):
         keras.optimizers.serialize(keras.optimizers.SGD(schedule))
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), -0.1])
+def test_a_schedule_that_is_called_otherwise_is_held_to_rates_too(value: float) -> None:
+    class Overriding(Schedule):
+        def __call__(self, t):
+            return np.where(np.asarray(t) < 2, 0.1, value)
+
+    with pytest.raises(ValueError, match=r"Overriding\(\) at step 2 must be a finite number, zero or more, got"):
+        KerasSchedule(Overriding(), 5)
 
 
 @pytest.mark.parametrize(

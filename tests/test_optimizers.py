@@ -12,7 +12,7 @@ import pytest
 import tensorflow as tf
 import torch
 
-from lrcourse import Constant, Cosine, Lambda, MultiStep
+from lrcourse import Constant, Cosine, Lambda, MultiStep, Schedule
 from lrcourse.optimizers import (
     SGD,
     Adadelta,
@@ -511,3 +511,17 @@ def test_an_update_for_which_a_schedule_gives_no_rate_is_refused(value):
     with pytest.raises(ValueError, match=r"Lambda\(.* at step 2 must be .*number.*, got "):
         descend(Bowl(), SGD(schedule), (1.0, 1.0), 3)
     assert descend(Bowl(), SGD(schedule), (1.0, 1.0), 2).shape == (3, 2)
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), -0.1])
+def test_a_schedule_that_is_called_otherwise_is_held_to_rates_too(value):
+    class Overriding(Schedule):
+        def __call__(self, t):
+            return 0.1 if t < 2 else value
+
+    optimizer, params = SGD(lr=Overriding()), np.array([1.0])
+    for _ in range(2):
+        params = optimizer.step(params, params)
+    with pytest.raises(ValueError, match=r"Overriding\(\) at step 2 must be a finite number, zero or more, got"):
+        optimizer.step(params, params)
+    assert optimizer.t == 2

@@ -530,6 +530,110 @@ def test_torch_under_a_schedule_that_begins_at_0(relative: bool) -> None:
     assert scheduler.get_last_lr() == [group["lr"] for group in optimizer.param_groups] == [0.0] * (1 + relative)
 
 
+def seen_rates(scheduled: Callable[[torch.optim.Optimizer], Any], own: tuple[float, ...] = (0.1, 0.001)) -> Any:
+    """The ladder of a range test and the rates that the groups are tested at, after `scheduled` has set them."""
+    model, _, batches = linear_model()
+    groups = [{"params": [parameter], "lr": lr} for parameter, lr in zip(model.parameters(), own, strict=True)]
+    optimizer = torch.optim.SGD(groups, lr=0.1)
+    scheduler = scheduled(optimizer)
+    before, seen = [dict(group) for group in optimizer.param_groups], []
+    optimizer.register_step_pre_hook(lambda *_: seen.append([group["lr"] for group in optimizer.param_groups]))
+    try:
+        result = lrcourse.torch.range_test(model, optimizer, F.mse_loss, batches, steps=20)
+    finally:
+        assert [dict(group) for group in optimizer.param_groups] == before
+    assert scheduler is None or len(seen) > 5
+    return result.lrs, np.array(seen)
+
+
+WARM = warmup(Constant(1.0), 10)
+RATIOS = {
+    "no schedule": lambda o: None,
+    "relative": lambda o: lrcourse.torch.ScheduleLR(o, WARM, relative=True),
+    "a warm-up of torch": lambda o: torch.optim.lr_scheduler.LambdaLR(o, lambda t: t / 10),
+    "one that does not begin at 0": lambda o: torch.optim.lr_scheduler.LinearLR(o, 0.1),
+    "a schedule for each": lambda o: lrcourse.torch.ScheduleLR(o, [Constant(0.2), Constant(0.002)]),
+    "a ratio set by hand": lambda o: [
+        lrcourse.torch.ScheduleLR(o, [WARM, WARM]),
+        *(group.update(lr=lr) for group, lr in zip(o.param_groups, (0.5, 0.005))),
+    ],
+}
+
+
+@pytest.mark.parametrize("name", RATIOS)
+def test_torch_groups_keep_their_ratio_under_a_schedule(name: str) -> None:
+    lrs, seen = seen_rates(RATIOS[name])
+    np.testing.assert_allclose(seen, np.outer(lrs, [1, 0.01]))
+
+
+@pytest.mark.parametrize("scheduled", [
+    lambda o: lrcourse.torch.ScheduleLR(o, [0.1 * WARM, 0.001 * WARM]),
+    lambda o: lrcourse.torch.ScheduleLR(o, [Constant(0.1), 0.001 * WARM]),
+    lambda o: torch.optim.lr_scheduler.LambdaLR(o, [lambda t: 1.0, lambda t: t / 10]),
+    lambda o: [group.update(lr=math.nan) for group in o.param_groups],
+    lambda o: [group.update(lr=0.0) for group in o.param_groups],
+    lambda o: o.param_groups[0].update(lr=math.nan),
+    lambda o: o.param_groups[1].update(lr=math.nan),
+    lambda o: o.param_groups[1].update(lr=-1.0),
+])  # fmt: skip
+def test_torch_a_ratio_that_is_not_known_is_refused_with_both_fixes(scheduled: Any) -> None:
+    with pytest.raises(
+        ValueError, match="lr must be finite in every group.*before a schedule.* or set each group's lr"
+    ):
+        seen_rates(scheduled)
+
+
+def test_torch_a_group_that_is_frozen_by_its_rate_stays_so() -> None:
+    lrs, seen = seen_rates(lambda o: None, own=(0.1, 0.0))
+    np.testing.assert_array_equal(seen, np.outer(lrs, [1, 0]))
+
+
+def test_torch_a_rate_beyond_a_tensor_of_32_bits_is_refused() -> None:
+    model, _, batches = linear_model()
+    optimizer = torch.optim.AdamW(model.parameters(), lr=torch.tensor(0.1), foreach=False)
+    with pytest.raises(ValueError, match=r"end must be at most 3.4028e\+38.*got 1e\+39"):
+        lrcourse.torch.range_test(model, optimizer, F.mse_loss, batches, end=1e39)
+
+
+class Nested(torch.utils.data.Sampler):  # type: ignore[type-arg]
+    def __init__(self, inner: Any) -> None:
+        self.inner = inner
+
+    def __iter__(self) -> Any:
+        return iter(self.inner)
+
+    def __len__(self) -> int:
+        return len(self.inner)
+
+
+@pytest.mark.parametrize("place", ["sampler", "batch_sampler", "nested", "loader"])
+def test_torch_puts_back_the_generator_wherever_a_loader_keeps_it(place: str) -> None:
+    from torch.utils.data import BatchSampler, DataLoader, RandomSampler, TensorDataset
+
+    model, optimizer, batches = linear_model()
+    dataset = TensorDataset(*map(torch.cat, zip(*batches)))
+    generator = torch.Generator().manual_seed(3)
+    random_order = RandomSampler(dataset, generator=generator)
+    loader: Any = {
+        "sampler": lambda: DataLoader(dataset, 16, sampler=random_order),
+        "batch_sampler": lambda: DataLoader(dataset, batch_sampler=BatchSampler(random_order, 16, False)),
+        "nested": lambda: DataLoader(dataset, batch_sampler=Nested(BatchSampler(Nested(random_order), 16, False))),
+        "loader": lambda: DataLoader(dataset, 16, shuffle=True, generator=generator),
+    }[place]()
+    before = generator.get_state()
+    lrcourse.torch.range_test(model, optimizer, F.mse_loss, loader, steps=20)
+    assert torch.equal(generator.get_state(), before)
+
+
+@pytest.mark.parametrize("lazy", [lambda: torch.nn.LazyLinear(1), lambda: torch.nn.LazyBatchNorm1d(affine=False)])
+def test_torch_a_model_without_its_weights_is_refused_with_the_fix(lazy: Callable[[], Any]) -> None:
+    _, _, batches = linear_model()
+    model = torch.nn.Sequential(lazy(), torch.nn.Linear(4, 1))
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+    with pytest.raises(ValueError, match=r"model must be initialized, got 'Sequential': .*model\(inputs\) once"):
+        lrcourse.torch.range_test(model, optimizer, F.mse_loss, batches)
+
+
 TOGETHER = """
 import json, sys, torch
 from torch import distributed

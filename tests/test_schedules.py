@@ -186,22 +186,28 @@ def test_past_the_end_the_last_value_holds(schedule: Schedule, last: int, value:
 
 
 def test_a_million_steps_are_one_evaluation() -> None:
-    calls = []
+    calls: list[int] = []
 
     def fn(t: Any) -> Any:
-        calls.append(np.shape(t))
+        calls.append(np.size(t))
         return 1 / (1 + t)
+
+    def evaluated() -> tuple[int, int]:
+        """How many calls take all steps, and how many another number; these are few, and of a step or two."""
+        long = calls.count(10**6)
+        assert max(size for size in calls if size != 10**6) <= 2
+        short = len(calls) - long
+        calls.clear()
+        return long, short
 
     million = np.arange(10**6)
     Lambda(fn)(million)
-    assert calls == [(10**6,)]
-    calls.clear()
+    assert evaluated() == (1, 3)
     (2 * Lambda(fn) + Constant(1.0)).then(Step(0.1, 30, 0.1), at=500).clip(0.0, 1.0).table(10**6)
-    assert calls == [(10**6,)]
-    calls.clear()
+    assert evaluated() == (1, 3)
     Cyclic(0.1, 1.0, 100, scale_fn=fn)(million)
     Cyclic(0.1, 1.0, 100, scale_fn=fn, scale_mode="iterations")(million)
-    assert calls == [(10**6,)] * 2
+    assert evaluated() == (2, 6)
 
 
 # The algebra
@@ -359,6 +365,75 @@ def test_a_function_may_take_numbers_or_arrays_or_be_constant() -> None:
             holds_a_function.to_dict()
 
 
+# Functions, and formulas of one's own, that make one number of many steps, or couple them; and those that do not
+def noam(t: Any) -> Any:
+    return 512**-0.5 * np.min([(t + 1) ** -0.5, (t + 1) * 40**-1.5])
+
+
+FUNCTIONS: dict[str, Callable[[Any], Any]] = {
+    "noam": noam,
+    "sum": lambda t: 0.1 * 0.1 ** np.sum(t >= np.array([2, 5])),
+    "any": lambda t: 0.01 if np.any(t >= 3) else 0.1,
+    "all": lambda t: 0.1 if np.all(t < 3) else 0.01,
+    "argmax": lambda t: [0.1, 0.2, 0.3][int(np.argmax([t < 2, t < 9, True]))],
+    "max": lambda t: 1 / np.max([1, np.max(t)]),
+    "coupled": lambda t: 0.9 ** (t - np.min(t)) * np.ones_like(t),
+    "coupled in the middle": lambda t: np.minimum(np.median(t), t),
+    "summed up": lambda t: 0.9 ** np.cumsum(t).reshape(np.shape(t)),
+    "reversed": lambda t: 1.0 / (1 + np.ravel(t)[::-1].reshape(np.shape(t))),
+    "constant": lambda t: 0.1,
+    "power": lambda t: 0.1 * 0.9**t,
+    "vectorized": lambda t: 0.05 * (1 + np.cos(np.pi * np.minimum(t, 100) / 100)),
+    "a branch": lambda t: 0.1 * 0.9**t if t < 7 else 0.01,
+    "math": lambda t: 0.1 * math.exp(-0.01 * t),
+    "float32": lambda t: np.float32(0.1) * np.float32(0.9) ** np.float32(t),
+    "a column": lambda t: np.interp(t, [0, 50, 100], [0.0, 0.1, 0.0]),
+    "np.vectorize": np.vectorize(lambda t: 0.1 if t < 4 else 0.3**t),
+}
+
+
+class Formula(Schedule):
+    """A formula of one's own, which is given arrays only."""
+
+    def __init__(self, fn: Callable[[Any], Any]) -> None:
+        object.__setattr__(self, "fn", fn)
+
+    def rates(self, t: Any) -> Any:
+        return self.fn(t)  # type: ignore[attr-defined]
+
+
+AROUND: dict[str, Callable[[Callable[[Any], Any]], Schedule]] = {
+    "Lambda": Lambda,
+    "in the algebra": lambda fn: (2 * Lambda(fn) + Constant(0.1)).clip(0.0, 9.0),
+    "second": lambda fn: Constant(0.1).then(Lambda(fn), at=3),
+    "growing batch": lambda fn: batch_schedule(Constant(1.0) + Lambda(fn), 8, 64),
+    "scale_fn of cycles": lambda fn: Cyclic(0.1, 1.0, 3, scale_fn=fn),
+    "scale_fn of steps": lambda fn: Cyclic(0.1, 1.0, 3, scale_fn=fn, scale_mode="iterations"),
+    "formula": Formula,
+    "formula in the algebra": lambda fn: 2 * Formula(fn) + Constant(0.1),
+}
+OF_NUMBERS = ("a branch", "math", "argmax", "sum", "float32")  # they take no array, as a formula has to
+
+
+@pytest.mark.parametrize("around", AROUND)
+@pytest.mark.parametrize("name", FUNCTIONS)
+def test_a_step_has_one_rate_whichever_steps_are_asked_for_with_it(name: str, around: str) -> None:
+    if "formula" in around and name in OF_NUMBERS:
+        return
+    s = AROUND[around](FUNCTIONS[name])
+    alone = [s(t) for t in range(211)]
+    for n in (1, 2, 3, 10, 211):
+        assert s.table(n).tolist() == alone[:n]
+    assert s([[7, 3], [0, 210]]).tolist() == [[alone[7], alone[3]], [alone[0], alone[210]]]
+    assert s([5, 5, 5]).tolist() == [alone[5]] * 3
+    assert s([]).tolist() == []
+
+
+def test_the_rate_of_a_step_is_what_the_function_gives_for_that_number() -> None:
+    for fn in FUNCTIONS.values():
+        np.testing.assert_allclose(Lambda(fn).table(50), [fn(float(t)) for t in range(50)], rtol=1e-6)
+
+
 # Only rates are given out
 
 
@@ -366,10 +441,11 @@ def until(n: int, value: Any) -> Callable[[float], Any]:
     return lambda t: 0.1 if t < n else value
 
 
-NO_RATES = [None, math.nan, math.inf, -math.inf, -0.1, "0.1", 1j, [0.1, 0.2], {}, np.array([0.1, 0.2])]
+NO_NUMBERS = [None, True, np.bool_(True), "0.1", 1j, [0.1, 0.2], {}, np.array([0.1, 0.2]), 10**400]
+NO_RATES = [*NO_NUMBERS, math.nan, math.inf, -math.inf, -0.1]
 
 
-@pytest.mark.parametrize("value", NO_RATES, ids=repr)
+@pytest.mark.parametrize("value", NO_RATES, ids=lambda value: repr(value)[:20])
 @pytest.mark.parametrize("around", [
     lambda s: s, lambda s: 2 * s, lambda s: s + s, 
     lambda s: s.then(Constant(1.0), at=20), lambda s: Constant(0.1).then(s, at=0), lambda s: s * Linear(1.0, 0.5, 9),
@@ -401,6 +477,16 @@ def test_a_function_that_fails_says_where() -> None:
     assert re.search(r"raised by fn of Lambda\(fn=<function .*at step 3\.", caught.value.__notes__[0])
 
 
+@pytest.mark.parametrize("rates", [[0.1, 0.2], (0.1, 0.2), np.array([0.1, 0.2]), range(2)])
+def test_a_step_as_an_index_is_told_that_it_is_a_float(rates: Any) -> None:
+    with pytest.raises((TypeError, IndexError)) as caught:
+        Lambda(lambda t: rates[t]).table(2)
+    assert "at step 0. Steps come as floats: for an index write int(t)." in caught.value.__notes__[0]
+    with pytest.raises(IndexError) as caught:
+        Lambda(lambda t: rates[int(t)]).table(3)
+    assert caught.value.__notes__[0].endswith("at step 2.")
+
+
 def test_a_formula_of_ones_own_is_held_to_rates_too() -> None:
     @dataclasses.dataclass(frozen=True)
     class Short(Schedule):
@@ -422,7 +508,7 @@ def test_growth_to_infinity_is_refused_where_it_is_asked_for() -> None:
 
 
 def test_numbers_of_any_kind_are_rates() -> None:
-    for one in (1, True, np.float32(1), np.int8(1), np.array(1.0), Fraction(1), np.array([1.0])):
+    for one in (1, np.float32(1), np.int8(1), np.array(1.0), Fraction(1), np.array([1.0])):
         assert Lambda(lambda t, one=one: one)(0) == 1.0
         if np.ndim(one) == 0:
             assert Lambda(until(0, one)).table(3).tolist() == [1.0, 1.0, 1.0]
@@ -435,7 +521,7 @@ def test_a_function_cannot_edit_the_steps_of_its_neighbors() -> None:
 
     assert (Lambda(edits) * Linear(1.0, 0.0, 2)).table(3).tolist() == [1.0, 0.5, 0.0]
     own = np.ones(3)
-    Lambda(lambda t: own).table(3)[:] = 7
+    Lambda(lambda t: own if np.ndim(t) else 1.0).table(3)[:] = 7
     assert own.tolist() == [1.0] * 3
 
 
@@ -489,6 +575,23 @@ def test_plateau_resumes_from_its_state(metrics: list[float], at: int, mode: str
     second.load_state_dict(json.loads(json.dumps(first.state_dict())))
     assert begun + run(second, metrics[at:]) == expected
     assert second == whole
+
+
+@pytest.mark.parametrize(("name", "value"), [
+    ("lr", math.nan), ("lr", -1.0), ("lr", math.inf), ("factor", math.nan), ("factor", -0.5), ("factor", 2.0),
+    ("min_lr", math.nan), ("min_lr", -1.0), ("patience", 0), ("bad_updates", -3), ("bad_updates", math.nan),
+    ("cooling", "x"), ("cooling", -1), ("best", math.nan), ("best", "x"),
+])  # fmt: skip
+def test_plateau_gives_only_rates_whatever_is_set_or_loaded(name: str, value: Any) -> None:
+    plateau = Plateau(1.0, 0.5, patience=2)
+    run(plateau, [3.0, 3.0])
+    before = plateau.state_dict()
+    with pytest.raises(ValueError, match=f"{name} must be "):
+        plateau.load_state_dict({**before, name: value})
+    assert plateau.state_dict() == before
+    setattr(plateau, name, value)
+    with pytest.raises(ValueError, match=f"{name} must be "):
+        plateau.update(3.0)
 
 
 def test_plateau_refuses_a_foreign_state() -> None:
@@ -598,6 +701,17 @@ BAD: list[tuple[Callable[[], Any], str, str, str]] = [
     (lambda: Constant(1.0)([0, math.inf]), "t", "inf", "from 0"),
     (lambda: Constant(1.0)("soon"), "t", "'soon'", "float"),
     (lambda: Constant(1.0)(1j), "t", "1j", "complex"),
+    (lambda: Constant(1.0)("3"), "t", "'3'", "number"),
+    (lambda: Constant(1.0)(["3", "4"]), "t", "'3'", "number"),
+    (lambda: Constant(1.0)(True), "t", "True", "number"),
+    (lambda: Constant(1.0)([True, False]), "t", "True", "number"),
+    (lambda: Constant(1.0)(10**400), "t", "10000", "too large"),
+    (lambda: Constant(10**400), "lr", "10000", "plain int or float"),
+    (lambda: Step(0.1, 10**400, 0.1), "every", "10000", "plain int or float"),
+    (lambda: MultiStep(0.1, [10**400], 0.1), "milestones", "10000", "plain int or float"),
+    (lambda: Cyclic(0.1, 0.2, 10**400), "step_size_up", "10000", "plain int or float"),
+    (lambda: 10**400 * Constant(1.0), "other", "10000", "plain int or float"),
+    (lambda: epochs(1e200, 10**200), "n", "1e+200", "fewer"),
     (lambda: Constant(1.0).table(0), "n", "0", "at least 1"),
     (lambda: Schedule.from_dict({"kind": "Stairs"}), "kind", "'Stairs'", "'Step'"),
     (lambda: Schedule.from_dict({}), "kind", "None", "'Step'"),

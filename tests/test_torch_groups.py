@@ -10,7 +10,7 @@ import pytest
 import torch
 from torch.optim import lr_scheduler
 
-from lrcourse import Constant, Cosine, Exponential, Lambda, Linear, OneCycle, Step, warmup
+from lrcourse import Constant, Cosine, Exponential, Lambda, Linear, OneCycle, Schedule, Step, warmup
 from lrcourse.torch import LogicNet, ScheduleLR, train
 from lrcourse.torch.fast import Choices, train_fast
 
@@ -112,9 +112,14 @@ def test_a_function_of_single_steps_is_the_same_however_far_it_reaches():
     def table(t):
         return [0.1, 0.2, 0.3, 0.4][int(t)]
 
-    optimizer = optimizer_of()
-    scheduler = ScheduleLR(optimizer, 2 * Lambda(table) + Lambda(np.sqrt))
-    assert applied(optimizer, scheduler, 4)[:, 0].tolist() == (2 * Lambda(table) + Lambda(np.sqrt)).table(4).tolist()
+    def noam(t):
+        return 512**-0.5 * np.min([(t + 1) ** -0.5, (t + 1) * 3**-1.5])
+
+    for schedule in (2 * Lambda(table) + Lambda(np.sqrt), Lambda(noam)):
+        optimizer = optimizer_of()
+        rates = applied(optimizer, ScheduleLR(optimizer, schedule), 4)[:, 0].tolist()
+        assert rates == schedule.table(4).tolist() == [schedule(t) for t in range(4)]
+        assert len(set(rates)) > 1
 
 
 @pytest.mark.parametrize("last", [0, 3])
@@ -154,6 +159,23 @@ def test_training_refuses_what_is_no_rate_and_needs_none_beyond_its_end(run):
     np.testing.assert_allclose(run(model, optimizer, data, steps=2, schedule=together).lrs, [[1e-3, 0.1], [5e-4, 0.05]])
     with pytest.raises(ValueError, match=r"optimizer must be one whose step\(\) needs no closure, got 'LBFGS'"):
         run(model, torch.optim.LBFGS(model.parameters()), data, steps=1)
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), -0.1])
+@pytest.mark.parametrize("relative", [False, True])
+def test_a_schedule_that_is_called_otherwise_is_held_to_rates_too(relative, value):
+    class Overriding(Schedule):
+        def __call__(self, t):
+            return np.where(np.asarray(t) < 2, 0.1, value)
+
+    optimizer = optimizer_of(momentum=0.9)
+    with pytest.raises(ValueError, match=r"Overriding\(\) at step 2 must be a finite number, zero or more, got"):
+        applied(optimizer, ScheduleLR(optimizer, Overriding(), relative=relative), 3)
+    assert rates_of(optimizer) == [0.1]
+    if value < 0:
+        with pytest.raises(ValueError, match=r"Overriding\(\) at step 2 must be a momentum, at least 0 and below 1"):
+            applied(optimizer, ScheduleLR(optimizer, Constant(0.1), Overriding()), 3)
+        assert momenta_of(optimizer) == [0.1]
 
 
 # Groups with different rates
@@ -252,6 +274,72 @@ def test_a_ratio_that_is_not_known_is_refused_and_a_stale_initial_lr_is_not_read
     for rates in [(0.0, 0.0), (0.1, float("inf"))]:
         with pytest.raises(ValueError, match="lr must be finite in every group, and above 0 in one.*build this before"):
             ScheduleLR(optimizer_of(rates), Constant(0.1), relative=True)
+
+
+@pytest.mark.parametrize("list_of_factors", [False, True])
+def test_the_ratio_under_a_warm_up_of_torch_that_begins_at_0_is_the_one_before_it(list_of_factors):
+    optimizer = optimizer_of([1e-5, 1e-3])
+    factor = [lambda t: t / 4, lambda t: t / 4] if list_of_factors else lambda t: t / 4
+    parts = [lr_scheduler.LambdaLR(optimizer, factor), ScheduleLR(optimizer, Constant(0.1), relative=True)]
+    scheduler = lr_scheduler.SequentialLR(optimizer, parts, milestones=[4])
+    rows = applied(optimizer, scheduler, 6)
+    expected = np.outer([0, 2.5e-4, 5e-4, 7.5e-4, 0.1, 0.1], [0.01, 1])
+    np.testing.assert_allclose(rows, expected)
+    optimizer = optimizer_of([1e-5, 1e-3])
+    lr_scheduler.LambdaLR(optimizer, lambda t: 0.0)
+    with pytest.raises(ValueError, match=UNEQUAL):
+        ScheduleLR(optimizer, Constant(0.1))
+    lr_scheduler.LambdaLR(optimizer, [lambda t: 0.0, lambda t: 1.0])
+    with pytest.raises(ValueError, match="lr must be finite in every group, and above 0 in one.*build this before"):
+        ScheduleLR(optimizer, Constant(0.1), relative=True)
+
+
+def test_the_ratio_of_a_loaded_optimizer_whose_rates_are_0_is_the_one_before():
+    trained = optimizer_of([1e-5, 1e-3])
+    scheduler = ScheduleLR(trained, warmup(Constant(0.1), 4), relative=True)
+    trained.add_param_group({"params": weights(), "lr": 5e-4})
+    optimizer = optimizer_of([7.0, 7.0, 7.0])
+    optimizer.load_state_dict(through_a_file(trained.state_dict()))
+    assert rates_of(optimizer) == rates_of(trained) == [0.0] * 3
+    scheduler = ScheduleLR(optimizer, Constant(0.1), relative=True)
+    assert scheduler.get_last_lr() == pytest.approx([0.001, 0.1, 0.05])
+    with pytest.raises(ValueError, match="different rates"):
+        again = optimizer_of([7.0, 7.0, 7.0])
+        again.load_state_dict(through_a_file(trained.state_dict()))
+        ScheduleLR(again, Constant(0.1))
+
+
+@pytest.mark.parametrize("relative", [False, True])
+def test_a_checkpoint_of_groups_in_another_ratio_is_refused_before_its_rates_are_overwritten(relative):
+    optimizer, other = optimizer_of([0.1, 0.1], momentum=0.9), optimizer_of([1e-5, 1e-3], momentum=0.9)
+    scheduler = ScheduleLR(optimizer, Linear(0.1, 0.0, 9), relative=relative)
+    optimizer.load_state_dict(through_a_file(other.state_dict()))
+    for _ in range(2):
+        optimizer.step()
+        with pytest.raises(ValueError, match=r"relative=True|build .* after") as caught:
+            scheduler.step()
+        assert "list of schedules" in str(caught.value) and "[1e-05, 0.001]" in str(caught.value)
+        assert rates_of(optimizer) == [1e-5, 1e-3]
+    for change in (lambda: scheduler.continue_with(Constant(0.1)),
+                   lambda: scheduler.load_state_dict(ScheduleLR(optimizer_of([0.1] * 2), Linear(0.1, 0.0, 9),
+                                                                relative=relative).state_dict())):  # fmt: skip
+        with pytest.raises(ValueError, match="list of schedules"):
+            change()
+        assert rates_of(optimizer) == [1e-5, 1e-3] and scheduler.last_epoch == 0
+    if relative:  # the ratio counts, not the rates
+        optimizer.load_state_dict(optimizer_of([7.0, 7.0], momentum=0.9).state_dict())
+        assert applied(optimizer, scheduler, 2)[1].tolist() == [Linear(0.1, 0.0, 9)(1)] * 2
+
+
+def test_a_checkpoint_of_groups_with_different_momenta_is_refused_too():
+    groups = [{"params": weights(), "momentum": 0.5}, {"params": weights(), "momentum": 0.9}]
+    optimizer = optimizer_of([0.1, 0.1], momentum=0.9)
+    scheduler = ScheduleLR(optimizer, Constant(0.1), Constant(0.8))
+    optimizer.load_state_dict(torch.optim.SGD(groups, lr=0.1).state_dict())
+    optimizer.step()
+    with pytest.raises(ValueError, match=r"momentum must be one per group.*\[0.5, 0.9\]"):
+        scheduler.step()
+    assert momenta_of(optimizer) == [0.5, 0.9]
 
 
 def test_one_momentum_for_groups_with_different_momenta_is_refused():
@@ -355,6 +443,45 @@ def test_what_is_appended_is_what_was_given_as_a_list(given, message):
         ScheduleLR(optimizer_of(), [Constant(0.1)]).append(Constant(0.2), Constant(0.9))
 
 
+REFUSED = {
+    "the schedule of the new group gives none": ([Constant(0.1)], False, Lambda(lambda t: float("nan")), {}),
+    "it gives a negative one": ([Constant(0.1)], False, Lambda(lambda t: -0.1), {"lr": 0.1}),
+    "no schedule": ([Constant(0.1)], False, None, {}),
+    "a ratio of NaN": (Constant(0.1), True, None, {"lr": float("nan")}),
+    "a negative ratio": (Constant(0.1), True, None, {"lr": -1.0}),
+    "an infinite ratio": (Constant(0.1), True, None, {"lr": float("inf")}),
+    "a product beyond the floats": (Constant(1e300), True, None, {"lr": 1e10}),
+    "another rate": (Constant(0.1), False, None, {"lr": 9.0}),
+    "a rate of NaN": (Constant(0.1), False, None, {"lr": float("nan")}),
+    "16 bits": (Constant(0.1), True, None, {"lr": torch.tensor(0.1, dtype=torch.float16)}),
+    "whole numbers": (Constant(0.1), True, None, {"lr": torch.tensor(1)}),
+    "the weight of another group": (Constant(0.1), False, None, {"params": 0}),
+}
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_a_group_that_is_refused_is_not_in_the_optimizer(name):
+    schedule, relative, own, group = REFUSED[name]
+    optimizer = optimizer_of([0.1])
+    scheduler = ScheduleLR(optimizer, schedule, relative=relative)
+    applied(optimizer, scheduler, 2)
+    before = scheduler.state_dict(), scheduler.get_last_lr(), optimizer.state_dict()
+    if own is not None:
+        scheduler.append(own)
+    params = optimizer.param_groups[0]["params"] if "params" in group else weights()
+    with pytest.raises(ValueError):
+        optimizer.add_param_group({**group, "params": params})
+    assert (scheduler.state_dict(), scheduler.get_last_lr(), optimizer.state_dict()) == before
+    if own is not None:
+        scheduler.rates.schedules.pop()
+    elif isinstance(schedule, list):
+        scheduler.append(Constant(0.1))
+    if own is None:
+        optimizer.add_param_group({"params": weights(), "lr": 0.1})
+    rows = applied(optimizer, scheduler, 2)
+    assert np.ptp(rows) == 0 and rows.shape[1] == 1 + (own is None)
+
+
 def test_a_group_put_into_the_list_by_hand_follows_from_the_next_step():
     optimizer = optimizer_of()
     scheduler = ScheduleLR(optimizer, Linear(1.0, 0.0, 4))
@@ -449,8 +576,36 @@ def test_a_tensor_of_whole_numbers_is_refused():
     optimizer = torch.optim.AdamW(weights(), lr=torch.tensor(1), foreach=False)
     with pytest.raises(ValueError, match=r"lr must be a number or a tensor of floats, .*write torch.tensor\(1.0\)"):
         ScheduleLR(optimizer, Constant(0.1))
+    for dtype in (torch.float16, torch.bfloat16):  # 1e5 would be infinite, 1e-8 would be 0, and 0.1 is another number
+        optimizer = torch.optim.AdamW(weights(), lr=torch.tensor(1.0, dtype=dtype), foreach=False)
+        with pytest.raises(ValueError, match=r"lr must be .* tensor of floats, 32 bits or more.*torch.tensor\(1.0\)"):
+            ScheduleLR(optimizer, Constant(1e5))
+        assert rates_of(optimizer) == [1.0]
     optimizer = torch.optim.SGD(weights(), lr=1)
     assert ScheduleLR(optimizer, Constant(0.1)).get_last_lr() == rates_of(optimizer) == [0.1]
+
+
+@pytest.mark.parametrize("last", [0, 3])
+def test_a_rate_beyond_a_tensor_of_32_bits_is_refused(last):
+    schedule = Lambda(lambda t: 0.5 if t < last else 3.41e38)
+    optimizer = torch.optim.AdamW(weights(), lr=torch.tensor(0.5), foreach=False)
+    with pytest.raises(ValueError, match=rf"the rate of group 0 at step {last} must be at most 3.40.*got 3.41e\+38: "):
+        applied(optimizer, ScheduleLR(optimizer, schedule), last + 1)
+    assert rates_of(optimizer) == [0.5]
+    optimizer = optimizer_of()
+    assert applied(optimizer, ScheduleLR(optimizer, schedule), last + 1)[-1] == [3.41e38]
+
+
+@pytest.mark.parametrize("lr", [torch.tensor(1e-3), 1e-3])
+def test_a_group_may_be_added_at_the_rate_that_a_tensor_rounds(lr):
+    optimizer = torch.optim.AdamW(weights(), lr=torch.tensor(1e-3), foreach=False)
+    scheduler = ScheduleLR(optimizer, Constant(0.5))
+    optimizer.add_param_group({"params": weights(), "lr": lr})
+    assert rates_of(optimizer) == [0.5, 0.5]
+    ScheduleLR(optimizer_of([torch.tensor(1e-3), 1e-3], torch.optim.AdamW, foreach=False), Constant(0.5))
+    with pytest.raises(ValueError, match="different rates"):
+        optimizer.add_param_group({"params": weights(), "lr": 1.001e-3})
+    assert scheduler.get_last_lr() == [0.5, 0.5]
 
 
 # Inside of torch's own schedulers
@@ -540,6 +695,58 @@ def test_a_group_added_in_a_sequence_follows_the_schedule_whose_turn_it_is(at):
         assert len(set(momenta_of(optimizer))) == 1
         optimizer.step()
         scheduler.step()
+
+
+def relative_sequence(first, scale, groups=2):
+    optimizer = optimizer_of([scale * 0.01, scale * 0.1, scale * 0.05][:groups])
+    parts = [
+        lr_scheduler.ConstantLR(optimizer, 1.0, 99) if first == "torch" else
+        ScheduleLR(optimizer, Linear(0.0, 1.0, 10), relative=True),
+        ScheduleLR(optimizer, Cosine(1.0, 0.1, 9), relative=True),
+    ]  # fmt: skip
+    if first == "chained":
+        return optimizer, lr_scheduler.ChainedScheduler(parts, optimizer)
+    return optimizer, lr_scheduler.SequentialLR(optimizer, parts, milestones=[6])
+
+
+@pytest.mark.filterwarnings("ignore:Detected call of")  # torch's own steps before the first update
+@pytest.mark.parametrize("at", [0, 2, 5, 6, 8])
+@pytest.mark.parametrize("first", ["ours", "torch", "chained"])
+def test_a_group_added_in_a_relative_sequence_keeps_its_ratio_also_when_resumed(first, at):
+    optimizer, scheduler = relative_sequence(first, 1.0)
+    applied(optimizer, scheduler, at)
+    optimizer.add_param_group({"params": weights(), "lr": 0.05})
+    states, rows = [], []
+    for _ in range(at, STEPS):
+        states.append(through_a_file([optimizer.state_dict(), scheduler.state_dict()]))
+        rows.append(applied(optimizer, scheduler, 1)[0].tolist())
+    schedule = Linear(0.0, 1.0, 10).then(Cosine(1.0, 0.1, 9), at=6) if first == "ours" else Cosine(1.0, 0.1, 9)
+    for t, row in enumerate(rows, start=at):
+        if first == "torch" and t < 6:
+            assert row == [0.01, 0.1, 0.05]  # torch leaves a new group alone
+        else:
+            rate = schedule(t - 6 if first == "torch" else t)
+            np.testing.assert_allclose(row, [0.1 * rate, rate, 0.5 * rate])
+    for done, (of_optimizer, of_scheduler) in enumerate(states):
+        optimizer, scheduler = relative_sequence(first, 3.0, groups=3)
+        optimizer.load_state_dict(of_optimizer)
+        scheduler.load_state_dict(of_scheduler)
+        np.testing.assert_array_equal(applied(optimizer, scheduler, STEPS - at - done), rows[done:])
+
+
+def test_a_group_that_one_schedule_for_all_cannot_take_over_is_refused():
+    optimizer = optimizer_of([0.1, 0.1])
+    parts = [ScheduleLR(optimizer, Linear(0.1, 0.0, 9), relative=True), ScheduleLR(optimizer, Constant(0.1))]
+    scheduler = lr_scheduler.SequentialLR(optimizer, parts, milestones=[2])
+    optimizer.add_param_group({"params": weights(), "lr": 0.05})
+    applied(optimizer, scheduler, 1)
+    before = rates_of(optimizer)
+    optimizer.step()
+    with pytest.raises(
+        ValueError, match=r"different rates, got \[0.1, 0.1, 0.05\]: .*relative=True.*list of schedules"
+    ):
+        scheduler.step()
+    assert rates_of(optimizer) == before == pytest.approx([0.8 / 9, 0.8 / 9, 0.4 / 9])
 
 
 # Going on with another schedule
@@ -640,6 +847,25 @@ def test_a_step_may_be_given_also_between_two_updates():
         scheduler.step(2.5)
     scheduler.step()
     assert rates_of(optimizer) == [schedule(3.5)]
+
+
+@pytest.mark.parametrize("relative", [False, True])
+@pytest.mark.parametrize("change", [
+    *({"last_epoch": each} for each in (-3, -0.5, float("nan"), float("inf"), "x", None, True, [1])),
+    {"relative": {"largest": float("nan"), "rates": [0.1]}}, {"relative": {"largest": 0.1, "rates": [-0.1]}},
+    {"relative": {"rates": [0.1]}}, {"relative": {"largest": 0.1, "rates": None}}, {"relative": "x"},
+], ids=str)  # fmt: skip
+def test_a_state_that_is_none_is_refused_and_changes_nothing(change, relative):
+    scheduler = ScheduleLR(optimizer_of(), Linear(0.1, 0.0, 9), relative=relative)
+    applied(scheduler.optimizer, scheduler, 2)
+    before, rates = scheduler.state_dict(), rates_of(scheduler.optimizer)
+    with pytest.raises(ValueError, match=f"{next(iter(change))} must be"):
+        scheduler.load_state_dict({**before, **change})
+    assert scheduler.state_dict() == before and rates_of(scheduler.optimizer) == rates
+    missing = {name: value for name, value in before.items() if name != "last_epoch"}
+    with pytest.raises(ValueError, match="last_epoch must be"):
+        scheduler.load_state_dict(missing)
+    assert applied(scheduler.optimizer, scheduler, 2)[:, 0].tolist() == Linear(0.1, 0.0, 9).table(4)[2:].tolist()
 
 
 @pytest.mark.parametrize("epoch", [-1, float("nan"), float("inf"), "3", True, [1]])

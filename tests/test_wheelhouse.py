@@ -116,6 +116,17 @@ def test_what_the_wheelhouse_brings_is_told_with_its_command(machine):
     assert report.count("PROBLEM") == 3
 
 
+def test_outside_of_the_repository_the_advice_names_no_file_of_it(machine, monkeypatch, tmp_path):
+    machine.missing = {"numpy", "torch", "keras", "tensorflow", "scikit-learn", "matplotlib", "nbclient", "nbgrader"}
+    monkeypatch.chdir(tmp_path)
+    for gpu in (False, True):
+        advice = {each.what: each.advice for each in doctor.examine(gpu) if not each.ok}
+        assert not [each for each in advice.values() if "make" in each or "constraints" in each]
+        assert advice["torch"].endswith('pip install "lrcourse[torch]"')
+        assert advice["scikit-learn"].endswith('pip install "lrcourse[data]"')
+        assert advice["numpy"].endswith("pip install numpy")
+
+
 def test_keras_on_torch_needs_no_tensorflow(machine, monkeypatch):
     machine.missing = {"tensorflow"}
     monkeypatch.setenv("KERAS_BACKEND", "torch")

@@ -11,7 +11,10 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+from ..extras import install
 from .wheelhouse import GIVEN, INSTALL, WANTED
+
+PINS = Path("constraints.txt")
 
 
 @dataclass(frozen=True)
@@ -46,9 +49,9 @@ def examine(gpu: bool = False) -> list[Finding]:
     supported = (3, 11) <= sys.version_info[:2] < (3, 13)
     findings = [Finding("Python", version, supported, True, "" if supported else "use Python 3.11 or 3.12")]
     if gpu:
-        carried = f"make wheelhouse, carry the folder here, and {INSTALL}"
-        findings += [_needed(name, f"pip install {name} -c constraints.txt") for name in GIVEN]
-        findings += [_needed(name, carried) for name in WANTED]
+        carried = f"make wheelhouse, carry the folder here, and {INSTALL}" if PINS.exists() else None
+        findings += [_needed(name, _pip(name)) for name in GIVEN]
+        findings += [_needed(name, carried or _pip(name)) for name in WANTED]
         return [*findings, _backend(), *_accelerators()]
     for name, use in PACKAGES.items():
         findings.append(_package(name, use))
@@ -66,9 +69,14 @@ def _package(name: str, use: str) -> Finding:
     try:
         return Finding(name, metadata.version(name), True)
     except metadata.PackageNotFoundError:
-        return Finding(
-            name, "missing", False, name == "numpy", f"needed for {use}: pip install {name} -c constraints.txt"
-        )
+        return Finding(name, "missing", False, name == "numpy", f"needed for {use}: {_pip(name)}")
+
+
+def _pip(name: str) -> str:
+    """The command that installs a package: at its pin inside the repository, elsewhere by the extra that brings it."""
+    if PINS.exists():
+        return f"pip install {name} -c {PINS}"
+    return install(ModuleNotFoundError(name=name)) or f"pip install {name}"
 
 
 def _needed(name: str, advice: str) -> Finding:

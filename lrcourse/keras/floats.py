@@ -12,7 +12,7 @@ from ..validation import bad, positive
 
 def rates(schedule: Schedule, t: Any, dtype: str) -> Array:
     """`schedule(t)`, if these are rates in `dtype` too."""
-    rates = np.asarray(schedule(t))
+    rates = values.rates(schedule, schedule(t), np.asarray(t))
     return _all(in_floats(rates, dtype) < np.inf, rates, t, schedule, f"finite as {dtype}", "lower it")
 
 

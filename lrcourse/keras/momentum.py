@@ -2,7 +2,7 @@
 
 On PyTorch Keras runs line by line and a new `optimizer.momentum` is used by the next update. On TensorFlow the update
 is traced into a graph once, with the momentum of that moment as a constant: assigning `optimizer.momentum` later is
-silently ignored. So for the length of a run `optimizer.apply` is traced with a look-up in its place.
+silently ignored. So during a run `optimizer.apply` is traced with a look-up in its place.
 """
 
 import sys
@@ -36,10 +36,9 @@ class Momentum:
         if keras.backend.backend() == "tensorflow":
             with model.distribute_strategy.scope():  # a copy on every device
                 self._variable = keras.Variable(self.window, trainable=False, dtype=keras.config.floatx())
-            vars(self.optimizer).pop("apply", None)  # what a run that died has left behind
             self._apply = self.optimizer.apply
-            self.optimizer.apply = self._traced_apply
             model.make_train_function(force=True)
+            self._train, model.train_function = model.train_function, self._train_scheduled
 
     def set(self, step: int, t: Array) -> None:
         """The momenta of the updates from `step` on, at most as many as the window is long: the schedule's at `t`."""
@@ -67,8 +66,18 @@ class Momentum:
         """Make the optimizer a plain one again, which keeps the momentum of update `last`."""
         setattr(self.optimizer, self.name, self.applied(last))
         if keras.backend.backend() == "tensorflow":
-            vars(self.optimizer).pop("apply", None)
             self.model.make_train_function(force=True)
+
+    def _train_scheduled(self, *batches: Any) -> Any:
+        """What the model calls for an execution: outside of it, also after a run that died, its optimizer is plain."""
+        if getattr(self.optimizer, self.name) != self._plain:  # set by hand after such a run
+            self.model.make_train_function(force=True)
+            return self.model.train_function(*batches)
+        self.optimizer.apply = self._traced_apply
+        try:
+            return self._train(*batches)
+        finally:
+            del self.optimizer.apply
 
     def _traced_apply(self, grads: Any, trainable_variables: Any = None) -> None:
         found = getattr(self.optimizer, self.name)

@@ -10,6 +10,7 @@ from numpy.typing import ArrayLike
 
 from ..schedules import Schedule
 from ..schedules.base import Array, as_schedule
+from ..schedules.values import rates
 from ..validation import bad, below_one, check_fields, not_negative
 
 PER_CONVENTION: Any = None  # the default of a field whose default depends on the convention
@@ -88,7 +89,8 @@ class Optimizer:
         _same_shapes("params", xs, self._shapes or _shapes(xs), "make a new optimizer for new parameters")
         if not self.state:
             self.state, self._shapes = {name: self.start(x) for name, x in xs.items()}, _shapes(xs)
-        lr = as_schedule("lr", self.lr)(self.t)
+        schedule = as_schedule("lr", self.lr)
+        lr = float(rates(schedule, schedule(self.t), np.asarray(self.t)))
         self.t += 1
         return {name: np.asarray(self._decayed_update(x, gs[name], self.state[name], lr)) for name, x in xs.items()}
 

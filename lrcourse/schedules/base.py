@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from ..validation import Check, Rate, StepsOrZero, bad, check_fields, not_negative, rate, whole_steps
 from . import values
-from .values import Array
+from .values import OWN, Array, formula
 
 
 @dataclass(frozen=True)
@@ -53,14 +53,18 @@ class Schedule:
     def __call__(self, t: NDArray[Any] | Sequence[Any]) -> Array: ...
     def __call__(self, t: Any) -> Any:
         try:
+            if np.asarray(t).dtype.kind in "bUS":
+                raise TypeError("a step is a number, so pass an int or a float")
             at = np.array(t, dtype=np.float64)
-        except (TypeError, ValueError) as error:
+        except (TypeError, ValueError, OverflowError) as error:
             raise bad("t", t, "a step or an array of steps", str(error)) from None
         if not np.all((at >= 0) & np.isfinite(at)):
             raise bad("t", t, "a finite step, zero or more", "steps count optimizer updates from 0")
+        if at.size == 0:
+            return at
         steps = np.atleast_1d(at)  # NumPy's scalars round differently from its arrays: one step goes the way of many
         with np.errstate(all="ignore"):  # what is no rate is refused
-            result = values.rates(self, self.rates(steps), steps)
+            result = values.rates(self, formula(self, steps), steps)
         return float(result[0]) if at.ndim == 0 else result
 
     def table(self, n: int) -> Array:
@@ -147,7 +151,7 @@ class Schedule:
 
 def kind_of(cls: type[Schedule]) -> str:
     """The name of a class in plain data: a short one for this package's own, which no other class can take."""
-    own = cls.__module__.partition(".")[0] == __name__.partition(".")[0]
+    own = cls.__module__.partition(".")[0] == OWN
     return cls.__name__ if own else f"{cls.__module__}.{cls.__qualname__}"
 
 
@@ -205,7 +209,7 @@ class Sum(Schedule):
     b: Child
 
     def rates(self, t: Array) -> Array:
-        return self.a.rates(t) + self.b.rates(t)
+        return formula(self.a, t) + formula(self.b, t)
 
 
 @dataclass(frozen=True)
@@ -221,7 +225,7 @@ class Product(Schedule):
     b: Child
 
     def rates(self, t: Array) -> Array:
-        return self.a.rates(t) * self.b.rates(t)
+        return formula(self.a, t) * formula(self.b, t)
 
 
 @dataclass(frozen=True)
@@ -238,7 +242,7 @@ class Then(Schedule):
     at: StepsOrZero
 
     def rates(self, t: Array) -> Array:
-        return np.where(t < self.at, self.first.rates(t), self.second.rates(np.maximum(t - self.at, 0)))
+        return np.where(t < self.at, formula(self.first, t), formula(self.second, np.maximum(t - self.at, 0)))
 
 
 @dataclass(frozen=True)
@@ -262,4 +266,4 @@ class Clip(Schedule):
             raise bad("lo", self.lo, f"at most hi = {self.hi}", "swap the two")
 
     def rates(self, t: Array) -> Array:
-        return np.clip(self.schedule.rates(t), self.lo, self.hi)
+        return np.clip(formula(self.schedule, t), self.lo, self.hi)

@@ -43,7 +43,8 @@ class Piecewise(Schedule):
 class Lambda(Schedule):
     """The rate that the function `fn` returns for step `t`.
 
-    `fn`: takes a step (a number or, faster, an array) and returns the rate itself, not a factor on one.
+    `fn`: takes a step, a float (for an index write `int(t)`), and returns the rate itself, not a factor on one. If it
+    makes of an array of steps what it makes of each, many steps are one call, which is faster.
     A module-level function can be pickled; a `lambda` cannot. Neither can be written by `to_dict`.
 
     Raises: `ValueError` if `fn` cannot be called, and at a step for which it does not return a rate.

@@ -9,6 +9,7 @@ from numpy.typing import ArrayLike
 
 from ..validation import bad, batch_length, positive, whole
 from .base import Array, Child, Schedule
+from .values import formula
 
 per_epoch = whole(1, "count them with steps_per_epoch(samples, batch_size)")
 BatchLength = Annotated[int, batch_length]
@@ -34,8 +35,10 @@ def epochs(n: float, steps_per_epoch: int) -> int:
     >>> epochs(2.5, steps_per_epoch=100)
     250
     """
-    n = positive("use for example 0.5 for half an epoch")("n", n)
-    steps = round(n * per_epoch("steps_per_epoch", steps_per_epoch))
+    exact = positive("use for example 0.5 for half an epoch")("n", n) * per_epoch("steps_per_epoch", steps_per_epoch)
+    if exact == math.inf:
+        raise bad("n", n, f"few enough to be counted in steps, of which an epoch has {steps_per_epoch}", "use fewer")
+    steps = round(exact)
     if steps == 0:
         raise bad("n", n, f"enough for a step, of which an epoch has {steps_per_epoch}", "give the steps themselves: 1")
     return steps
@@ -106,7 +109,7 @@ class BatchSchedule(Schedule):
         return int(sizes) if sizes.ndim == 0 else sizes
 
     def rates(self, t: Array) -> Array:
-        return self.schedule.rates(t) * self.batch(t) / self.first_batch
+        return formula(self.schedule, t) * self.batch(t) / self.first_batch
 
 
 def batch_schedule(schedule: Schedule, batch: int, max_batch: int) -> BatchSchedule:

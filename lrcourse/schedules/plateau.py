@@ -4,7 +4,9 @@ import math
 from dataclasses import asdict, dataclass, field, fields
 from typing import Annotated, Any
 
-from ..validation import Rate, bad, check_fields, choice, fraction, not_negative, whole
+from ..validation import Rate, bad, check_fields, choice, fraction, not_negative, number, optional, whole
+
+SAVED = "load what state_dict returned"
 
 
 @dataclass
@@ -32,15 +34,19 @@ class Plateau:
     mode: Annotated[str, choice("min", "max")] = "min"
     cooldown: Annotated[int, whole(0, "use 0 for none")] = 0
     min_lr: Rate = 0.0
-    best: float | None = field(default=None, init=False)
-    bad_updates: int = field(default=0, init=False)
-    cooling: int = field(default=0, init=False)
+    best: Annotated[float | None, optional(number)] = field(default=None, init=False)
+    bad_updates: Annotated[int, whole(0, SAVED)] = field(default=0, init=False)
+    cooling: Annotated[int, whole(0, SAVED)] = field(default=0, init=False)
 
     def __post_init__(self) -> None:
         check_fields(self)
 
     def update(self, metric: float) -> float:
-        """Take the newest value of the metric, return the rate to use from now on."""
+        """Take the newest value of the metric, return the rate to use from now on.
+
+        Raises: `ValueError` if a field was set to what is out of range.
+        """
+        check_fields(self)
         if self._improves(metric):
             self.best, self.bad_updates = float(metric), 0
         else:
@@ -65,9 +71,11 @@ class Plateau:
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Continue from what `state_dict` returned.
 
-        Raises: `ValueError` if the fields are not those of a `Plateau`, or a setting is out of range.
+        Raises: `ValueError` if the fields are not those of a `Plateau`, or one is out of range; then nothing changes.
         """
         if state.keys() != asdict(self).keys():
-            raise bad("state", sorted(state), f"the fields {sorted(asdict(self))}", "load what state_dict returned")
-        Plateau(**{setting.name: state[setting.name] for setting in fields(self) if setting.init})
-        self.__dict__.update(state)
+            raise bad("state", sorted(state), f"the fields {sorted(asdict(self))}", SAVED)
+        loaded = Plateau(**{setting.name: state[setting.name] for setting in fields(self) if setting.init})
+        vars(loaded).update(state)
+        check_fields(loaded)
+        vars(self).update(vars(loaded))

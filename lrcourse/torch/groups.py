@@ -26,10 +26,16 @@ def set_rates(groups: Sequence[Group], rates: Sequence[float]) -> None:
 
 
 def check_rates(groups: Sequence[Group]) -> None:
-    """Refuse tensors of whole numbers, which would round a rate to 0."""
+    """Refuse tensors of whole numbers or of 16 bits, which would round a rate to 0, to infinity or to another one."""
     for lr in (group["lr"] for group in groups):
-        if isinstance(lr, torch.Tensor) and not lr.is_floating_point():
-            raise bad("lr", lr, "a number or a tensor of floats", f"write torch.tensor({float(lr)})")
+        if isinstance(lr, torch.Tensor) and lr.dtype not in (torch.float32, torch.float64):
+            must = "a number or a tensor of floats, 32 bits or more"
+            raise bad("lr", lr, must, f"write torch.tensor({float(lr)})")
+
+
+def highest(groups: Sequence[Group]) -> float:
+    """The largest rate that all of the groups can hold."""
+    return min(torch.finfo(getattr(group["lr"], "dtype", torch.float64)).max for group in groups)
 
 
 def own_rates(groups: Sequence[Group]) -> None:
@@ -40,14 +46,6 @@ def own_rates(groups: Sequence[Group]) -> None:
             if id(group["lr"]) in seen:
                 group["lr"] = group["lr"].clone()
             seen.add(id(group["lr"]))
-
-
-def shares(rates: Sequence[float], largest: float) -> list[float]:
-    """Each of the groups' `rates` as its share in the `largest`."""
-    if not (0 < largest < math.inf and all(0 <= each < math.inf for each in rates)):
-        raise bad("lr", list(rates), "finite in every group, and above 0 in one, for their ratio to be known",
-                  "build this before a schedule sets the rate to 0, or give each group its own schedule")  # fmt: skip
-    return [each / largest for each in rates]
 
 
 def momentum(group: Group) -> float:

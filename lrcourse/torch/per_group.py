@@ -1,5 +1,6 @@
 """What schedules say for each parameter group, read from a table."""
 
+import sys
 from collections.abc import Sequence
 from dataclasses import fields
 from typing import Any
@@ -8,7 +9,7 @@ import numpy as np
 
 from ..schedules import Schedule
 from ..schedules.base import kind_of
-from ..schedules.values import momenta
+from ..schedules.values import Array, momenta, rates
 from ..validation import bad
 
 Schedules = Schedule | Sequence[Schedule]
@@ -32,14 +33,16 @@ class PerGroup:
         self.shared = isinstance(schedules, Schedule)
         self.fit([1.0] * len(self.schedules))
 
-    def fit(self, shares: list[float]) -> None:
+    def fit(self, shares: list[float], highest: float = sys.float_info.max) -> None:
         """Answer for as many groups as there are `shares`; in a list, schedules may wait for groups to come.
+
+        `highest`: what the groups can hold.
 
         Raises: `ValueError` if there are more groups than schedules in a list.
         """
         if not self.shared and len(self.schedules) < len(shares):
             raise self.unfit(len(shares))
-        self.shares = shares
+        self.shares, self.highest = shares, highest
         self.chunk: int | None = None
         self.table: dict[float, list[float]] = {}
 
@@ -75,8 +78,19 @@ class PerGroup:
             return {}
 
     def _values(self, steps: Any) -> Any:
-        values = [momenta(each, steps) if self.name == "momentum" else each(steps) for each in self.used()]
-        return (np.stack(values, axis=-1) * self.shares).tolist()
+        told = [self._told(each, np.asarray(steps, dtype=np.float64)) for each in self.used()]
+        with np.errstate(over="ignore"):
+            values = np.stack(told, axis=-1) * self.shares
+        if (values > self.highest).any():
+            *at, group = np.argwhere(values > self.highest)[0]
+            step, value = np.asarray(steps)[tuple(at)], float(values[(*at, group)])
+            raise bad(f"the rate of group {group} at step {step}", value, f"at most {self.highest:.5g}",
+                      "lower the schedule, or that group's share in it")  # fmt: skip
+        return values.tolist()
+
+    def _told(self, schedule: Schedule, steps: Array) -> Array:
+        """What `schedule` says for `steps`, made sure of once more: a class of one's own may override the call."""
+        return momenta(schedule, steps) if self.name == "momentum" else rates(schedule, schedule(steps), steps)
 
 
 def _described(value: Any) -> Any:

@@ -7,17 +7,21 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 import torch
+from torch.nn.parameter import is_lazy
+from torch.utils.data import Dataset, Sampler
 
 from .. import range_test as core
 from ..range_test import RangeTest
-from ..validation import bad, whole
+from ..validation import bad, positive, whole
 from . import groups
 from .batches import loss_of_batches, moved, one_number
 from .joining import followed
 from .processes import mean_over_processes
+from .ratio import came_with, shares
 
 Tensor = torch.Tensor
 Undo = Callable[[], None]
+RATIO = "run the test before a schedule sets a rate to 0, or set each group's lr to its share by hand"
 ATTEMPTS = 32  # a GradScaler halves its scale at every skipped update: more often than this it never recovers
 
 
@@ -41,21 +45,23 @@ def range_test(
     """The range test (`lrcourse.range_test.range_test`) on a model, which is the same afterwards, bit by bit.
 
     Put back, also after an exception: parameters, gradients, buffers, the optimizer's state and parameter groups,
-    the training mode of each module, and the random numbers of Python, NumPy, PyTorch and the `DataLoader`'s generator.
+    the training mode of each module, and the random numbers of Python, NumPy, PyTorch and a `DataLoader`'s generators.
 
     `batches`: pairs of inputs and targets, begun again when they run out (a generator is used up, and remembered).
     `loss_fn(outputs, targets)`: a scalar. For batches of any other kind pass None as `loss_fn` and a function
     `batch_loss(model, batch)`, such as `lambda model, batch: model(**batch).loss` for dicts; a batch's tensors are on
     the model's device by then. `accumulate`: batches per update; the loss is their mean. `autocast`: for example
     `torch.bfloat16`. `scaler`: its settings are used, in a copy; an update that it skips is tried again at the same
-    rate. The tested rate goes to the group with the largest `lr`; the others keep their ratio to it.
+    rate. The tested rate goes to the group with the largest `lr`; the others keep their ratio to it, which is the one
+    before a warm-up that begins at 0.
     A model in evaluation mode is tested in training mode; one in training mode as it is, frozen layers included.
 
     In a `DistributedDataParallel` or FSDP model every process calls this; the loss is the mean over the processes, so
     that all of them stop at the same update and have the same result.
 
     Raises: `ValueError` for arguments out of range, `batches` without a batch or of another kind than `loss_fn` takes,
-    a loss that is not one number or depends on no parameter, and an optimizer that needs a closure.
+    a loss that is not one number or depends on no parameter, an optimizer that needs a closure, lazy layers without
+    weights, and groups whose ratio is not known, as a list of schedules has set a rate to 0.
 
     >>> _ = torch.manual_seed(0)
     >>> x = torch.randn(64, 2)
@@ -68,7 +74,13 @@ def range_test(
     accumulate = whole(1, "use 1 for an update per batch")("accumulate", accumulate)
     groups.without_closure(optimizer)
     groups.check_rates(optimizer.param_groups)
-    loss_of, source, shares = loss_of_batches(loss_fn, batch_loss), _cycled(batches), _shares(optimizer)
+    if not positive("use for example 10.0")("end", end) <= groups.highest(optimizer.param_groups):
+        raise bad("end", end, f"at most {groups.highest(optimizer.param_groups):.5g}, as lr is a tensor", "use 10.0")
+    if any(is_lazy(tensor) for tensor in (*model.parameters(), *model.buffers())):
+        raise bad(
+            "model", type(model).__name__, "initialized", "call model(inputs) once, before the optimizer is built"
+        )
+    loss_of, source, kept = loss_of_batches(loss_fn, batch_loss), _cycled(batches), _shares(optimizer)
     device = _device(model)
     mean = mean_over_processes(model, device)
     scaler = torch.amp.GradScaler(device.type, enabled=False) if scaler is None else copy.deepcopy(scaler)
@@ -81,7 +93,7 @@ def range_test(
         return loss.item() / accumulate
 
     def step_fn(lr: float) -> float:
-        groups.set_rates(optimizer.param_groups, [lr * share for share in shares])
+        groups.set_rates(optimizer.param_groups, [lr * share for share in kept])
         for _ in range(ATTEMPTS):
             optimizer.zero_grad()
             loss = mean(sum(loss_and_gradients() for _ in range(accumulate)))
@@ -126,10 +138,13 @@ def _device(model: torch.nn.Module) -> torch.device:
 
 
 def _shares(optimizer: torch.optim.Optimizer) -> list[float]:
-    rates, scheduler = [groups.rate(group) for group in optimizer.param_groups], followed(optimizer)
-    if max(rates) > 0:
-        return groups.shares(rates, max(rates))
-    return [1.0] * len(rates) if scheduler is None else scheduler.rates.shares  # a warm-up may begin at 0
+    """Each group's share in the largest rate: that of now, or where a warm-up begins at 0, that of before it."""
+    scheduler = followed(optimizer)
+    if scheduler is None or scheduler.rates.shared:
+        rates = came_with(optimizer)
+    else:  # each group has a schedule of its own, which may begin at 0 or stay there: of later rates nothing is known
+        rates = [groups.rate(group) or math.nan for group in optimizer.param_groups]
+    return [1.0] if rates in ([0.0], [math.nan]) else shares(rates, max(rates), RATIO)
 
 
 def _keep_modes(model: torch.nn.Module) -> Undo:
@@ -181,11 +196,20 @@ def _keep_optimizer(optimizer: torch.optim.Optimizer) -> Undo:
 
 
 def _keep_generators(batches: Any) -> Undo:
-    sources = (batches, getattr(batches, "sampler", None))
-    states = {g: g.get_state() for s in sources if isinstance(g := getattr(s, "generator", None), torch.Generator)}
+    states = {generator: generator.get_state() for generator in _generators(batches, set())}
 
     def put_back() -> None:
         for generator, state in states.items():
             generator.set_state(state)
 
     return put_back
+
+
+def _generators(source: Any, seen: set[int]) -> Iterator[torch.Generator]:
+    """Those of a `DataLoader`, of its data and of its samplers, one of which may be inside of another."""
+    seen.add(id(source))
+    for value in getattr(source, "__dict__", {}).values():
+        if isinstance(value, torch.Generator):
+            yield value
+        elif isinstance(value, Sampler | Dataset) and id(value) not in seen:
+            yield from _generators(value, seen)

@@ -9,13 +9,12 @@ import torch
 
 from ..schedules import Schedule
 from ..schedules.base import child
-from ..validation import bad, choice
+from ..validation import bad, choice, positive, rates
 from . import groups
 from .groups import Group
 from .joining import follow, followed
 from .per_group import PerGroup, Schedules
-
-LIST = "pass a list of schedules, one per group"
+from .ratio import LIST, came_with, check_equal, check_kept, close, shares
 
 
 class ScheduleLR(torch.optim.lr_scheduler.LRScheduler):
@@ -83,10 +82,10 @@ class ScheduleLR(torch.optim.lr_scheduler.LRScheduler):
         self.relative = choice(True, False)("relative", relative)
         if relative and not self.rates.shared:
             raise bad("relative", relative, "False beside a list of schedules", "give each its rate: [0.01 * s, s]")
-        self._came_with = _rates_before(optimizer)
+        self._came_with = came_with(optimizer)
         self._largest = max(self._came_with)
         if self.rates.shared and not relative:
-            _check_equal(self._came_with)
+            check_equal(self._came_with)
         self._groups: list[Group] = []
         self._check_tables(optimizer)
         super().__init__(optimizer)
@@ -105,8 +104,8 @@ class ScheduleLR(torch.optim.lr_scheduler.LRScheduler):
         `epoch`: the step to go to instead, which may be a fraction (torch warns that it will drop this argument).
         """
         if epoch is None and self._step_count > 1:
-            self._step_count += 1
             self._apply(self.last_epoch + 1, ahead=True)
+            self._step_count += 1
         else:
             super().step(epoch)  # type: ignore[arg-type]  # torch checks the order of the calls here
 
@@ -178,31 +177,47 @@ class ScheduleLR(torch.optim.lr_scheduler.LRScheduler):
 
     def state_dict(self) -> dict[str, Any]:
         """The step and the schedules' parameters, as plain data that `torch.load(weights_only=True)` accepts."""
-        relative = {"largest": self._largest, "rates": list(self._came_with)} if self.relative else None
-        return {"last_epoch": self.last_epoch, **self._described(), "relative": relative}
+        known = [*self._came_with, *self._newcomers()]  # it may wait in a SequentialLR while groups are added
+        relative = {"largest": self._largest, "rates": known} if self.relative else None
+        step = max(self.last_epoch, -1)  # a SequentialLR inside of another one counts lower while a schedule waits
+        return {"last_epoch": step, **self._described(), "relative": relative}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Continue at the step of `state_dict`, and apply its rate to the optimizer at once.
 
         Raises: `ValueError` if the state was saved with another schedule than this one, or for other groups.
         """
+        step, relative = _saved_step(state_dict.get("last_epoch")), state_dict.get("relative")
         for name, ours in self._described().items():
             if (theirs := state_dict.get(name)) != ours:
                 fix = "build it with the saved schedule, and change it with continue_with"
                 raise bad(name, theirs, f"the one this scheduler has, {ours!r}", fix)
-        relative = state_dict.get("relative")
         if (relative is not None) != self.relative:
             raise bad("relative", self.relative, f"{not self.relative}, as it was saved", "build it with the saved one")
         if relative is not None:
-            if len(relative["rates"]) != len(self._groups):
-                raise bad("relative", relative, f"saved for {len(self._groups)} groups", "add the missing group first")
-            self._largest, self._came_with = relative["largest"], list(relative["rates"])
+            self._take_ratio(relative)
+        elif self._are_loaded():
             self._meet()
-        if state_dict["last_epoch"] < 0:  # it waits for its turn in a SequentialLR
-            self.last_epoch = state_dict["last_epoch"]
+        if step < 0:  # it waits for its turn in a SequentialLR
+            self.last_epoch = step  # type: ignore[assignment]
         else:
-            self._apply(state_dict["last_epoch"], ahead=True)
+            self._apply(step, ahead=True)
             follow(self.optimizer, self._join)
+
+    def _take_ratio(self, saved: Any) -> None:
+        if not isinstance(saved, dict):
+            raise bad("relative", saved, "the ratio that was saved", "load what state_dict returned")
+        largest = positive("load what state_dict returned")("relative", saved.get("largest"))
+        own = list(rates("relative", saved.get("rates")))
+        if len(own) != len(self._groups):
+            raise bad("relative", saved, f"saved for {len(self._groups)} groups", "add the missing group first")
+        before = self._largest, self._came_with
+        self._largest, self._came_with = largest, own
+        try:
+            self._meet()
+        except ValueError:
+            self._largest, self._came_with = before
+            raise
 
     def __getstate__(self) -> dict[str, Any]:
         return {**vars(self), "active": followed(self.optimizer) is self}
@@ -247,6 +262,9 @@ class ScheduleLR(torch.optim.lr_scheduler.LRScheduler):
         for table in self._tables():
             if not table.shared and len(table.schedules) != len(optimizer.param_groups):
                 raise table.unfit(len(optimizer.param_groups))
+        self._check_momenta(optimizer)
+
+    def _check_momenta(self, optimizer: torch.optim.Optimizer) -> None:
         if self.momenta is not None:
             momenta, name = [groups.momentum(group) for group in optimizer.param_groups], type(optimizer).__name__
             if any(map(math.isnan, momenta)):
@@ -255,41 +273,95 @@ class ScheduleLR(torch.optim.lr_scheduler.LRScheduler):
                 raise bad("momentum", momenta, "one per group, as the groups have different momenta", LIST)
 
     def _meet(self) -> None:
-        """Take the optimizer's groups as they are now: some may be new, or all of them, loaded from a checkpoint."""
+        """Take the optimizer's groups as they are now: some may be new, or all of them, loaded from a checkpoint.
+
+        Raises: `ValueError` if they do not fit; then nothing changes.
+        """
         param_groups, known = self.optimizer.param_groups, len(self._came_with)
         if known > len(param_groups):
             raise bad("optimizer.param_groups", len(param_groups), f"the {known} that this scheduler has",
                       "build a new scheduler for fewer groups")  # fmt: skip
         groups.check_rates(param_groups)
+        own, alike = [*self._came_with, *self._newcomers()], [1.0] * len(param_groups)
+        kept = shares(own, self._largest) if self.relative else alike
+        if self._are_loaded():
+            self._check_loaded(kept)
         groups.own_rates(param_groups)
-        self._came_with += [groups.rate(group) for group in param_groups[known:]]
-        alike = [1.0] * len(param_groups)
-        self.rates.fit(groups.shares(self._came_with, self._largest) if self.relative else alike)
+        self.rates.fit(kept, groups.highest(param_groups))
         if self.momenta is not None:
             self.momenta.fit(alike)
-        self._groups = param_groups
+        self._came_with, self._groups = own, param_groups
+
+    def _newcomers(self) -> list[float]:
+        """The rates that the groups which are new to this scheduler came with: another, which met them, knows."""
+        known, other = len(self._came_with), followed(self.optimizer)
+        new = [groups.rate(group) for group in self.optimizer.param_groups[known:]]
+        if other is not None and other is not self and len(other._came_with) == known + len(new):
+            new = other._came_with[known:]
+        return [self._taken(own) for own in new]
+
+    def _taken(self, own: float) -> float:
+        """The rate of a group that came with its `own`; one schedule for all takes that of the others or none."""
+        if self.relative or not self.rates.shared:
+            return own
+        if not close(own, groups.rate(self.optimizer.param_groups[0])):
+            check_equal([*self._came_with, own])
+        return self._came_with[0]
+
+    def _are_loaded(self) -> bool:
+        """Whether the groups have come from a checkpoint, with rates that this scheduler, and no other, is to go on."""
+        replaced = self.optimizer.param_groups is not self._groups and len(self._groups) > 0
+        return replaced and self.last_epoch >= 0 and followed(self.optimizer) is self
+
+    def _check_loaded(self, kept: list[float]) -> None:
+        param_groups = self.optimizer.param_groups
+        self._check_momenta(self.optimizer)
+        if not self.rates.shared:
+            return
+        if self.relative:
+            check_kept(param_groups, kept)
+        else:
+            check_equal([groups.rate(group) for group in param_groups])
 
     def _join(self, param_group: Group) -> None:
         """What `optimizer.add_param_group` does: the new group has its rate, and its momentum, from its first update.
 
-        Raises: `ValueError` if it needs a schedule of its own and none was appended.
+        Raises: `ValueError` if it does not fit or needs a schedule of its own and none was appended; then it is not
+        added.
         """
-        optimizer, last = self.optimizer, self._last_lr
+        optimizer = self.optimizer
+        if len(self._came_with) < len(optimizer.param_groups):
+            self._meet()
+        known = len(optimizer.param_groups)
         if "lr" in param_group:
             groups.check_rates([param_group])
-            own, now = groups.rate(param_group), groups.rate(optimizer.param_groups[0])
-            if self.rates.shared and not self.relative and own != now:
-                _check_equal([self._came_with[0], own])
+            self._taken(groups.rate(param_group))
         for table in self._tables():
-            if not table.shared and len(table.schedules) <= len(optimizer.param_groups):
-                raise table.unfit(len(optimizer.param_groups) + 1)
+            if not table.shared and len(table.schedules) <= known:
+                raise table.unfit(known + 1)
         type(optimizer).add_param_group(optimizer, param_group)
+        try:
+            self._begin(optimizer.param_groups[known])
+        except Exception:
+            del optimizer.param_groups[known:], self._came_with[known:]
+            self._meet()
+            raise
+
+    def _begin(self, new: Group) -> None:
+        """Give the `new` group, the last one, its rate and momentum, unless this scheduler waits for its turn."""
+        alike = self.rates.shared and not self.relative
+        own = self._came_with[0] if alike else groups.rate(new)
+        self._came_with.append(own)
         self._meet()
-        new, rate = optimizer.param_groups[-1:], self.rates.at(self.last_epoch)[-1:]
-        groups.set_rates(new, rate)
-        self._last_lr = [*last, *rate]
-        if self.momenta is not None:
-            groups.set_momenta(new, self.momenta.at(self.last_epoch)[-1:])
+        new.setdefault("initial_lr", own)  # as torch does for the first groups
+        if self.last_epoch < 0:
+            return
+        rate = self.rates.at(self.last_epoch)[-1:]
+        momentum = None if self.momenta is None else self.momenta.at(self.last_epoch)[-1:]
+        groups.set_rates([new], rate)
+        if momentum is not None:
+            groups.set_momenta([new], momentum)
+        self._last_lr = [*self._last_lr, *rate]
 
     def _tables(self) -> list[PerGroup]:
         return [self.rates] if self.momenta is None else [self.rates, self.momenta]
@@ -316,16 +388,8 @@ class ScheduleLR(torch.optim.lr_scheduler.LRScheduler):
         }
 
 
-def _rates_before(optimizer: torch.optim.Optimizer) -> list[float]:
-    """The rate of each group before a schedule set it: another scheduler, as in a `SequentialLR`, knows."""
-    rates, other = [groups.rate(group) for group in optimizer.param_groups], followed(optimizer)
-    if other is not None and len(other._last_lr) == len(rates):
-        untouched = all(math.isclose(a, b, rel_tol=1e-6) for a, b in zip(rates, other._last_lr))
-        return list(other._came_with) if untouched else rates
-    return rates
-
-
-def _check_equal(rates: list[float]) -> None:
-    if len(set(rates)) > 1:
-        raise bad("schedule", rates, "one per parameter group, as the groups have different rates",
-                  f"build ScheduleLR(optimizer, schedule, relative=True) to keep their ratio, or {LIST}")  # fmt: skip
+def _saved_step(step: Any) -> float:
+    """The step in a state: -1 where it waits for its turn in a SequentialLR."""
+    if isinstance(step, bool) or not isinstance(step, int | float) or not (step == -1 or 0 <= step < math.inf):
+        raise bad("last_epoch", step, "the step that was saved, zero or more", "load what state_dict returned")
+    return step
