@@ -207,7 +207,7 @@ def test_chapters_are_counted_through_the_parts_and_a_new_order_reaches_every_pa
     assert [page.stem for page in book.chapters_in_toc(book_in_parts)] == ["second", "first"]
 
 
-def test_outside_of_the_sidebar_a_chapter_has_its_name_alone_and_an_old_address_leads_to_it(book_in_parts):
+def test_elsewhere_a_chapter_has_its_name_alone_and_an_old_address_leads_to_it(book_in_parts):
     (book_in_parts / "book" / "moved.toml").write_text('"book/01-first" = "book/first"\n"old" = "book/intro"\n')
     book.build(book_in_parts)
     html, site = pages(book_in_parts), book_in_parts / "_build" / "html"
@@ -221,7 +221,7 @@ def test_outside_of_the_sidebar_a_chapter_has_its_name_alone_and_an_old_address_
     names = json.loads(search.removeprefix("Search.setIndex(").rstrip(");"))["titles"]
     assert sorted(names) == ["Notes", "Start", "The first", "The second"]
     notebook = nbformat.read(site / "_sources" / "book" / "first.ipynb", as_version=4)
-    assert notebook.cells[1].source.startswith("# The first\n")
+    assert notebook.cells[1].source.startswith("# 1. The first\n")
 
     assert old.select_one("noscript meta")["content"] == "0; url=first.html"
     assert old.select_one('link[rel="canonical"]')["href"] == first.select_one('link[rel="canonical"]')["href"]

@@ -24,8 +24,8 @@ class Unknown(NotImplementedError):
 class Plain:
     """Writes the nodes of one page.
 
-    `address`: where it is published, which relative links start from; `numbers`: of its figures ("Fig. 7"), by id;
-    `pictures`: the addresses of its pictures, by their files.
+    `address`: where it is published, which relative links start from; `numbers`: of its figures ("Fig. 7") and of the
+    chapter ("7."), by id; `pictures`: the addresses of its pictures, by their files.
     """
 
     def __init__(
@@ -50,7 +50,8 @@ class Plain:
             if "cell_index" in node:
                 found[index] += map(self.caption, node.findall(nodes.figure))
             elif isinstance(node, nodes.title):
-                found[index].append("#" * level + " " + self.inlines(node))
+                number = [self.numbers[each] for each in node.parent["ids"] if each in self.numbers]
+                found[index].append(" ".join(["#" * level, *number, self.inlines(node)]))
             else:
                 found[index].append(self.block(node))
         return {index: text for index, blocks in found.items() if (text := _paragraphs(blocks))}

@@ -29,11 +29,13 @@ class Notebooks:
 
     def note(self, app: Sphinx, doctree: nodes.document, page: str) -> None:
         if app.builder.name == "html" and notebook_of(app.env, page) == f"{page}.ipynb":
-            numbers = app.env.toc_fignumbers.get(page, {}).get("figure", {})
-            figures = {each: app.config.numfig_format["figure"] % ".".join(map(str, n)) for each, n in numbers.items()}
+            counted = app.env.toc_fignumbers.get(page, {}).get("figure", {})
+            numbers = {each: app.config.numfig_format["figure"] % ".".join(map(str, n)) for each, n in counted.items()}
+            for number in app.env.toc_secnumbers.get(page, {}).get("", ()):
+                numbers |= {each: f"{number}." for each in next(doctree.findall(nodes.section))["ids"]}
             base = app.config.html_baseurl.rstrip("/")
             pictures = {uri: f"{base}/_images/{name}" for uri, (_, name) in app.env.images.items()}
-            self.texts[page] = Plain(doctree, f"{base}/{page}.html", figures, pictures).cells()
+            self.texts[page] = Plain(doctree, f"{base}/{page}.html", numbers, pictures).cells()
 
     def write(self, app: Sphinx, exception: Exception | None) -> None:
         if exception or app.builder.name != "html":
