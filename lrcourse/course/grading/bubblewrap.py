@@ -77,6 +77,8 @@ class Warm:
     def __init__(self, setup: str, prefix: tuple[str, ...]) -> None:
         self.setup, self.prefix = setup, prefix
         self.control: socket.socket | None = None
+        self.home: tempfile.TemporaryDirectory[str] | None = None
+        self.process: subprocess.Popen[bytes] | None = None
 
     def start(self, limits: Limits, command: list[str]) -> Process:
         """A fork, in a sandbox of its own that `command` builds. Raises: `NoSandbox`."""
@@ -142,7 +144,7 @@ class Warm:
 
     def close(self) -> None:
         """End the process, its sandboxes with it."""
-        if self.control:
+        if self.control and self.process and self.home:
             self.control.close()
             self.control = None
             try:
