@@ -86,14 +86,14 @@ def test_nothing_is_compiled_while_the_clock_runs(monkeypatch, engine):
         return called
 
     monkeypatch.setattr(torch, "compile", compile_)
-    for each in (sweep_speed.vmapped, sweep_speed.stacked._compiled):
+    for each in (sweep_speed.vmapped, sweep_speed.stacked.compiled_step):
         each.cache_clear()
     case = sweep_speed.cases()["digits 64-128-10"]
     case.build(4, engine)
     built = len(set(seen))
     sweep_speed.replace(case, steps=40).sweep(4, "compiled" if engine == "auto" else engine)
     assert built == 1 and len(seen) > 20 and len(set(seen)) == 1
-    for each in (sweep_speed.vmapped, sweep_speed.stacked._compiled):
+    for each in (sweep_speed.vmapped, sweep_speed.stacked.compiled_step):
         each.cache_clear()
 
 

@@ -9,7 +9,7 @@ from lrcourse.course.grading.feedback import page
 from lrcourse.course.grading.gradebook import Entry
 from lrcourse.course.grading.lab import Lab
 from lrcourse.course.grading.outcome import Judgement, Part, TaskScore, TaskStatus
-from lrcourse.course.grading.record import Record
+from lrcourse.course.grading.student_record import StudentRecord
 
 ROOT = Path(__file__).parents[1]
 LAB = Lab(ROOT / "solutions" / "01-decay" / "01-decay.ipynb")
@@ -28,7 +28,7 @@ def record(parts, points=0, status=TaskStatus.JUDGED, text="", answer="", **opti
         "check-by-hand", options.pop("name", "1. By hand"), points, 2, parts, status, options.pop("reason", "")
     )
     fields = {"student": "ada", "handed_in": True, "readable": True, "answers": {"by-hand": answer}}
-    return Record(lab="01-decay", judgement=Judgement([task], {"by-hand": text} if text else {}, ["an event"]),
+    return StudentRecord(lab="01-decay", judgement=Judgement([task], {"by-hand": text} if text else {}, ["an event"]),
                   **(fields | options))  # fmt: skip
 
 

@@ -1,6 +1,7 @@
 """Intake: whatever is handed in, the original is kept, and a person reads why there is no notebook in it."""
 
 import codecs
+import hashlib
 import io
 import json
 import os
@@ -13,8 +14,10 @@ import pytest
 from nbformat.v4 import new_code_cell, new_notebook
 
 from lrcourse.course.grading import intake
-from lrcourse.course.grading.intake import Unreadable, cells_of, find, read
+from lrcourse.course.grading.intake import read
 from lrcourse.course.grading.lab import Lab
+from lrcourse.course.grading.notebook_file import Unreadable, cells_of
+from lrcourse.course.grading.submissions import find
 
 ROOT = Path(__file__).parents[1]
 LAB = Lab(ROOT / "solutions" / "01-decay" / "01-decay.ipynb")
@@ -34,7 +37,7 @@ def packed(*members, **options):
 
 
 def receipt(data=RIGHT, student="ada", **more):
-    return json.dumps({"student": student, "sha256": intake.hashlib.sha256(data).hexdigest()} | more)
+    return json.dumps({"student": student, "sha256": hashlib.sha256(data).hexdigest()} | more)
 
 
 def handed_in(tmp_path, files):
@@ -43,8 +46,8 @@ def handed_in(tmp_path, files):
         path = tmp_path / "in" / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(data)
-    [entry] = find(tmp_path / "in", LAB, [OTHER])
-    return read(entry, LAB, [OTHER], tmp_path / "kept")
+    [submission] = find(tmp_path / "in", LAB, [OTHER])
+    return read(submission, LAB, [OTHER], tmp_path / "kept")
 
 
 def link():
@@ -166,7 +169,7 @@ def test_links_and_pipes_in_a_folder_are_not_followed(tmp_path):
     (folder / "more").symlink_to(tmp_path)
     os.mkfifo(folder / "pipe.ipynb")
     (tmp_path / "in" / "bob").symlink_to(tmp_path)
-    ada, bob = (read(entry, LAB, keep=tmp_path / "kept") for entry in find(tmp_path / "in", LAB))
+    ada, bob = (read(submission, LAB, keep=tmp_path / "kept") for submission in find(tmp_path / "in", LAB))
     assert (ada.cells, ada.files, bob.cells, bob.files) == (None, {}, None, {})
     assert "ada/01-decay.ipynb is a link, which is not followed" in ada.doubts
     assert "ada/pipe.ipynb is not a plain file" in ada.doubts
@@ -187,8 +190,8 @@ def test_odd_names_are_kept_apart_and_can_be_stored(tmp_path, name):
     folder = tmp_path / "in" / "ada"
     folder.mkdir(parents=True)
     (folder / (os.fsdecode(name) + ".ipynb")).write_bytes(RIGHT)
-    [entry] = find(tmp_path / "in", LAB)
-    found = read(entry, LAB, keep=tmp_path / "kept")
+    [submission] = find(tmp_path / "in", LAB)
+    found = read(submission, LAB, keep=tmp_path / "kept")
     assert found.cells and not found.doubts
     json.dumps([found.files, found.notebook], ensure_ascii=False).encode()
     assert next((tmp_path / "kept").rglob("*.ipynb")).read_bytes() == RIGHT
@@ -218,10 +221,10 @@ def test_everyone_on_the_roster_is_listed_once(tmp_path):
         (folder / name).write_bytes(RIGHT)
     roster = folder / "roster.csv"
     roster.write_text("student,address\nada,ada@school.example\nbob,bob@school.example\n")
-    entries = find(folder, LAB, roster=roster)
-    assert [(entry.student, len(entry.paths), entry.doubts) for entry in entries] == [
+    submissions = find(folder, LAB, roster=roster)
+    assert [(each.student, len(each.paths), each.doubts) for each in submissions] == [
         ("ada", 1, ()), ("bob", 0, ()), ("carl", 1, ("not on the roster",))]  # fmt: skip
-    assert read(entries[0], LAB).doubts == []
+    assert read(submissions[0], LAB).doubts == []
     with pytest.raises(ValueError, match="roster"):
         find(folder, LAB, roster=folder / "none.csv")
     with pytest.raises(ValueError, match="submissions"):

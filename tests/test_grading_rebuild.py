@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from lrcourse.course.grading import autograded
-from lrcourse.course.grading.intake import Cell
 from lrcourse.course.grading.lab import Lab, marked
+from lrcourse.course.grading.notebook_file import Cell
 from lrcourse.course.grading.rebuild import rebuild
 
 ROOT = Path(__file__).parents[1]

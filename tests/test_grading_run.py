@@ -208,7 +208,7 @@ def test_two_gradings_are_the_same_bytes(course, handed_in, graded, tmp_path):
 
 def test_graded_again_nothing_runs_and_nothing_changes(course, handed_in, graded, monkeypatch):
     before = hashes(graded[0])
-    monkeypatch.setattr(pool, "_judge", None)
+    monkeypatch.setattr(pool, "judge_one", None)
     grade(course, handed_in[0], graded[0], roster=handed_in[1], jobs=1)
     assert hashes(graded[0]) == before
 
@@ -479,8 +479,8 @@ def test_a_grader_killed_while_it_makes_the_gradebook_leaves_none(tmp_path, monk
     with monkeypatch.context() as killing:
         killing.setattr(nbgrader.api, "Gradebook", Killed)
         with pytest.raises(KeyboardInterrupt):
-            gradebook._create(str(tmp_path / "gradebook.db"))
+            gradebook.create(str(tmp_path / "gradebook.db"))
     assert not (tmp_path / "gradebook.db").exists()
-    gradebook._create(str(tmp_path / "gradebook.db"))
+    gradebook.create(str(tmp_path / "gradebook.db"))
     with whole(f"sqlite:///{tmp_path / 'gradebook.db'}", "lrcourse") as book:
         assert book.students == []

@@ -146,7 +146,7 @@ def test_two_sessions_share_nothing():
 def test_what_is_not_seeded_is_the_same_in_every_sandbox():
     drawn = []
     for _ in range(2):
-        bubblewrap._warm.cache_clear()  # another process to fork from
+        bubblewrap.warm_process.cache_clear()  # another process to fork from
         session = Session(Bubblewrap(), SETUP + "\nimport torch", LIMITS, 60)
         drawn.append(session.run("import random; print(random.random(), np.random.rand(), torch.rand(1))").text)
         session.close()
@@ -157,14 +157,14 @@ def test_an_environment_below_tmp_is_seen_and_tmp_is_the_sandboxs_own(monkeypatc
     with tempfile.TemporaryDirectory(dir="/tmp") as place:
         os.chmod(place, 0o755)
         Path(place, "module.py").write_text("x = 1")
-        shown = [*bubblewrap._python(), Path(place)]
-        monkeypatch.setattr(bubblewrap, "_python", lambda: shown)
-        bubblewrap._warm.cache_clear()
+        shown = [*bubblewrap.python_paths(), Path(place)]
+        monkeypatch.setattr(bubblewrap, "python_paths", lambda: shown)
+        bubblewrap.warm_process.cache_clear()
         session = Session(Bubblewrap(), SETUP, LIMITS, 60)
         code = f"open('/tmp/note', 'w').write('y')\nprint(open('{place}/module.py').read())\nopen('{place}/z', 'w')"
         ran = session.run(code)
         session.close()
-        bubblewrap._warm.cache_clear()
+        bubblewrap.warm_process.cache_clear()
     assert ran.text == "x = 1\n" and "Read-only" in ran.error
 
 
@@ -210,7 +210,7 @@ def test_the_time_ends_whatever_it_does():
 
 def test_the_grader_survives_a_dead_starter():
     Session(Bubblewrap(), SETUP, LIMITS, 60).close()
-    warm = bubblewrap._warm(SETUP, bubblewrap._prefix())
+    warm = bubblewrap.warm_process(SETUP, bubblewrap.as_nobody())
     warm.control.shutdown(socket.SHUT_RDWR)
     warm.process.wait()
     Session(Bubblewrap(), SETUP, LIMITS, 60).close()
@@ -223,10 +223,10 @@ def test_a_setup_cell_that_fails_is_nobodys_submission():
 
 def test_without_a_sandbox_nothing_is_graded(monkeypatch):
     monkeypatch.setenv("PATH", "/nonexistent")
-    bubblewrap._fault.cache_clear()
+    bubblewrap.hindrance.cache_clear()
     with pytest.raises(NoSandbox) as caught:
         sandbox.find()
-    bubblewrap._fault.cache_clear()
+    bubblewrap.hindrance.cache_clear()
     for advice in ("sudo apt-get install bubblewrap", "AppArmor", "WSL", "bubblewrap: not installed", "podman"):
         assert advice in str(caught.value)
     assert isinstance(sandbox.find(unsafe_no_sandbox=True), Unsafe)

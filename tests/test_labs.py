@@ -13,7 +13,7 @@ from nbformat import NotebookNode
 from nbgrader.utils import is_grade, is_solution
 
 from lrcourse.course import labs
-from lrcourse.course.labs.release import _marked
+from lrcourse.course.labs.release import marked_lines
 
 ROOT = Path(__file__).parent.parent
 SOURCES = labs.sources(ROOT)
@@ -100,7 +100,7 @@ class TestEveryLab:
     def test_a_single_line_is_caught_wherever_it_hides(self, path):
         source = read(path)
         secret = next(
-            line.strip() for cell in source.cells if is_solution(cell) for line, inside in _marked(cell) if inside
+            line.strip() for cell in source.cells if is_solution(cell) for line, inside in marked_lines(cell) if inside
         )
         for hide in (
             lambda student: student.cells[0].update(source=student.cells[0].source + f"\n# {secret}"),

@@ -19,8 +19,8 @@ from mdit_py_plugins.dollarmath import dollarmath_plugin
 from myst_parser.docutils_ import Parser
 
 import lrcourse
-from lrcourse.course.grading.intake import Cell
 from lrcourse.course.grading.lab import Lab
+from lrcourse.course.grading.notebook_file import Cell
 from lrcourse.course.grading.rebuild import rebuild
 
 ROOT = Path(__file__).parents[1]

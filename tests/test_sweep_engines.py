@@ -37,10 +37,10 @@ def choose(monkeypatch):
             tried.append(is_compiled)
             return compiled if is_compiled else stacked
 
-        monkeypatch.setattr(engines, "_loop_step", lambda plan, updates: loop)
-        monkeypatch.setattr(engines, "_stacked_step", lambda plan, compiled, clear=0.0: stacked_step(plan, compiled))
-        monkeypatch.setattr(engines, "_compile_time", lambda plan: compilation)
-        monkeypatch.setattr(engines, "_remember", lambda plan: None)
+        monkeypatch.setattr(engines, "loop_step", lambda plan, updates: loop)
+        monkeypatch.setattr(engines, "stacked_step", lambda plan, compiled, clear=0.0: stacked_step(plan, compiled))
+        monkeypatch.setattr(engines, "compile_time", lambda plan: compilation)
+        monkeypatch.setattr(engines, "remember", lambda plan: None)
         tried = []
         return engines.choose(planned(members, STEPS)), tried
 
@@ -87,9 +87,9 @@ def test_a_program_that_is_clearly_faster_is_timed_once(monkeypatch, step, build
         return [torch.zeros(members)]
 
     monkeypatch.setattr(engines, "time", SimpleNamespace(perf_counter=lambda: clock[0]))
-    monkeypatch.setattr(engines, "_loop_step", lambda plan, updates: 0.003)
-    monkeypatch.setattr(engines, "_compile_time", lambda plan: building)
-    monkeypatch.setattr(engines, "_remember", lambda plan: None)
+    monkeypatch.setattr(engines, "loop_step", lambda plan, updates: 0.003)
+    monkeypatch.setattr(engines, "compile_time", lambda plan: building)
+    monkeypatch.setattr(engines, "remember", lambda plan: None)
     monkeypatch.setattr(stacked.Training, "train", train)
     engines.choose(planned(members, steps=300))
     compiled = len(calls) if not building else len(calls) // 2
@@ -115,13 +115,13 @@ def test_a_real_choice_is_the_engine_that_ran():
 
 def test_a_program_is_expected_sooner_once_it_was_built(monkeypatch, tmp_path):
     plan = planned(8, STEPS)
-    monkeypatch.setattr(engines, "_memory", lambda plan, size=1: tmp_path / "cache" / "program")
-    monkeypatch.setattr(engines, "_BUILT", set())
-    assert engines._compile_time(plan) == engines.COMPILE
-    engines._remember(plan)
-    assert engines._compile_time(plan) == 0
-    engines._BUILT.clear()  # as in another process
-    assert engines._compile_time(plan) == engines.COMPILE_AGAIN
+    monkeypatch.setattr(engines, "memory_of", lambda plan, size=1: tmp_path / "cache" / "program")
+    monkeypatch.setattr(engines, "BUILT", set())
+    assert engines.compile_time(plan) == engines.COMPILE
+    engines.remember(plan)
+    assert engines.compile_time(plan) == 0
+    engines.BUILT.clear()  # as in another process
+    assert engines.compile_time(plan) == engines.COMPILE_AGAIN
 
 
 @pytest.fixture
@@ -140,9 +140,9 @@ def timed(monkeypatch):
 
     monkeypatch.setattr(loop, "run", looped)
     monkeypatch.setattr(stacked.Training, "train", stack_trained)
-    monkeypatch.setattr(stacked, "_compiled", lambda program: program.step)
-    monkeypatch.setattr(engines, "_compile_time", lambda plan: 0.0)
-    monkeypatch.setattr(engines, "_remember", lambda plan: None)
+    monkeypatch.setattr(stacked, "compiled_step", lambda program: program.step)
+    monkeypatch.setattr(engines, "compile_time", lambda plan: 0.0)
+    monkeypatch.setattr(engines, "remember", lambda plan: None)
     monkeypatch.setattr(engines, "LITTLE", 1e-12)
     return made
 
@@ -182,18 +182,18 @@ def test_the_loop_is_timed_from_update_to_update_after_the_first():
         return net
 
     slept = []
-    assert 0.01 <= engines._loop_step(planned(1, 100, model), 2) < 0.1
+    assert 0.01 <= engines.loop_step(planned(1, 100, model), 2) < 0.1
     assert len(slept) == 2 + 2  # and the loss on the training and on the test points
 
 
 def test_a_program_fits_what_it_was_compiled_for(monkeypatch):
     net = planned(8, STEPS)
-    assert engines._memory(net) == engines._memory(planned(7, 10))  # padded, and any number of steps
+    assert engines.memory_of(net) == engines.memory_of(planned(7, 10))  # padded, and any number of steps
     others = [
         planned(8, STEPS, lambda: LogicNet().double()), planned(9, STEPS), planned(8, STEPS, weight_decay=[0.1]),
         planned(8, STEPS, momentum=[0.9]), planned(8, STEPS, lambda: torch.nn.Linear(2, 2)),
     ]  # fmt: skip
-    assert len({engines._memory(each) for each in [net, *others]}) == 6
+    assert len({engines.memory_of(each) for each in [net, *others]}) == 6
 
 
 def test_the_last_part_is_trained_by_the_program_of_the_others(monkeypatch):
@@ -206,9 +206,9 @@ def test_the_last_part_is_trained_by_the_program_of_the_others(monkeypatch):
 
         return step
 
-    monkeypatch.setattr(stacked, "_compiled", compiled)
+    monkeypatch.setattr(stacked, "compiled_step", compiled)
     monkeypatch.setattr(engines, "chunk_size", lambda plan, engine: 4)
-    monkeypatch.setattr(engines, "_remember", lambda plan, size: kept.add(engines._memory(plan, size)))
+    monkeypatch.setattr(engines, "remember", lambda plan, size: kept.add(engines.memory_of(plan, size)))
     settings = grid(lr=[0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0])
     options = {"settings": settings, "steps": 3, "progress": False}
     result = sweep(lambda: LogicNet().double(), moons(n=20), engine="compiled", **options)
@@ -252,7 +252,7 @@ def test_only_a_tiny_program_needs_no_processes_beside_its_threads(engine, model
         return loop.run(plan)
 
     asked = []
-    monkeypatch.setattr(run, "_train", train)
+    monkeypatch.setattr(run, "train_parts", train)
     monkeypatch.setattr(engines, "choose", lambda plan: engines.Choice(engine, "given", 2 * run.WORTH_PROCESSES))
     monkeypatch.setattr(os, "cpu_count", lambda: 8)
     sweep(model_fn, moons(n=20), settings=grid(lr=[0.1] * 2), steps=3, progress=False)

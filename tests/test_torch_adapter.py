@@ -84,7 +84,7 @@ def test_no_schedule_is_forgotten():
                 yield from kinds(part)
 
     tried = {kind for schedule in SCHEDULES.values() for kind in kinds(schedule)}
-    assert tried == {kind for kind in Schedule._kinds.values() if kind.__module__.startswith("lrcourse.")}
+    assert tried == {kind for kind in Schedule.kinds.values() if kind.__module__.startswith("lrcourse.")}
 
 
 @dataclass

@@ -37,10 +37,10 @@ def module(tmp_path, monkeypatch):
         spec.loader.exec_module(made)
         return made
 
-    before = dict(Schedule._kinds)
+    before = dict(Schedule.kinds)
     yield write
-    Schedule._kinds.clear()
-    Schedule._kinds.update(before)
+    Schedule.kinds.clear()
+    Schedule.kinds.update(before)
 
 
 OWN = """
@@ -96,7 +96,7 @@ def test_types_are_read_once_for_each_class(module, monkeypatch):
 
 
 @pytest.mark.parametrize(
-    "cls", [*dict.fromkeys(Schedule._kinds.values()), *Optimizer.__subclasses__()], ids=lambda c: c.__name__
+    "cls", [*dict.fromkeys(Schedule.kinds.values()), *Optimizer.__subclasses__()], ids=lambda c: c.__name__
 )
 def test_every_check_of_the_package_is_found(cls):
     found = {name for name, _ in checks_of(cls)}
@@ -139,7 +139,7 @@ def test_a_class_inside_a_function_has_a_name_of_its_own():
             return 0 * t + self.lr
 
     assert Schedule.from_dict(Cosine(0.1).to_dict()) == Cosine(0.1)
-    assert Schedule._kinds["Cosine"] is lrcourse.Cosine
+    assert Schedule.kinds["Cosine"] is lrcourse.Cosine
 
 
 def test_a_class_of_a_module_that_is_not_there_is_named_with_the_fix():

@@ -26,7 +26,7 @@ def packages() -> list[str]:
     >>> {"keras", "nbclient", "pyzmq"} <= set(packages()), "numpy" in packages()
     (True, False)
     """
-    return sorted(_needs(WANTED) - _needs(("torch",)) - set(GIVEN))
+    return sorted(needed_by(WANTED) - needed_by(("torch",)) - set(GIVEN))
 
 
 def requirements(constraints: Path) -> list[str]:
@@ -67,7 +67,7 @@ def collect(constraints: Path, folder: Path) -> list[Path]:
     return wheels
 
 
-def _needs(roots: tuple[str, ...]) -> set[str]:
+def needed_by(roots: tuple[str, ...]) -> set[str]:
     """The packages and everything that they need on Linux and the image's Python, as far as installed here."""
     from packaging.requirements import Requirement
 

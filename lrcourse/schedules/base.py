@@ -35,10 +35,10 @@ class Schedule:
            [0. , 0. ]])
     """
 
-    _kinds: ClassVar[dict[str, type["Schedule"]]] = {}
+    kinds: ClassVar[dict[str, type["Schedule"]]] = {}
 
     def __init_subclass__(cls) -> None:
-        Schedule._kinds[kind_of(cls)] = cls
+        Schedule.kinds[kind_of(cls)] = cls
 
     def __post_init__(self) -> None:
         check_fields(self)
@@ -137,10 +137,10 @@ class Schedule:
         """
         if not isinstance(plain, Mapping):
             raise bad("plain", plain, "a dict", "pass what to_dict returned, such as {'kind': 'Constant', 'lr': 0.1}")
-        kind = Schedule._kinds.get(str(plain.get("kind")))
+        kind = Schedule.kinds.get(str(plain.get("kind")))
         if kind is None:
             raise bad("kind", plain.get("kind"), "the name of a schedule",
-                      f"choose one of {sorted(Schedule._kinds)}, or import the module that defines it")  # fmt: skip
+                      f"choose one of {sorted(Schedule.kinds)}, or import the module that defines it")  # fmt: skip
         given = {name: _parsed(value) for name, value in plain.items() if name != "kind"}
         try:
             return kind(**given)

@@ -26,7 +26,7 @@ SAMPLE = 8  # updates of the loop that are timed at most: a fiftieth of the swee
 STACKED_SAMPLE = 5  # stacked steps that are timed at most: a fiftieth of the steps
 SHORT = 5.0  # seconds: for a program that trains a sweep within them, and twice as fast as the loop, one step is enough
 
-_BUILT: set[Path] = set()  # programs that this process has
+BUILT: set[Path] = set()  # programs that this process has
 
 
 @dataclass(frozen=True)
@@ -40,7 +40,7 @@ class Choice:
 
 def _run_compiled(plan: Plan, size: int, watch: Watch) -> Outcome:
     outcome = stacked.run(plan, compiled=True, size=size, watch=watch)
-    _remember(plan, size)
+    remember(plan, size)
     return outcome
 
 
@@ -81,16 +81,16 @@ def choose(plan: Plan) -> Choice:
         return Choice("loop", "too little work to stack", by_loop)
     part = plan.part(0, min(members, chunk_size(plan, "stacked")))
     parts = members / len(part.settings)
-    times, note, building = {"loop": by_loop}, "", _compile_time(part)
+    times, note, building = {"loop": by_loop}, "", compile_time(part)
     if building:  # a program that is there is faster than the same step without one
-        times["stacked"] = steps * parts * _stacked_step(part, compiled=False)
+        times["stacked"] = steps * parts * stacked_step(part, compiled=False)
     if min(times.values()) < 2 * building:  # it often no more than halves the time
         note = ", too short for the compiler"
     else:
         try:
             clear = 0.0 if building else min(SHORT, by_loop / 2) / (steps * parts)
-            times["compiled"] = steps * parts * _stacked_step(part, compiled=True, clear=clear)
-            _remember(part)
+            times["compiled"] = steps * parts * stacked_step(part, compiled=True, clear=clear)
+            remember(part)
         except Exception as error:  # whatever a compiler, or the lack of one, may raise
             first_line = str(error).partition("\n")[0]
             note = f", no compiler ({type(error).__name__}: {first_line})"
@@ -115,10 +115,10 @@ def _loop_seconds(plan: Plan) -> float:
     """The seconds of the whole sweep by the loop, 0 if it is too small for a sample of it to be cheap."""
     updates = len(plan.settings) * plan.steps
     sample = min(SAMPLE, plan.steps // 3, updates // 50)
-    return updates * _loop_step(plan, sample) if sample > 1 else 0.0
+    return updates * loop_step(plan, sample) if sample > 1 else 0.0
 
 
-def _loop_step(plan: Plan, updates: int) -> float:
+def loop_step(plan: Plan, updates: int) -> float:
     """Seconds from one update to the next in a run of so many; without the first, which warms up."""
     at: list[float] = []
 
@@ -133,7 +133,7 @@ def _loop_step(plan: Plan, updates: int) -> float:
     return statistics.median(after - before for before, after in pairwise(at))
 
 
-def _stacked_step(plan: Plan, compiled: bool, clear: float = 0.0) -> float:
+def stacked_step(plan: Plan, compiled: bool, clear: float = 0.0) -> float:
     """Seconds of a stacked step, after one that warms up or compiles; one faster than `clear` is the last."""
     training = stacked.Training(replace(plan, steps=STACKED_SAMPLE + 1), compiled)
 
@@ -149,7 +149,7 @@ def _stacked_step(plan: Plan, compiled: bool, clear: float = 0.0) -> float:
     return statistics.median(times)
 
 
-def _memory(plan: Plan, size: int = 1) -> Path:
+def memory_of(plan: Plan, size: int = 1) -> Path:
     """Inductor keeps its programs on the disk; an empty file beside them says which sweeps they are for."""
     from torch._inductor.runtime.cache_dir_utils import cache_dir
 
@@ -162,15 +162,15 @@ def _memory(plan: Plan, size: int = 1) -> Path:
     return Path(cache_dir()) / f"lrcourse-{hashlib.sha256(key.encode()).hexdigest()[:16]}"
 
 
-def _compile_time(plan: Plan) -> float:
-    memory = _memory(plan)
-    if memory in _BUILT:
+def compile_time(plan: Plan) -> float:
+    memory = memory_of(plan)
+    if memory in BUILT:
         return 0.0
     return COMPILE_AGAIN if memory.exists() else COMPILE
 
 
-def _remember(plan: Plan, size: int = 1) -> None:
-    memory = _memory(plan, size)
+def remember(plan: Plan, size: int = 1) -> None:
+    memory = memory_of(plan, size)
     memory.parent.mkdir(parents=True, exist_ok=True)
     memory.touch()
-    _BUILT.add(memory)
+    BUILT.add(memory)

@@ -13,7 +13,7 @@ import torch
 
 from ..data import Dataset
 from ..extras import extra
-from ..torch.training import _loss, _tensor
+from ..torch.training import as_tensor, loss_function
 from ..validation import bad, batch_length, choice, optional, whole, whole_steps
 from . import engines
 from .chunks import Folder
@@ -104,11 +104,11 @@ def sweep(
                 engines.check(plan, engine)
                 raise bad("engine", engine, f"{chosen.engine!r}, with which the folder was begun", "leave it out")
         jobs = _jobs(jobs, plan, chosen)
-        outcome = _train(plan, chosen.engine, size, jobs, backend, kept, progress)
+        outcome = train_parts(plan, chosen.engine, size, jobs, backend, kept, progress)
     return Result(plan, outcome, chosen.engine, chosen.reason, has_test=isinstance(data, Dataset))
 
 
-def _train(
+def train_parts(
     plan: Plan, engine: str, size: int, jobs: int, backend: Any, folder: Folder | None, progress: bool
 ) -> Outcome:
     with extra("sweep"):
@@ -203,8 +203,8 @@ def _fits(plan: Plan) -> None:
         raise bad("model_fn", plan.model_fn, "a function that builds a new model at every call", "build it inside")
     try:
         with torch.no_grad(), seeded(seed):
-            x, y = (_tensor(each[:2], next(model.parameters())) for each in (data.x_train, data.y_train))
-            value = _loss(plan.loss)(model.eval()(x), y)
+            x, y = (as_tensor(each[:2], next(model.parameters())) for each in (data.x_train, data.y_train))
+            value = loss_function(plan.loss)(model.eval()(x), y)
     except Exception as error:
         found = [f"{each.dtype} {each.shape}" for each in (data.x_train, data.y_train)]
         raise bad("data", found, "inputs that the model takes, and targets that the loss takes", str(error)) from error

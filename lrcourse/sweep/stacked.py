@@ -18,7 +18,7 @@ from torch.nn import functional as F
 from torch.utils._pytree import tree_leaves
 
 from ..torch.compiling import many_programs
-from ..torch.training import _tensor
+from ..torch.training import as_tensor
 from .graphs import Recorder, Replayed, cuda_graph
 from .outcome import Outcome
 from .plan import BETA2, EPS, Plan
@@ -156,7 +156,7 @@ class Training:
         self.kept: Any = [each[0] if self.program.tiny else each for each in (weights, *state)]
         self.rows = _rows(plan, lr, momentum, self.like)
         self.batches = _batches(plan, self.like, self.program.tiny)
-        self.call = _compiled(self.program) if compiled else self.program.step
+        self.call = compiled_step(self.program) if compiled else self.program.step
         if record is None and self.like.is_cuda:
             record = cuda_graph
         if record is not None:
@@ -200,7 +200,7 @@ class Training:
         return Outcome(*(_numpy(each[:members]) for each in (curves, train_loss, test_loss, accuracy)))
 
     def _evaluate(self, weights: Tensors, x: np.ndarray, y: np.ndarray) -> tuple[Tensor, Tensor]:
-        inputs, targets = _tensor(x, self.like), _targets(self.plan, y, self.like)
+        inputs, targets = as_tensor(x, self.like), _targets(self.plan, y, self.like)
         losses, accuracies = [], []
         together = max(1, CACHED // (len(inputs) * max(weight.shape[1] for weight in weights)))
         for each in zip(*(weight.split(together) for weight in weights)):
@@ -253,7 +253,7 @@ def _described(layer: nn.Module) -> Any:
 
 
 @functools.cache
-def _compiled(program: Program) -> Callable[..., Any]:
+def compiled_step(program: Program) -> Callable[..., Any]:
     options: Any = ONE_LOOP if program.tiny else None
     return torch.compile(program.step, fullgraph=True, dynamic=False, options=options)
 
@@ -359,7 +359,7 @@ def _batches(plan: Plan, like: Tensor, tiny: bool) -> Iterator[tuple[Any, Tensor
     A last batch that is smaller is filled up with its own first point at share 0, so that one program fits all.
     Members with one seed in common see one batch, without the axis of the members.
     """
-    x = _tensor(plan.dataset.x_train, like)
+    x = as_tensor(plan.dataset.x_train, like)
     y = _targets(plan, plan.dataset.y_train, like)
 
     def shaped(x: Tensor, y: Tensor) -> tuple[Any, Tensor]:
@@ -390,7 +390,7 @@ def _features_first(x: Tensor) -> Tensor:
 
 
 def _targets(plan: Plan, y: np.ndarray, like: Tensor) -> Tensor:
-    targets = _tensor(y, like)
+    targets = as_tensor(y, like)
     return targets.view(len(targets), -1).to(like.dtype) if plan.loss == "mse" else targets
 
 

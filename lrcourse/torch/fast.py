@@ -18,12 +18,12 @@ from .training import (
     LRScheduler,
     Run,
     Tensor,
-    _accuracy,
-    _batches,
-    _columns,
-    _evaluating,
-    _scheduler,
-    _tensor,
+    accuracy,
+    as_tensor,
+    columns,
+    evaluating,
+    mini_batches,
+    scheduler_of,
 )
 
 if TYPE_CHECKING:
@@ -82,19 +82,19 @@ def train_fast(
     steps = whole_steps("steps", steps)
     every = optional(whole_steps)("evaluate_every", evaluate_every)
     batch_size, seed = batch_length("batch_size", batch_size), random_seed("seed", seed)
-    scheduler = _scheduler(optimizer, schedule, momentum)
+    scheduler = scheduler_of(optimizer, schedule, momentum)
     if choices.channels_last:
         model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # in place
     parameter = next(model.parameters())
     device = parameter.device
-    parts = [_tensor(each, parameter) for each in
+    parts = [as_tensor(each, parameter) for each in
              (dataset.x_train, dataset.y_train, dataset.x_test, dataset.y_test)]  # fmt: skip
     x, y = parts[:2] if choices.resident else [each.cpu() for each in parts[:2]]
     # Models of one structure share a program.
     forward = torch.compile(model, mode="reduce-overhead", dynamic=False) if choices.compiled else model
     losses = torch.empty(steps, device=device if choices.curves_stay else "cpu")
     lrs, momenta, evaluations = [], [], []
-    batches = _batches(x, y, batch_size, seed)
+    batches = mini_batches(x, y, batch_size, seed)
     model.train()
     for step in range(steps):
         if every is not None and step % every == 0:
@@ -114,7 +114,7 @@ def train_fast(
         after_update(step + 1)
     evaluations.append((steps, *_evaluate(model, parts, choices)))
     at, *measured = map(np.array, zip(*evaluations, strict=True))
-    return Run(losses.double().cpu().numpy(), _columns(lrs), _columns(momenta), Evaluations(at, *measured))
+    return Run(losses.double().cpu().numpy(), columns(lrs), columns(momenta), Evaluations(at, *measured))
 
 
 @contextmanager
@@ -125,6 +125,6 @@ def _precision(device: torch.device, choices: Choices) -> Iterator[None]:
 
 def _evaluate(model: torch.nn.Module, parts: list[Tensor], choices: Choices) -> tuple[float, float, float]:
     x, y, x_test, y_test = parts
-    with _evaluating(model, x.device), _precision(x.device, choices):
+    with evaluating(model, x.device), _precision(x.device, choices):
         scores, tested = (torch.cat([model(some).float() for some in each.split(CHUNK)]) for each in (x, x_test))
-    return F.cross_entropy(scores, y).item(), F.cross_entropy(tested, y_test).item(), _accuracy(tested, y_test)
+    return F.cross_entropy(scores, y).item(), F.cross_entropy(tested, y_test).item(), accuracy(tested, y_test)

@@ -91,20 +91,20 @@ def train(
     steps = whole_steps("steps", steps)
     every = steps if evaluate_every is None else whole_steps("evaluate_every", evaluate_every)
     batch_size, seed = optional(batch_length)("batch_size", batch_size), random_seed("seed", seed)
-    loss_of = _loss(loss)
-    scheduler = _scheduler(optimizer, schedule, momentum)
+    loss_of = loss_function(loss)
+    scheduler = scheduler_of(optimizer, schedule, momentum)
     parameter = next(model.parameters())
     x, y, x_test, y_test = (
-        _tensor(part, parameter) for part in (dataset.x_train, dataset.y_train, dataset.x_test, dataset.y_test)
+        as_tensor(part, parameter) for part in (dataset.x_train, dataset.y_train, dataset.x_test, dataset.y_test)
     )
 
     def evaluate() -> tuple[float, float, float]:
-        with _evaluating(model, parameter.device):
+        with evaluating(model, parameter.device):
             test = model(x_test)
-            return loss_of(model(x), y).item(), loss_of(test, y_test).item(), _accuracy(test, y_test)
+            return loss_of(model(x), y).item(), loss_of(test, y_test).item(), accuracy(test, y_test)
 
     losses, lrs, momenta, evaluations = [], [], [], []
-    batches = _batches(x, y, batch_size, seed)
+    batches = mini_batches(x, y, batch_size, seed)
     model.train()
     for step in range(steps):
         if evaluate_every is not None and step % every == 0:
@@ -121,10 +121,10 @@ def train(
             scheduler.step()
     evaluations.append((steps, *evaluate()))
     at, *measured = map(np.array, zip(*evaluations, strict=True))
-    return Run(torch.stack(losses).double().cpu().numpy(), _columns(lrs), _columns(momenta), Evaluations(at, *measured))
+    return Run(torch.stack(losses).double().cpu().numpy(), columns(lrs), columns(momenta), Evaluations(at, *measured))
 
 
-def _scheduler(optimizer: Any, schedule: Schedules | LRScheduler | None, momentum: Any) -> LRScheduler | None:
+def scheduler_of(optimizer: Any, schedule: Schedules | LRScheduler | None, momentum: Any) -> LRScheduler | None:
     groups.without_closure(optimizer)
     if schedule is not None and not isinstance(schedule, LRScheduler):
         return ScheduleLR(optimizer, schedule, momentum)
@@ -137,7 +137,7 @@ def _scheduler(optimizer: Any, schedule: Schedules | LRScheduler | None, momentu
     return schedule
 
 
-def _loss(loss: str | Loss) -> Loss:
+def loss_function(loss: str | Loss) -> Loss:
     if callable(loss):
         return loss
     return _mse if choice("cross_entropy", "mse")("loss", loss) == "mse" else F.cross_entropy
@@ -147,13 +147,13 @@ def _mse(outputs: Tensor, targets: Tensor) -> Tensor:
     return F.mse_loss(outputs, targets.view_as(outputs).to(outputs.dtype))
 
 
-def _tensor(values: np.ndarray, like: Tensor) -> Tensor:
+def as_tensor(values: np.ndarray, like: Tensor) -> Tensor:
     """Class numbers stay whole, everything else takes the dtype of the model's parameters."""
     tensor = torch.as_tensor(values, device=like.device)
     return tensor.to(like.dtype) if tensor.is_floating_point() else tensor.long()
 
 
-def _batches(x: Tensor, y: Tensor, size: int | None, seed: int) -> Iterator[tuple[Tensor, Tensor]]:
+def mini_batches(x: Tensor, y: Tensor, size: int | None, seed: int) -> Iterator[tuple[Tensor, Tensor]]:
     if size is None:
         while True:
             yield x, y
@@ -164,7 +164,7 @@ def _batches(x: Tensor, y: Tensor, size: int | None, seed: int) -> Iterator[tupl
 
 
 @contextmanager
-def _evaluating(model: torch.nn.Module, device: torch.device) -> Iterator[None]:
+def evaluating(model: torch.nn.Module, device: torch.device) -> Iterator[None]:
     """Evaluation leaves no trace: each module's mode and the random numbers are as before."""
     training = {module: module.training for module in model.modules()}
     model.eval()
@@ -176,12 +176,12 @@ def _evaluating(model: torch.nn.Module, device: torch.device) -> Iterator[None]:
                 module.training = mode
 
 
-def _accuracy(outputs: Tensor, targets: Tensor) -> float:
+def accuracy(outputs: Tensor, targets: Tensor) -> float:
     if targets.is_floating_point():
         return float("nan")
     return (outputs.argmax(1) == targets).double().mean().item()
 
 
-def _columns(rows: Sequence[Sequence[float]]) -> Array:
+def columns(rows: Sequence[Sequence[float]]) -> Array:
     table = np.array(rows)
     return table[:, 0] if table.shape[1] == 1 else table

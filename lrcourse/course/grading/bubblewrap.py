@@ -36,11 +36,11 @@ class Bubblewrap:
 
     def available(self) -> str | None:
         """Why it cannot be used here; None if it can."""
-        return _fault(self)
+        return hindrance(self)
 
     def start(self, setup: str, limits: Limits) -> Process:
         """A new sandbox. Raises: `NoSandbox` if it cannot be built."""
-        return _warm(setup, _prefix()).start(limits, self.command(limits))
+        return warm_process(setup, as_nobody()).start(limits, self.command(limits))
 
     def command(self, limits: Limits) -> list[str]:
         """The command that builds an empty sandbox and keeps it until its standard input closes."""
@@ -68,7 +68,7 @@ class Unsafe:
 
     def start(self, setup: str, limits: Limits) -> Process:
         """A new process without walls."""
-        return _warm(setup, ()).start(limits, [])
+        return warm_process(setup, ()).start(limits, [])
 
 
 class Warm:
@@ -77,6 +77,8 @@ class Warm:
     def __init__(self, setup: str, prefix: tuple[str, ...]) -> None:
         self.setup, self.prefix = setup, prefix
         self.control: socket.socket | None = None
+        self.home: tempfile.TemporaryDirectory[str] | None = None
+        self.process: subprocess.Popen[bytes] | None = None
 
     def start(self, limits: Limits, command: list[str]) -> Process:
         """A fork, in a sandbox of its own that `command` builds. Raises: `NoSandbox`."""
@@ -142,7 +144,7 @@ class Warm:
 
     def close(self) -> None:
         """End the process, its sandboxes with it."""
-        if self.control:
+        if self.control and self.process and self.home:
             self.control.close()
             self.control = None
             try:
@@ -153,18 +155,18 @@ class Warm:
             self.home.cleanup()
 
 
-_warm = functools.lru_cache(maxsize=4)(Warm)
+warm_process = functools.lru_cache(maxsize=4)(Warm)
 
 
 @functools.lru_cache
-def _fault(sandbox: Bubblewrap) -> str | None:
+def hindrance(sandbox: Bubblewrap) -> str | None:
     """Try it for real: the answer of a small program from inside is the only proof."""
     if sys.platform != "linux":
         return "it needs Linux"
     if not shutil.which("bwrap"):
         return "not installed"
     try:
-        warm = Warm("", _prefix())
+        warm = Warm("", as_nobody())
         warm.start(Limits(), sandbox.command(Limits())).end()
         warm.close()
     except NoSandbox as error:
@@ -178,7 +180,7 @@ def _program(name: str) -> str:
 
 def _view(*programs: str) -> list[str]:
     """Read-only: the libraries of the system, the interpreter, the environment, this package and some programs."""
-    shown = [*LIBRARIES, "/etc/ld.so.cache", *map(str, _python()), *programs]
+    shown = [*LIBRARIES, "/etc/ld.so.cache", *map(str, python_paths()), *programs]
     parents = sorted({str(parent) for path in shown for parent in Path(path).parents} - {"/"})
     view = [part for parent in parents for part in ("--perms", "0755", "--dir", parent)]  # else nobody cannot pass
     for path in dict.fromkeys(shown):
@@ -194,7 +196,7 @@ def _in_memory(place: str, limits: Limits) -> tuple[str, ...]:
     return ("--size", str(limits.disk), "--tmpfs", place)
 
 
-def _python() -> list[Path]:
+def python_paths() -> list[Path]:
     base = Path(sys.base_prefix)
     # A system's interpreter shares /usr with everything else: its library is shown already.
     interpreter = [base] if base != Path("/usr") else [Path(os.path.realpath(sys.executable))]
@@ -202,7 +204,7 @@ def _python() -> list[Path]:
     return [*interpreter, *environment, Path(__file__).parents[2]]
 
 
-def _prefix() -> tuple[str, ...]:
+def as_nobody() -> tuple[str, ...]:
     """For root: what turns the warm process into one of nobody's, who sees no more than a sandbox does.
 
     The kernel does not count the processes of root, and nobody cannot enter root's folders.

@@ -32,11 +32,11 @@ class Container:
     @property
     def name(self) -> str:
         """What it is, for the record."""
-        return f"{self._program() or 'podman'}, image {self.image}"
+        return f"{self.program() or 'podman'}, image {self.image}"
 
     def available(self) -> str | None:
         """Why it cannot be used here; None if it can."""
-        return _fault(self)
+        return hindrance(self)
 
     def start(self, setup: str, limits: Limits) -> Process:
         """A new container. Raises: `NoSandbox` if there is no engine."""
@@ -51,7 +51,7 @@ class Container:
             )
         except OSError as error:
             ours.close()
-            raise NoSandbox(f"{self._program() or 'podman'}: {error}") from None
+            raise NoSandbox(f"{self.program() or 'podman'}: {error}") from None
         finally:
             theirs.close()
         container = Process(ours, functools.partial(self._end, name, process))
@@ -66,7 +66,7 @@ class Container:
         environment = ENVIRONMENT | {"HOME": "/tmp", "MPLBACKEND": "agg", "MPLCONFIGDIR": "/tmp", "IPYTHONDIR": "/tmp"}
         order = json.dumps({"setup": setup, "limits": asdict(limits)})
         return [
-            self._program() or "podman", "run", "--rm", "--interactive", "--name", name, "--pull", "never",
+            self.program() or "podman", "run", "--rm", "--interactive", "--name", name, "--pull", "never",
             "--network", "none", "--read-only", "--cap-drop", "ALL", "--security-opt", "no-new-privileges",
             "--user", NOBODY, "--pids-limit", str(limits.processes), "--memory", str(limits.memory),
             "--memory-swap", str(limits.memory), "--shm-size", str(limits.disk),
@@ -83,7 +83,7 @@ class Container:
             process.wait(grace)
         except subprocess.TimeoutExpired:
             ended = False
-            subprocess.run([self._program(), "kill", name], capture_output=True, timeout=30)
+            subprocess.run([self.program(), "kill", name], capture_output=True, timeout=30)
             process.kill()
         code = process.wait()
         if not ended:
@@ -91,13 +91,13 @@ class Container:
         code = 128 - code if code < 0 else code
         return f"it was ended by {signal.Signals(code - 128).name}" if code > 128 else f"it exited with code {code}"
 
-    def _program(self) -> str:
+    def program(self) -> str:
         return self.engine or next((each for each in ("podman", "docker") if shutil.which(each)), "")
 
 
 @functools.lru_cache
-def _fault(container: Container) -> str | None:
-    if not (program := container._program()):
+def hindrance(container: Container) -> str | None:
+    if not (program := container.program()):
         return "neither podman nor docker is installed"
     try:
         subprocess.run([program, "image", "inspect", container.image], check=True, capture_output=True, timeout=60)

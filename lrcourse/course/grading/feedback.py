@@ -10,7 +10,7 @@ from jinja2 import Environment, StrictUndefined
 from .gradebook import Entry
 from .lab import Lab, marked
 from .outcome import Status, TaskScore, TaskStatus
-from .record import Record
+from .student_record import StudentRecord
 
 SAYS = {
     Status.GRADED: "",
@@ -77,7 +77,7 @@ pre { overflow-x: auto; padding: 0.75rem; border: 1px solid; border-radius: 4px;
 """)
 
 
-def page(record: Record, lab: Lab, graded: Mapping[str, Entry] | None = None) -> str:
+def page(record: StudentRecord, lab: Lab, graded: Mapping[str, Entry] | None = None) -> str:
     """A student's page as HTML. `graded`: what the gradebook holds, with what persons gave and wrote.
 
     Of a task it shows what a student may read: `Part.detail`, events and what was found in others' hand-ins stay out.
@@ -109,7 +109,7 @@ def _points(score: TaskScore, given: float | None) -> str:
     return points + f" ({score.reason})" * bool(score.reason)
 
 
-def _answers(record: Record, lab: Lab, check: str, graded: Mapping[str, Entry]) -> list[dict[str, str]]:
+def _answers(record: StudentRecord, lab: Lab, check: str, graded: Mapping[str, Entry]) -> list[dict[str, str]]:
     """The answers that a check looks at: those between it and the check before it."""
     texts = record.judgement.texts if record.judgement else {}
     found: list[dict[str, str]] = []

@@ -83,14 +83,14 @@ def opened(url: str, lab: Lab) -> Iterator[Book]:
     # nbgrader calls `alembic` by its name, which need not be on the path when `lrcourse` is.
     os.environ["PATH"] = os.pathsep.join([os.path.dirname(sys.executable), os.environ.get("PATH", "")])
     if url.startswith(SQLITE):
-        _create(url.removeprefix(SQLITE))
+        create(url.removeprefix(SQLITE))
     with Gradebook(url, "lrcourse") as gradebook:
         _announce(gradebook, url, lab)
         gradebook.db().expire_on_commit = False  # or each of the many commits would have everything read again
         yield Book(gradebook, lab)
 
 
-def _create(name: str) -> None:
+def create(name: str) -> None:
     """A new SQLite file with all of nbgrader's tables, or none at all: a killed grader leaves no half of one."""
     from nbgrader.api import Gradebook
 

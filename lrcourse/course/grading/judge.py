@@ -81,31 +81,50 @@ class _Patience:
         self.until = time.monotonic() + self.seconds
 
 
+@dataclass
+class _Checking:
+    """What the tasks of one run know of the check cell that is at work.
+
+    `skipped`: parts, each with its task's name, that were stopped in the run before. `hidden`: whether the statement
+    is a hidden test. `tasks`: those that the cell has made.
+    """
+
+    skipped: set[tuple[str, str]]
+    patience: _Patience = field(default_factory=lambda: _Patience(inf))
+    hidden: bool = False
+    tasks: "list[_JudgedTask]" = field(default_factory=list)
+
+    def begin(self, seconds: float) -> None:
+        """Another check cell, of whose parts each may take `seconds`."""
+        self.patience, self.tasks = _Patience(seconds), []
+
+    def task(self, name: str, points: float) -> "_JudgedTask":
+        """What a check cell has in the place of `Task`."""
+        self.tasks.append(_JudgedTask(name, points, self))
+        return self.tasks[-1]
+
+
 class _JudgedTask(Task):
     """A `Task` that notes which faults hidden tests found, which parts were stopped, and all hints of a part."""
 
     seconds = inf  # the student's code runs elsewhere, and is stopped there
-    made: "list[_JudgedTask]" = []
-    hidden_now = False
-    patience = _Patience(inf)
-    skipped: set[tuple[str, str]] = set()  # parts, each with its task's name, that were stopped in the run before
 
-    def __init__(self, name: str, points: float) -> None:
+    def __init__(self, name: str, points: float, checking: _Checking) -> None:
         super().__init__(name, points)
+        self.checking = checking
         self.hidden: set[str] = set()
         self.stopped: dict[str, str] = {}
         self.hints: dict[str, str] = {}
-        self.made.append(self)
 
     def check(
         self, part: str, got: Callable[[], Any], want: ArrayLike, hint: str = "", *args: Any, **options: Any
     ) -> None:
-        if (self.name, part) in self.skipped:
+        if (self.name, part) in self.checking.skipped:
             return
         before = self.faults.get(part)
         if hint and hint not in self.hints.get(part, ""):
             self.hints[part] = f"{self.hints.get(part, '')} {hint}".strip()
-        self.patience.start()
+        self.checking.patience.start()
         try:
             super().check(part, got, want, hint, *args, **options)
         except Lost as lost:
@@ -113,7 +132,7 @@ class _JudgedTask(Task):
                 raise
             self.stopped[part] = lost.reason
             self.faults[part] = f"it was stopped: {lost.reason}. Is there a loop that does not end?"
-        if self.faults[part] and not before and _JudgedTask.hidden_now:
+        if self.faults[part] and not before and self.checking.hidden:
             self.hidden.add(part)
 
     def visibly_wrong(self, part: str) -> bool:
@@ -132,6 +151,10 @@ class _Run:
     `only`: the grade_ids of the checks to make; None for all. `skipped`: parts not to be made, each with its task's
     name. `failed`: of the checks those that a check which students have found wrong. `stopped`: the parts that took
     too long.
+
+    `first`: the number of the first cell that is not the instructor's setup. `left`: seconds for the rest. `past`: the
+    student's cells so far that left the session alive. `gone`: names that were to be defined by cells that did not.
+    `ended`: the type of the exception that ended the last of the student's cells.
     """
 
     notebook: NotebookNode
@@ -145,26 +168,36 @@ class _Run:
     events: list[str] = field(default_factory=list)
     failed: set[str] = field(default_factory=set)
     stopped: set[tuple[str, str]] = field(default_factory=set)
+    cells: list[NotebookNode] = field(init=False)
+    first: int = field(init=False)
+    setup: str = field(init=False)
+    checks: set[str] = field(init=False)
+    checking: _Checking = field(init=False)
+    left: float = field(init=False)
+    session: Session | None = field(default=None, init=False)
+    past: list[NotebookNode] = field(default_factory=list, init=False)
+    gone: dict[str, Lost] = field(default_factory=dict, init=False)
+    ended: str = field(default="", init=False)
+    namespace: dict[str, Any] = field(default_factory=dict, init=False)
+
+    def __post_init__(self) -> None:
+        self.cells = [cell for cell in self.notebook.cells if cell.cell_type == "code"]
+        answers = [i for i, cell in enumerate(self.cells) if _graded(cell) or not _ours(cell)]
+        self.first = min(answers, default=len(self.cells))
+        self.setup = "\n".join(cell.source for cell in self.cells[: self.first])
+        self.checks = _with_what_they_need(self.cells, self.only)
+        self.checking = _Checking(self.skipped)
+        self.left = self.limits.total_seconds
 
     @property
     def has_something_to_show(self) -> bool:
         return bool(self.failed) or any(map(_shown, self.ran.values()))
 
     def finish(self) -> "_Run":
-        cells = [cell for cell in self.notebook.cells if cell.cell_type == "code"]
-        answers = [i for i, cell in enumerate(cells) if _graded(cell) or not _ours(cell)]
-        first = min(answers, default=len(cells))
-        self.setup = "\n".join(cell.source for cell in cells[:first])
-        self.left = self.limits.total_seconds
-        self.session: Session | None = None
-        self.past: list[NotebookNode] = []  # the student's cells so far that left the session alive
-        self.gone: dict[str, Lost] = {}  # names that were to be defined by cells that did not
-        self.ended = ""  # the type of the exception that ended the last of the student's cells
-        self.checks = _with_what_they_need(cells, self.only)
         with _quiet():
-            self.namespace = self._instructors_namespace(self.setup)
+            self.namespace = self._instructors_namespace()
             try:
-                for cell in cells[first:]:
+                for cell in self.cells[self.first :]:
                     if _graded(cell):
                         self._check(cell)
                     else:
@@ -176,13 +209,12 @@ class _Run:
                 self._verdict(cell).status = TaskStatus.MANUAL
         return self
 
-    @staticmethod
-    def _instructors_namespace(setup: str) -> dict[str, Any]:
+    def _instructors_namespace(self) -> dict[str, Any]:
         random.seed(0)
         np.random.seed(0)
         namespace: dict[str, Any] = {"__name__": "__main__"}
-        exec(compile(setup, "setup", "exec"), namespace)
-        return {name: _JudgedTask if value is Task else value for name, value in namespace.items()}
+        exec(compile(self.setup, "setup", "exec"), namespace)
+        return {name: self.checking.task if value is Task else value for name, value in namespace.items()}
 
     # The student's cells
 
@@ -232,14 +264,13 @@ class _Run:
             return self._answer(cell)
         if verdict.grade_id not in self.checks:
             return
-        self.patience = _Patience(self.limits.call_seconds)
-        _JudgedTask.made, _JudgedTask.patience, _JudgedTask.skipped = [], self.patience, self.skipped
+        self.checking.begin(self.limits.call_seconds)
         value = None
         try:
             for code, hidden in self._statements(cell.source):
                 if hidden and not self.hidden_too:
                     continue
-                _JudgedTask.hidden_now = hidden
+                self.checking.hidden = hidden
                 value = eval(code, self.namespace)
         except Lost as lost:
             self._close()
@@ -250,7 +281,7 @@ class _Run:
             verdict.status = TaskStatus.CRASHED
             verdict.lost = f"the check could not go on: {type(error).__name__}"
             self.events.append(f"{verdict.grade_id}: {verdict.lost}: {sanitized(str(error), 200)}")
-        verdict.task = task = _JudgedTask.made[-1] if _JudgedTask.made else None
+        verdict.task = task = self.checking.tasks[-1] if self.checking.tasks else None
         if not verdict.lost and isinstance(value, int | float):
             verdict.points = min(max(float(value), 0.0), verdict.max_points)
         if not task:
@@ -279,10 +310,11 @@ class _Run:
             if lost := self.gone.get(name):
                 raise Lost(lost.reason, lost.timed_out, lost.over)
             try:
-                return self._session().call(name, args, kwargs, self.patience.seconds, self.patience.until)
+                patience = self.checking.patience
+                return self._session().call(name, args, kwargs, patience.seconds, patience.until)
             except Lost:
                 self._close()
-                self.patience.seconds = self.limits.call_seconds / LESS
+                self.checking.patience.seconds = self.limits.call_seconds / LESS
                 raise
             except NameError:
                 if self.ended == "NotImplementedError":

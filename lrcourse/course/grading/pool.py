@@ -37,7 +37,7 @@ def judged(
             if (made := notebook(name)) is None:
                 waiting.pop(name)
             else:
-                yield joblib.delayed(_judge)(name, made, sandbox, limits)
+                yield joblib.delayed(judge_one)(name, made, sandbox, limits)
 
     with nullcontext() if cluster is None else _connected(cluster) as backend:
         pool = joblib.Parallel(n_jobs=jobs, backend=backend, batch_size=1, return_as="generator_unordered")
@@ -61,7 +61,7 @@ def _connected(cluster: str) -> AbstractContextManager[Any]:
     return connected(cluster)
 
 
-def _judge(name: str, notebook: NotebookNode, sandbox: Sandbox, limits: Limits) -> tuple[str, Judgement | str]:
+def judge_one(name: str, notebook: NotebookNode, sandbox: Sandbox, limits: Limits) -> tuple[str, Judgement | str]:
     try:
         with _ALONE:  # the judge redirects the process's output, and a worker of a cluster may have many threads
             return name, judge(notebook, sandbox, limits)

@@ -15,8 +15,8 @@ from functools import lru_cache
 
 from nbformat import NotebookNode
 
-from .intake import Cell
 from .lab import Lab, marked
+from .notebook_file import Cell
 
 ALIKE, COPY = 0.5, 0.85  # how much of a text must be found again: in an answer, and in a copy of our own cell
 LINES = 400  # of a cell that are compared

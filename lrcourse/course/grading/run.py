@@ -7,7 +7,7 @@ import json
 import os
 import pkgutil
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, replace
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -17,59 +17,25 @@ from nbformat import NotebookNode
 from ...determinism import ENVIRONMENT
 from .. import dependencies
 from ..labs.submit import PACKAGES
-from . import autograded, feedback, gradebook, intake, lab, pool, preflight, record
+from . import autograded, feedback, gradebook, intake, lab, pool, preflight, student_record
+from .course_folder import CourseFolder
 from .files import write
 from .lab import Lab
 from .limits import Limits
 from .outcome import Judgement, TaskScore, TaskStatus
 from .rebuild import Rebuilt, rebuild
-from .record import Record, file_name
 from .sandbox import Sandbox
 from .sandbox import find as find_sandbox
+from .student_record import StudentRecord
+from .submissions import Submission
+from .submissions import find as find_submissions
 
-CONFIGURATION = '''\
-"""Written by `lrcourse grade`: start nbgrader, or JupyterLab for formgrader, in this folder."""
-
-c = get_config()  # noqa: F821  (nbgrader defines it)
-
-c.CourseDirectory.course_id = "lrcourse"
-c.CourseDirectory.source_directory = {root!r} + "/solutions"
-c.CourseDirectory.release_directory = {root!r} + "/labs"
-c.HTMLExporter.sanitize_html = True
-'''
-Points = dict[str, gradebook.Entry]
-
-
-@dataclass(frozen=True)
-class Folder:
-    """Where everything of a grading lies: one folder for all labs, laid out as a course of nbgrader's."""
-
-    output: Path
-    lab: str
-
-    @property
-    def own(self) -> Path:
-        return self.output / self.lab
-
-    def record(self, student: str) -> Path:
-        return self.own / "records" / f"{file_name(student)}.json"
-
-    def autograded(self, student: str) -> Path:
-        return self.output / "autograded" / student / self.lab / f"{self.lab}.ipynb"
-
-    def configure(self, root: Path) -> None:
-        """Make it a folder that nbgrader can be started in."""
-        path = self.output / "nbgrader_config.py"
-        if not path.exists():
-            write(path, CONFIGURATION.format(root=str(root.absolute())))
-
-    def feedback(self, student: str) -> Path:
-        return self.output / "feedback" / student / self.lab / f"{self.lab}.html"
+Grades = dict[str, gradebook.Entry]
 
 
 def grade(root: Path, lab_name: str, submissions: Path, output: Path, jobs: int = -1, cluster: str | None = None,
           database: str | None = None, roster: Path | None = None, sandbox: Sandbox | None = None,
-          limits: Limits | None = None) -> list[Record]:  # fmt: skip
+          limits: Limits | None = None) -> list[StudentRecord]:  # fmt: skip
     """Grade the `submissions` to a lab of the repository `root`; everything goes into the folder `output`.
 
     Started again after whatever ended it, it goes on where it was and comes to the same. `jobs`: students at a time,
@@ -80,18 +46,18 @@ def grade(root: Path, lab_name: str, submissions: Path, output: Path, jobs: int 
     """
     os.environ.update(ENVIRONMENT)  # before a setup cell imports a framework; workers inherit it
     the_lab, others = lab.find(root, lab_name)
-    entries = intake.find(submissions, the_lab, others, roster)
+    handed_in = find_submissions(submissions, the_lab, others, roster)
     sandbox, limits = sandbox or find_sandbox(), limits or Limits()
     made_with = {"lab": the_lab.digest, "lrcourse": package_digest(), "versions": _versions(),
                  "sandbox": sandbox.name, "limits": asdict(limits)}  # fmt: skip
-    folder = Folder(output.absolute(), the_lab.name)
+    folder = CourseFolder(output.absolute(), the_lab.name)
     folder.configure(root)
 
     def judge_all(notebooks: Any) -> Any:
         return pool.judged(list(notebooks), notebooks.__getitem__, sandbox, limits, jobs, cluster)
 
     preflight.check(the_lab, judge_all, _digest(made_with), folder.own / "preflight.json")
-    records = _Class(the_lab, others, entries, folder, made_with).graded(sandbox, limits, jobs, cluster)
+    records = _Class(the_lab, others, handed_in, folder, made_with).graded(sandbox, limits, jobs, cluster)
     _name_twins(records)
     points = _store(database or f"sqlite:///{folder.output / 'gradebook.db'}", the_lab, records, folder)
     for each in records:
@@ -103,18 +69,18 @@ def grade(root: Path, lab_name: str, submissions: Path, output: Path, jobs: int 
 
 def plan(
     root: Path, lab_name: str, submissions: Path, roster: Path | None = None, output: Path | None = None
-) -> list[Record]:
+) -> list[StudentRecord]:
     """What `grade` would find; what has been graded in `output` as it stands has its judgement.
 
     Nothing is run and nothing is written.
     """
     the_lab, others = lab.find(root, lab_name)
-    entries = intake.find(submissions, the_lab, others, roster)
-    found = [_taken_in(entry, the_lab, others)[0] for entry in entries]
+    handed_in = find_submissions(submissions, the_lab, others, roster)
+    found = [_taken_in(each, the_lab, others)[0] for each in handed_in]
     if output is None:
         return found
-    folder = Folder(output, the_lab.name)
-    kept = {each.student: record.read(folder.record(each.student)) for each in found}
+    folder = CourseFolder(output, the_lab.name)
+    kept = {each.student: student_record.read(folder.record(each.student)) for each in found}
     return [before if (before := kept[each.student]) and before.files == each.files else each for each in found]
 
 
@@ -126,13 +92,13 @@ def package_digest() -> str:
 
 
 def _taken_in(
-    entry: intake.Entry, the_lab: Lab, others: Sequence[Lab], originals: Path | None = None
-) -> tuple[Record, Rebuilt | None]:
+    submission: Submission, the_lab: Lab, others: Sequence[Lab], originals: Path | None = None
+) -> tuple[StudentRecord, Rebuilt | None]:
     """A student's record before the judgement, and what is to be judged: None if there is nothing."""
-    result = Record(entry.student, the_lab.name)
-    if not entry.paths:
+    result = StudentRecord(submission.student, the_lab.name)
+    if not submission.paths:
         return result, None
-    found = intake.read(entry, the_lab, others, originals)
+    found = intake.read(submission, the_lab, others, originals)
     result.files, result.notebook, result.timestamp = found.files, found.notebook, found.timestamp
     result.notes, result.doubts, result.handed_in = found.notes, found.doubts, True
     result.original = f"{the_lab.name}/originals/{found.digest[:16]}"
@@ -149,18 +115,18 @@ class _Class:
     """All students of one grading; each one's record is written as soon as it is known."""
 
     def __init__(
-        self, the_lab: Lab, others: Sequence[Lab], entries: Sequence[intake.Entry], folder: Folder, made_with: Any
+        self, the_lab: Lab, others: Sequence[Lab], handed_in: Sequence[Submission], folder: CourseFolder, made_with: Any
     ) -> None:
         self.lab, self.others, self.folder, self.made_with = the_lab, others, folder, made_with
-        self.entries = {entry.student: entry for entry in entries}
-        self.done: dict[str, Record] = {}
-        self.at_work: dict[str, tuple[Record, Rebuilt]] = {}
+        self.submissions = {each.student: each for each in handed_in}
+        self.done: dict[str, StudentRecord] = {}
+        self.at_work: dict[str, tuple[StudentRecord, Rebuilt]] = {}
 
-    def graded(self, sandbox: Sandbox, limits: Limits, jobs: int, cluster: str | None) -> list[Record]:
+    def graded(self, sandbox: Sandbox, limits: Limits, jobs: int, cluster: str | None) -> list[StudentRecord]:
         from .. import progress
 
-        results = pool.judged(list(self.entries), self.notebook, sandbox, limits, jobs, cluster)
-        with progress.bar(self.lab.name, len(self.entries), "students") as bar:
+        results = pool.judged(list(self.submissions), self.notebook, sandbox, limits, jobs, cluster)
+        with progress.bar(self.lab.name, len(self.submissions), "students") as bar:
             for student, result in results:
                 self.finish(student, result)
                 bar.update(len(self.done) - bar.n)
@@ -169,9 +135,9 @@ class _Class:
 
     def notebook(self, student: str) -> NotebookNode | None:
         """What is to be judged of a student; None if it has been, or if there is nothing to judge."""
-        result, rebuilt = _taken_in(self.entries[student], self.lab, self.others, self.folder.own / "originals")
+        result, rebuilt = _taken_in(self.submissions[student], self.lab, self.others, self.folder.own / "originals")
         result.made_with, result.key = self.made_with, _digest([asdict(result), self.made_with])
-        before = record.read(self.folder.record(student))
+        before = student_record.read(self.folder.record(student))
         if before and before.key == result.key:
             self.done[student] = before
         elif rebuilt is None:
@@ -192,7 +158,7 @@ class _Class:
             write(self.folder.autograded(student), autograded.text(rebuilt, self.lab, tasks))
         self.keep(result)
 
-    def keep(self, result: Record) -> None:
+    def keep(self, result: StudentRecord) -> None:
         result.write(self.folder.record(result.student))
         self.done[result.student] = result
 
@@ -202,7 +168,7 @@ def _unwritten(task: TaskScore) -> TaskScore:
     return replace(task, status=TaskStatus.NOT_SOLVED) if task.status is TaskStatus.MANUAL else task
 
 
-def _name_twins(records: Sequence[Record]) -> None:
+def _name_twins(records: Sequence[StudentRecord]) -> None:
     alike: dict[str, list[str]] = {}
     for each in records:
         alike.setdefault(each.fingerprint, []).append(each.student)
@@ -210,7 +176,7 @@ def _name_twins(records: Sequence[Record]) -> None:
         each.twins = [student for student in alike[each.fingerprint] if each.fingerprint and student != each.student]
 
 
-def _store(url: str, the_lab: Lab, records: Sequence[Record], folder: Folder) -> dict[str, Points]:
+def _store(url: str, the_lab: Lab, records: Sequence[StudentRecord], folder: CourseFolder) -> dict[str, Grades]:
     """Put the points into the gradebook; returns them as they stand there, with what persons gave, by student.
 
     A manual grade waits for a person again if the answers are others than those that were stored last.
@@ -233,7 +199,7 @@ def _store(url: str, the_lab: Lab, records: Sequence[Record], folder: Folder) ->
     return points
 
 
-def _table(the_lab: Lab, records: Sequence[Record], points: dict[str, Points]) -> str:
+def _table(the_lab: Lab, records: Sequence[StudentRecord], points: dict[str, Grades]) -> str:
     text = io.StringIO()
     table = csv.writer(text, lineterminator="\n")
     table.writerow(["student", "status", "score", "max_score", *the_lab.points, "waiting_for_a_person", "flags"])

@@ -1,9 +1,12 @@
-"""Texts that came out of a sandbox, made fit for a record."""
+"""Texts that come from students, made fit to be read and kept."""
 
+import codecs
 import re
 
 ESCAPES = re.compile(r"\x1b\[[0-?]*[ -/]*[@-~]")
 ADDRESS = re.compile(r"\b0x[0-9a-fA-F]{6,}\b")
+BOMS = [(codecs.BOM_UTF8, "utf-8-sig"), (codecs.BOM_UTF32_LE, "utf-32"), (codecs.BOM_UTF32_BE, "utf-32"),
+        (codecs.BOM_UTF16_LE, "utf-16"), (codecs.BOM_UTF16_BE, "utf-16")]  # fmt: skip
 
 
 def sanitized(text: str, limit: int) -> str:
@@ -19,3 +22,25 @@ def sanitized(text: str, limit: int) -> str:
     plain = ADDRESS.sub("0x…", ESCAPES.sub("", text[: 4 * limit]))
     plain = "".join(each for each in plain if each.isprintable() or each in "\n\t")
     return plain if len(plain) <= limit else plain[:limit] + "…"
+
+
+def decoded(data: bytes, notes: list[str]) -> str:
+    """The text in a file of whatever encoding, which is added to `notes` where it is not plain UTF-8."""
+    for mark, encoding in BOMS:
+        if data.startswith(mark):
+            notes.append(f"encoded as {encoding}")
+            return data.decode(encoding, errors="replace")
+    if b"\0" in data[:2]:
+        encoding = "utf-16-le" if data[1:2] == b"\0" else "utf-16-be"
+        notes.append(f"encoded as {encoding}")
+        return data.decode(encoding, errors="replace")
+    try:
+        return data.decode()
+    except UnicodeDecodeError:
+        notes.append("encoded as windows-1252")
+        return data.decode("windows-1252", errors="replace")
+
+
+def printable(name: str) -> str:
+    """A file's name as text that can be printed and stored, whatever its bytes are; other names give other texts."""
+    return "".join(c if c.isprintable() and c != "\\" else c.encode("unicode_escape").decode() for c in name)

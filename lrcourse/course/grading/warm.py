@@ -33,7 +33,7 @@ NAMESPACES = ["mnt", "net", "ipc", "uts", "cgroup", "pid"]
 
 
 def main() -> None:
-    """Read the setup from the control socket on standard input, then start and end sessions until it closes."""
+    """Read the setup from the control socket on standard input, then start and end forks until it closes."""
     control = socket.socket(fileno=os.dup(0))
     order = json.loads(control.recv(1 << 20))
     os.chdir("/")
@@ -45,11 +45,11 @@ def main() -> None:
     gc.collect()
     gc.freeze()  # or the first collection of each fork would copy every page
     control.send(b"{}")
-    sessions: dict[int, Session] = {}
+    forks: dict[int, Fork] = {}
     while True:
         if not select.select([control], [], [], WATCH)[0]:
-            for session in sessions.values():
-                session.watch()
+            for fork in forks.values():
+                fork.watch()
             continue
         text, channels, *_ = socket.recv_fds(control, 1 << 20, 1)
         if not text:
@@ -58,21 +58,21 @@ def main() -> None:
         if request["do"] == "start":
             channel = socket.socket(fileno=channels[0])
             try:
-                session = Session(shell, channel, Limits(**request["limits"]), request["bubblewrap"])
-                sessions[session.pid] = session
-                reply: dict[str, Any] = {"pid": session.pid}
+                fork = Fork(shell, channel, Limits(**request["limits"]), request["bubblewrap"])
+                forks[fork.pid] = fork
+                reply: dict[str, Any] = {"pid": fork.pid}
             except (OSError, RuntimeError, ValueError) as error:
                 reply = {"error": str(error)}
             channel.close()
         else:
-            ended = sessions.pop(request["pid"], None)  # None: a predecessor's, which died with it
+            ended = forks.pop(request["pid"], None)  # None: a predecessor's, which died with it
             reply = {"end": ended.end(request["grace"]) if ended else ""}
         control.send(json.dumps(reply).encode())
-    for session in sessions.values():
-        session.end(0)
+    for fork in forks.values():
+        fork.end(0)
 
 
-class Session:
+class Fork:
     """One fork that serves one notebook, in a sandbox of its own."""
 
     def __init__(self, shell: driver.Notebook, channel: socket.socket, limits: Limits, command: list[str]) -> None:

@@ -104,7 +104,7 @@ def students(root: Path) -> dict[Path, str]:
 
 def secrets(cell: NotebookNode) -> list[str]:
     """What a cell hides from students: each of its regions, or the whole of an answer without regions."""
-    runs = groupby(_marked(cell), key=itemgetter(1))
+    runs = groupby(marked_lines(cell), key=itemgetter(1))
     regions = ["\n".join(line for line, _ in run) for secret, run in runs if secret]
     whole = cell.metadata.get("nbgrader", {}).get("solution") and not regions
     return [cell.source] if whole else regions
@@ -116,10 +116,10 @@ def _secret_lines(cell: NotebookNode) -> list[str]:
 
 def _visible_lines(cell: NotebookNode) -> list[str]:
     whole = secrets(cell) == [cell.source]
-    return [] if whole else [line for line, hidden in _marked(cell) if not hidden]
+    return [] if whole else [line for line, hidden in marked_lines(cell) if not hidden]
 
 
-def _marked(cell: NotebookNode) -> Iterator[tuple[str, bool]]:
+def marked_lines(cell: NotebookNode) -> Iterator[tuple[str, bool]]:
     """The lines of a cell without its markers, each with whether it lies in a region."""
     depth = 0  # a mark scheme lies within a solution
     for line in cell.source.split("\n"):

@@ -11,7 +11,7 @@ from .outcome import Judgement, Part, Status, TaskScore, TaskStatus
 
 
 @dataclass
-class Record:
+class StudentRecord:
     """One student's result.
 
     Its file holds no time, no place and nothing of others, so that two gradings give the same bytes, whoever else
@@ -81,7 +81,7 @@ class Record:
         write(path, json.dumps(fields, indent=1, ensure_ascii=False) + "\n")
 
 
-def read(path: Path) -> Record | None:
+def read(path: Path) -> StudentRecord | None:
     """The record in a file; None if there is none, or another version of this package wrote it."""
     try:
         fields = json.loads(path.read_text(encoding="utf-8"))
@@ -89,7 +89,7 @@ def read(path: Path) -> Record | None:
         if judgement := fields["judgement"]:
             tasks = [_task(each) for each in judgement["tasks"]]
             fields["judgement"] = Judgement(**judgement | {"tasks": tasks})
-        return Record(**fields)
+        return StudentRecord(**fields)
     except (OSError, ValueError, TypeError, KeyError):
         return None
 
