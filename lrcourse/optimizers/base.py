@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
-from types import SimpleNamespace as State
+from types import SimpleNamespace
 from typing import Any, ClassVar, overload
 
 import numpy as np
@@ -12,6 +12,8 @@ from ..schedules import Schedule
 from ..schedules.base import Array, as_schedule
 from ..schedules.checks import bad, check_fields
 from .checks import PER_CONVENTION, NotNegative
+
+State = SimpleNamespace
 
 
 @dataclass
