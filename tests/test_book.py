@@ -2,6 +2,7 @@
 
 import re
 import shutil
+import subprocess
 from pathlib import Path
 
 import nbformat
@@ -12,6 +13,7 @@ from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 from lrcourse.course import book
 from lrcourse.course.notebooks import NotebookError
 
+pytestmark = pytest.mark.notebooks
 ROOT = Path(__file__).parents[1]
 SETTINGS = ["_config.yml", "constraints.txt", "pyproject.toml", "environment.yml"]
 
@@ -113,6 +115,12 @@ def test_a_notebook_that_the_cache_lacks_is_named_and_fails_the_build(small_book
     with pytest.raises(RuntimeError, match="errors or warnings"):
         book.build(small_book)
     assert re.search(r"/book/second\.ipynb: Executing notebook", capfd.readouterr().err)
+
+
+def test_every_file_of_the_book_counts_as_a_source_of_the_built_pages(sources):
+    tracked = subprocess.run(["git", "ls-files", "book"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    assert {ROOT / name for name in tracked.split()} <= {*sources}
+    assert {ROOT / "book" / name for name in ("_ext/quiz.py", "_static/explorers/plot.js")} <= {*sources}
 
 
 @pytest.mark.usefixtures("book")

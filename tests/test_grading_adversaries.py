@@ -30,6 +30,7 @@ from lrcourse.course.grading.bubblewrap import Bubblewrap, Unsafe
 from lrcourse.course.grading.judge import judge
 from lrcourse.course.grading.limits import Limits
 
+pytestmark = pytest.mark.sandbox
 ROOT = Path(__file__).parents[1]
 SOURCE = nbformat.read(ROOT / "solutions" / "01-decay" / "01-decay.ipynb", as_version=4)
 RELEASED = nbformat.read(ROOT / "labs" / "01-decay" / "01-decay.ipynb", as_version=4)

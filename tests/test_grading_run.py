@@ -31,6 +31,7 @@ from lrcourse.course.grading.limits import Limits
 from lrcourse.course.grading.preflight import BrokenLab
 from lrcourse.course.labs import build
 
+pytestmark = pytest.mark.sandbox
 ROOT = Path(__file__).parents[1]
 LIMITS = Limits(cell_seconds=20, call_seconds=5, total_seconds=60)
 SECRET = "a hidden test of the lab"

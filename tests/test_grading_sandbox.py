@@ -23,6 +23,7 @@ from lrcourse.course.grading.limits import Limits
 from lrcourse.course.grading.sandbox import NoSandbox
 from lrcourse.course.grading.session import Lost, Session
 
+pytestmark = pytest.mark.sandbox
 LIMITS = Limits(items=1000, depth=8, answer=10_000, text=100)
 SETUP = "import numpy as np"
 

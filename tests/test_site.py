@@ -68,6 +68,7 @@ def test_search_finds(book, chromium, query, page):
     assert any(f"/{page}.html" in address for address in found), found
 
 
+@pytest.mark.browser
 def test_two_pages_as_one_pdf_with_links_between_them(book, tmp_path):
     pages = ["book/glossary.html", "book/notation.html"]
     whole = pdf.join(book, pages, "Two pages")
