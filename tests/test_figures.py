@@ -43,12 +43,14 @@ def test_every_figure_is_listed_in_the_order_of_the_book(toy, capsys):
     assert capsys.readouterr().out.split() == ["fig-one", "book/page.ipynb", "fig-two", "book/page.ipynb"]
 
 
+@pytest.mark.notebooks
 def test_a_drawing_is_the_same_file_again(toy):
     first, second = (figures.export(toy, toy / name, only=["fig-two"])[0].read_bytes() for name in ("a", "b"))
     assert first == second and first.startswith(b"<?xml") and b"<svg" in first
     assert not (toy / "a" / "fig-one.svg").exists()
 
 
+@pytest.mark.notebooks
 def test_the_theme_colors_the_ground_and_the_pages_stay_as_they_are(toy):
     before = (toy / "book" / "page.ipynb").read_text(encoding="utf-8")
     assert main(["figures", "--only", "fig-one", "--format", "png", "--theme", "dark", "--folder", "out"]) == 0

@@ -80,6 +80,13 @@ def test_make_check_leaves_out_every_mark_and_needs_no_book():
     assert "mypy" in planned and "ruff check" in planned and "lrcourse book" not in planned
 
 
+def test_every_python_file_is_checked_for_types():
+    files = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["mypy"]["files"]
+    listed = subprocess.run(["git", "ls-files", "*.py"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    checked = [name for name in listed.split() if any(Path(name).is_relative_to(part) for part in files)]
+    assert sorted({*listed.split()} - {*checked}) == ["nbgrader_config.py"]  # nbgrader gives it names
+
+
 def test_the_workflow_checks_then_runs_what_every_machine_runs():
     test = WORKFLOWS["test"]
     assert test["jobs"]["check"]["steps"][-1] == {"run": "make check"}

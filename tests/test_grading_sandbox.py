@@ -212,6 +212,7 @@ def test_the_time_ends_whatever_it_does():
 def test_the_grader_survives_a_dead_starter():
     Session(Bubblewrap(), SETUP, LIMITS, 60).close()
     warm = bubblewrap._warm(SETUP, bubblewrap._prefix())
+    assert warm.control
     warm.control.shutdown(socket.SHUT_RDWR)
     warm.process.wait()
     Session(Bubblewrap(), SETUP, LIMITS, 60).close()

@@ -17,7 +17,7 @@ CODE = re.compile(r"```python\n(.*?)```", re.DOTALL)
 def applied(section: str, steps: int = 40, **names) -> np.ndarray:
     """The rates that the optimizer of a section's code has at each update, a column per parameter group."""
     names |= {"torch": torch, "steps": steps}
-    exec(CODE.search(SECTIONS[section])[1], names)
+    exec(CODE.findall(SECTIONS[section])[0], names)
     rates = []
     for _ in range(steps):
         rates.append([group["lr"] for group in names["optimizer"].param_groups])

@@ -3,6 +3,7 @@
 import subprocess
 import sys
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -11,7 +12,7 @@ from torch.nn import functional as F
 
 from lrcourse import SGDR, WSD, Constant, Cosine, Cyclic, Exponential, Lambda, Linear, OneCycle, Schedule, Step, warmup
 from lrcourse.data import Dataset, linear_regression, moons
-from lrcourse.sweep import Setting, grid, run, sweep
+from lrcourse.sweep import Setting, grid, loop, stacked, sweep
 from lrcourse.torch import MLP, LogicNet, ScheduleLR
 
 DATA = moons(n=50, n_test=30)
@@ -124,7 +125,7 @@ def test_the_compiled_adam_equals_the_plain_run():
 
 SCHEDULES = [
     None, Step(1.0, 5, 0.5), Exponential(1.0, 0.9), Cosine(1.0, 0.1, 20), Cyclic(0.1, 1.0, 4), SGDR(1.0, 0.0, 5),
-    OneCycle(1.0, 20), WSD(1.0, 0.0, 3, 10, 10), warmup(Cosine(1.0, 0.0, 20), 5),
+    OneCycle(1.0, 20), WSD(1.0, 0, 3, 10, 10), warmup(Cosine(1.0, 0.0, 20), 5),
 ]  # fmt: skip
 
 
@@ -335,8 +336,8 @@ ONE = net()
 ])  # fmt: skip
 @pytest.mark.parametrize("engine", ["auto", "stacked"])
 def test_what_does_not_fit_is_named_before_anything_is_trained(monkeypatch, bad, message, engine):
-    for each in (run.engines.loop, run.engines.stacked.Training):
-        monkeypatch.setattr(each, "_member" if each is run.engines.loop else "train", None)
+    for each in (loop, stacked.Training):
+        monkeypatch.setattr(each, "_member" if each is loop else "train", None)
     given = {"model_fn": net, "data": DATA, "settings": grid(lr=[0.1] * 200), "engine": engine, **bad}
     with pytest.raises(ValueError, match=message):
         sweep(**given, steps=50, progress=False)
@@ -469,7 +470,8 @@ def test_bad_data_and_bad_grids_are_named():
             sweep(net, data, settings=grid(lr=[0.1]), steps=1, progress=False)
     with pytest.raises(ValueError, match="name must be one of"):
         grid(rate=[0.1])
-    for lr in (0.1, np.array(0.1), "0.1"):
+    wrong: list[Any] = [0.1, np.array(0.1), "0.1"]
+    for lr in wrong:
         with pytest.raises(ValueError, match="lr must be a list"):
             grid(lr=lr)
 

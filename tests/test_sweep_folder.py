@@ -147,6 +147,8 @@ def test_only_what_was_lost_is_trained_again(tmp_path, monkeypatch, engine, opti
 
 
 class Bar:
+    last: "Bar"
+
     def __init__(self, total, **options):
         self.total, self.n, self.moves = total, 0, []
         Bar.last = self

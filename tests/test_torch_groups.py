@@ -4,6 +4,7 @@ import copy
 import io
 import pickle
 import warnings
+from typing import Any, cast
 
 import numpy as np
 import pytest
@@ -169,7 +170,7 @@ def test_one_schedule_for_groups_with_different_rates_is_refused_with_both_fixes
     with pytest.raises(ValueError, match="relative must be False beside a list of schedules.*each its rate"):
         ScheduleLR(optimizer_of([1e-5, 1e-3]), [Constant(0.1)] * 2, relative=True)
     with pytest.raises(ValueError, match="relative must be True or False, got 'yes'"):
-        ScheduleLR(optimizer_of(), Constant(0.1), relative="yes")
+        ScheduleLR(optimizer_of(), Constant(0.1), relative=cast(Any, "yes"))
 
 
 @pytest.mark.parametrize("kind", [torch.optim.SGD, torch.optim.AdamW])
@@ -267,7 +268,11 @@ def test_one_momentum_for_groups_with_different_momenta_is_refused():
 # Groups that are added
 
 
-NEW = {"shared": Linear(0.001, 0.0, 8), "list": [Linear(0.001, 0.0, 8)], "relative": Linear(0.001, 0.0, 8)}
+NEW: dict[str, Any] = {
+    "shared": Linear(0.001, 0.0, 8),
+    "list": [Linear(0.001, 0.0, 8)],
+    "relative": Linear(0.001, 0.0, 8),
+}
 
 
 @pytest.mark.parametrize("at", [0, 1, 5])
@@ -348,6 +353,7 @@ def test_what_is_appended_is_what_was_given_as_a_list(given, message):
             scheduler.append(**given)
     else:
         scheduler.append(**given)
+    assert scheduler.rates and scheduler.momenta
     assert len(scheduler.rates.schedules) == len(scheduler.momenta.schedules) == 1 + (not message)
     with pytest.raises(ValueError, match="schedule must be left out"):
         ScheduleLR(optimizer_of(), Constant(0.1)).append(Constant(0.2))
@@ -395,7 +401,7 @@ class Wrapper(torch.optim.Optimizer):
         self.optimizer = optimizer
 
     @property
-    def param_groups(self):
+    def param_groups(self):  # type: ignore[override]  # an attribute of torch
         return self.optimizer.param_groups
 
     def add_param_group(self, param_group):
@@ -449,8 +455,8 @@ def test_a_tensor_of_whole_numbers_is_refused():
     optimizer = torch.optim.AdamW(weights(), lr=torch.tensor(1), foreach=False)
     with pytest.raises(ValueError, match=r"lr must be a number or a tensor of floats, .*write torch.tensor\(1.0\)"):
         ScheduleLR(optimizer, Constant(0.1))
-    optimizer = torch.optim.SGD(weights(), lr=1)
-    assert ScheduleLR(optimizer, Constant(0.1)).get_last_lr() == rates_of(optimizer) == [0.1]
+    whole = torch.optim.SGD(weights(), lr=1)
+    assert ScheduleLR(whole, Constant(0.1)).get_last_lr() == rates_of(whole) == [0.1]
 
 
 # Inside of torch's own schedulers
@@ -628,7 +634,8 @@ def test_a_step_may_be_given_also_between_two_updates():
     optimizer = optimizer_of(momentum=0.5)
     scheduler = ScheduleLR(optimizer, schedule, Linear(0.5, 0.9, 10))
     optimizer.step()
-    for at in (0.5, 3, 2.0, np.int64(1), np.float32(7.5), 1023.5, 5000):
+    steps: list[Any] = [0.5, 3, 2.0, np.int64(1), np.float32(7.5), 1023.5, 5000]
+    for at in steps:
         with pytest.warns(UserWarning, match="The epoch parameter"):
             scheduler.step(at)
         assert rates_of(optimizer) == scheduler.get_last_lr() == scheduler.get_lr() == [schedule(float(at))]
@@ -664,4 +671,4 @@ def test_the_rates_that_are_told_are_a_copy():
 
 def test_what_is_no_optimizer_is_refused():
     with pytest.raises(ValueError, match="optimizer must be a torch.optim.Optimizer, got 'LogicNet'"):
-        ScheduleLR(LogicNet(), Constant(0.1))
+        ScheduleLR(cast(Any, LogicNet()), Constant(0.1))
