@@ -5,7 +5,7 @@ import sys
 
 import numpy as np
 
-from .schedules.checks import whole
+from .validation import random_seed
 
 # Vector instructions differ between CPUs and change the last digits; a long training amplifies them. These
 # variables choose code paths that every x86-64 CPU has. Libraries read them when they load, so they are set for
@@ -34,7 +34,7 @@ def seed_everything(seed: int) -> None:
     >>> first == np.random.rand()
     True
     """
-    seed = whole("seed", seed, 0)
+    seed = random_seed("seed", seed)
     random.seed(seed)
     np.random.seed(seed % 2**32)
     if torch := sys.modules.get("torch"):

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from .extras import extra
-from .schedules.checks import bad, fraction
+from .validation import bad, fraction
 
 
 @dataclass(frozen=True)
@@ -53,7 +53,8 @@ def mean_interval(values: ArrayLike, level: float = 0.95) -> Interval:
         raise bad("values", sample.shape, "a list of at least two numbers", "run more seeds")
     if not np.isfinite(sample).all():
         raise bad("values", sample, "finite", "count diverged runs separately and say how many they are")
-    half = student.ppf((1 + fraction("level", level)) / 2, len(sample) - 1) * sample.std(ddof=1) / np.sqrt(len(sample))
+    level = fraction("use for example 0.95")("level", level)
+    half = student.ppf((1 + level) / 2, len(sample) - 1) * sample.std(ddof=1) / np.sqrt(len(sample))
     return Interval(float(sample.mean()), float(sample.mean() - half), float(sample.mean() + half), len(sample))
 
 

@@ -14,7 +14,7 @@ from numpy.typing import ArrayLike
 from .extras import extra
 from .intervals import mean_interval
 from .schedules import Schedule
-from .schedules.checks import choice
+from .validation import choice
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

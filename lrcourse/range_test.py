@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .extras import extra
-from .schedules.checks import bad, below_one, choice, positive, whole
+from .validation import bad, below_one, choice, positive, whole
 
 Array = NDArray[np.float64]
 
@@ -139,7 +139,7 @@ def range_test(
     ('diverged', [1.0])
     """
     rates = _ladder(start, end, steps, mode)
-    below_one("smooth", smooth, "use 0 for no smoothing, or for example 0.9")
+    below_one("use 0 for no smoothing, or for example 0.9")("smooth", smooth)
     if isinstance(stop, bool) or not isinstance(stop, int | float) or not stop > 1:
         raise bad("stop", stop, "above 1", "use for example 4 to stop at four times the best loss")
     state = snapshot()
@@ -168,9 +168,9 @@ def keep_random() -> Callable[[], None]:
 
 
 def _ladder(start: float, end: float, n: int, mode: str) -> Array:
-    if not positive("start", start) < positive("end", end):
+    if not positive("use for example 1e-7")("start", start) < positive("use for example 10.0")("end", end):
         raise bad("end", end, f"above start = {start}", "swap the two")
-    whole("steps", n, 2, "use about 100")
+    whole(2, "use for example 100")("steps", n)
     choice("exp", "linear")("mode", mode)
     return np.geomspace(start, end, n) if mode == "exp" else np.linspace(start, end, n)
 

@@ -9,7 +9,10 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from .extras import extra
-from .schedules.checks import bad, positive, whole
+from .validation import bad, number, positive, random_seed, whole
+
+some = whole(0, "use for example 20")
+several = whole(1, "use for example 5")
 
 
 class Axis(Protocol):
@@ -67,7 +70,7 @@ class LogUniform:
     hi: float
 
     def __post_init__(self) -> None:
-        positive("lo", self.lo)
+        positive("use Uniform for numbers that reach zero")("lo", self.lo)
         _rising(self.lo, self.hi)
 
     def at(self, u: float) -> float:
@@ -149,7 +152,8 @@ class Space:
         >>> [setting["batch"] for setting in Space({"batch": Choice([32, 64])}).random(4, seed=0)]
         [64, 32, 32, 32]
         """
-        return self._settings(np.random.default_rng(seed).random((whole("n", n, 0), len(self.axes))))
+        n, rng = some("n", n), np.random.default_rng(random_seed("seed", seed))
+        return self._settings(rng.random((n, len(self.axes))))
 
     def quasi_random(self, n: int, seed: int) -> list[dict[str, Any]]:
         """`n` settings that fill the space evenly, without the gaps and clusters of `random` (a Halton sequence).
@@ -166,16 +170,17 @@ class Space:
         with extra("tuner"):
             from scipy.stats import qmc
 
-        return self._settings(qmc.Halton(len(self.axes), seed=seed).random(whole("n", n, 0)))
+        n, seed = some("n", n), random_seed("seed", seed)
+        return self._settings(qmc.Halton(len(self.axes), seed=seed).random(n))
 
     def _points(self, name: str, axis: Axis, points: int | Mapping[str, int]) -> int:
         if isinstance(axis, Choice):
             return 1
         if not isinstance(points, Mapping):
-            return whole("points", points, 1)
+            return several("points", points)
         if name not in points:
             raise bad("points", dict(points), f"a dict with {name!r}", f"say how many values of {name} to try")
-        return whole(f"points[{name!r}]", points[name], 1)
+        return several(f"points[{name!r}]", points[name])
 
     def _settings(self, cube: ArrayLike) -> list[dict[str, Any]]:
         return [
@@ -185,5 +190,5 @@ class Space:
 
 
 def _rising(lo: float, hi: float) -> None:
-    if not (np.isfinite(lo) and np.isfinite(hi) and lo < hi):
-        raise bad("lo", lo, f"finite and below a finite hi = {hi}", "swap the two, or use Choice for a single value")
+    if not number("lo", lo) < number("hi", hi):
+        raise bad("lo", lo, f"below hi = {hi}", "swap the two, or use Choice for a single value")

@@ -5,16 +5,17 @@ A surface is a function `f(x, y)` of arrays of one shape, with `gradient(x, y)` 
 
 import copy
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Annotated, Protocol
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from .optimizers import Optimizer
 from .schedules.base import Array
-from .schedules.checks import bad, positive, whole
+from .validation import bad, check_fields, positive, whole
 
 Point = tuple[float, float]
+Curvature = Annotated[float, positive("use for example 1.0, or a Saddle to curve down")]
 
 
 class Surface(Protocol):
@@ -45,12 +46,11 @@ class Bowl:
     array([ 3., 10.])
     """
 
-    a: float = 1.0
-    b: float = 1.0
+    a: Curvature = 1.0
+    b: Curvature = 1.0
 
     def __post_init__(self) -> None:
-        positive("a", self.a)
-        positive("b", self.b)
+        check_fields(self)
 
     @property
     def minimum(self) -> Point:
@@ -81,12 +81,11 @@ class Ravine:
     array([-0.1, 10. ])
     """
 
-    steep: float = 20.0
-    gentle: float = 0.1
+    steep: Annotated[float, positive("use for example 20.0")] = 20.0
+    gentle: Annotated[float, positive("use for example 0.1")] = 0.1
 
     def __post_init__(self) -> None:
-        positive("steep", self.steep)
-        positive("gentle", self.gentle)
+        check_fields(self)
 
     @property
     def minimum(self) -> Point:
@@ -136,12 +135,11 @@ class Bumpy:
     True
     """
 
-    curvature: float = 0.4
-    height: float = 0.3
+    curvature: Curvature = 0.4
+    height: Annotated[float, positive("use for example 0.3, or a Bowl for no bumps")] = 0.3
 
     def __post_init__(self) -> None:
-        positive("curvature", self.curvature)
-        positive("height", self.height)
+        check_fields(self)
 
     @property
     def minimum(self) -> Point:
@@ -167,10 +165,10 @@ class Rosenbrock:
     (0.0, array([0., 0.]))
     """
 
-    b: float = 100.0
+    b: Annotated[float, positive("use for example 100.0")] = 100.0
 
     def __post_init__(self) -> None:
-        positive("b", self.b)
+        check_fields(self)
 
     @property
     def minimum(self) -> Point:
@@ -243,6 +241,6 @@ def descend(surface: Surface, optimizer: Optimizer, start: Point, steps: int) ->
         raise bad("start", start, "a point (x, y)", "pass two numbers")
     optimizer, path = copy.deepcopy(optimizer), [point]
     with np.errstate(over="ignore", invalid="ignore"):
-        for _ in range(whole("steps", steps, 0)):
+        for _ in range(whole(0, "use for example 100")("steps", steps)):
             path.append(optimizer.step(path[-1], surface.gradient(*path[-1])))
     return np.array(path)

@@ -15,7 +15,8 @@ sys.path.insert(0, str(ROOT / "book" / "_ext"))
 from api import public  # noqa: E402
 
 MODULES = re.findall(r"\{api\} ([\w.]+)", (ROOT / "book" / "api.md").read_text(encoding="utf-8"))
-INSIDE = {"course", "extras", "glue", "records", "selfcheck"}  # the course's machinery, and what chapters and labs call
+# The course's machinery, what chapters and labs call, and what checks the arguments of all
+INSIDE = {"course", "extras", "glue", "records", "selfcheck", "validation"}
 
 
 @pytest.mark.parametrize("name", MODULES)

@@ -65,19 +65,50 @@ def test_only_what_changed_is_executed_again_and_few_words_are_made(small_book, 
 
     with (small_book / "lrcourse" / "plots.py").open("a") as package:
         package.write("WIDTH = 7.3\n")
-    build(executed=2)
+    build(executed=1)  # the second imports nothing of it
     assert "first chapter, width 7.3" in (small_book / "_build/html/book/first.html").read_text()
 
 
-def test_a_change_of_the_tools_executes_nothing_again_and_no_chapter_imports_them(small_book):
-    before = book.sources_hash(small_book)
-    with (small_book / "lrcourse" / "course" / "cli.py").open("a") as tool:
-        tool.write("# changed\n")
-    assert book.sources_hash(small_book) == before
-    tools = "course.(?!experiments)"
-    for path in (ROOT / "book").glob("*.ipynb"):
-        code = "\n".join(cell.source for cell in nbformat.read(path, as_version=4).cells if cell.cell_type == "code")
-        assert not re.search(rf"lrcourse(\.| import .*){tools}", code), path.name
+CHAPTERS = sorted((ROOT / "book").glob("*.ipynb"))
+
+
+@pytest.mark.parametrize("path", CHAPTERS, ids=lambda path: path.stem)
+def test_a_chapter_depends_on_what_it_imports_and_reads_and_on_no_tool(path):
+    names = set(book.inputs(ROOT, path))
+    assert "constraints.txt" in names and len(names) > 1
+    assert not [name for name in names if name.startswith("course/") and not name.startswith("course/experiments/")]
+    code = "\n".join(cell.source for cell in nbformat.read(path, as_version=4).cells if cell.cell_type == "code")
+    read = {f"{experiment}-{size}.json" for experiment, size in re.findall(r'records\.read\("(\w+)", "(\w+)"', code)}
+    assert read <= names
+    assert {name.partition("-")[0] for name in names if name.endswith(".json")} == {
+        name.partition("-")[0] for name in read
+    }
+
+
+def test_a_change_of_what_a_chapter_imports_or_reads_changes_its_hash_and_another_does_not(small_book):
+    chapter(small_book / "book" / "first.ipynb", 'from lrcourse import records; records.read("comparison", "small")')
+
+    def changes(name):
+        before = book.inputs_hash(small_book, small_book / "book" / "first.ipynb")
+        with (small_book / name).open("a") as file:
+            file.write("\n")
+        return book.inputs_hash(small_book, small_book / "book" / "first.ipynb") != before
+
+    for name in ("constraints.txt", "lrcourse/records/__init__.py", "lrcourse/records/comparison-small.json"):
+        assert changes(name), name
+    for name in ("lrcourse/course/cli.py", "lrcourse/plots.py", "lrcourse/records/labs-small.json"):
+        assert not changes(name), name
+
+
+def test_stored_outputs_make_pages_and_nothing_is_executed(small_book, capfd):
+    notebook = nbformat.read(small_book / "book" / "second.ipynb", as_version=4)
+    notebook.cells[1].outputs = [nbformat.v4.new_output("stream", text="what is stored\n")]
+    nbformat.write(notebook, small_book / "book" / "second.ipynb")
+    book.build(small_book, stored=True)
+    page = small_book / "_build/html/book/second.html"
+    assert "what is stored" in page.read_text() and "executed 0 notebooks" in capfd.readouterr().out
+    book.build(small_book)
+    assert "second chapter" in page.read_text() and "executed 2 notebooks" in capfd.readouterr().out
 
 
 def test_a_canary_with_a_failing_cell_fails_the_build_and_is_named(small_book):

@@ -33,7 +33,7 @@ def toy(tmp_path, monkeypatch):
     (tmp_path / "_toc.yml").write_text("format: jb-book\nroot: book/page\n", encoding="utf-8")
     (tmp_path / "_config.yml").write_text("title: Toy\n", encoding="utf-8")
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("lrcourse.course.cli._repository", lambda: tmp_path)
+    monkeypatch.setattr("lrcourse.course.commands.figures.repository", lambda: tmp_path)
     return tmp_path
 
 

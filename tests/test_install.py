@@ -135,7 +135,7 @@ def test_a_command_that_is_stopped_says_so_in_one_line(monkeypatch, capsys):
     def interrupted(options):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(cli, "_doctor", interrupted)
+    monkeypatch.setattr("lrcourse.course.commands.doctor.run", interrupted)
     assert cli.main(["doctor"]) == 1
     assert capsys.readouterr() == ("", "lrcourse: stopped\n")
 

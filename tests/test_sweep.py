@@ -329,7 +329,7 @@ ONE = net()
     ({"settings": [0.1]}, "settings must be Settings, or mappings of"),
     ({"settings": [{"learning_rate": 0.1}]}, "settings must be Settings, or mappings of"),
     ({"nesterov": "no"}, "nesterov must be True or False"), ({"engine": ["loop"]}, "engine must be one of"),
-    ({"batch_size": 0}, "batch_size must be a whole number, at least 1, got 0: use for example 1"),
+    ({"batch_size": 0}, "batch_size must be a whole number, at least 1, got 0: use for example 32"),
     ({"settings": grid(schedule=[Lambda(lambda t: 0.1 if t < 49 else None)])}, "Lambda.* at step 49 must be a number"),
     ({"settings": grid(lr=[1e300], schedule=[Constant(1.0), Constant(1e300)])}, "at step 0 must be a finite number.*"),
     ({"settings": grid(momentum=[Linear(0.0, 1.0, 10)])}, "Linear.* at step 10 must be a momentum.*below 1, got 1.0"),

@@ -28,7 +28,7 @@ from lrcourse import (
     warmup,
 )
 from lrcourse.range_test import RangeTest
-from lrcourse.schedules.checks import Rate, Steps
+from lrcourse.validation import Rate, Steps
 from lrcourse.torch import MLP, Run, ScheduleLR, range_test, train
 
 Array = NDArray[np.float64]

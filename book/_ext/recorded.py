@@ -1,4 +1,4 @@
-"""What the records of `lrcourse/records/` say, on any page; how long ago, whether their sources changed, at the build.
+"""What the records of `lrcourse/records/` say, on any page; how long ago, which sources changed since, at the build.
 
     ```{record} superconvergence small
     ```
@@ -49,14 +49,23 @@ def table(head: list[str], rows: list[list[str]]) -> str:
     return "\n".join(f"| {' | '.join(row)} |" for row in [head, ["---"] + ["--:"] * (len(head) - 1), *rows])
 
 
+def state(record: Record) -> str:
+    """Whether the record is what its sources would give today, and what has changed if it is not."""
+    changed = recording.changed(record)
+    if changed is None:
+        return "sources not here to compare"
+    if not record.sources:
+        return "**stale: made before its sources were kept file by file**"
+    names = ", ".join(f"`{name}`" for name in changed)
+    return f"**stale: {names} changed since**" if changed else "sources unchanged"
+
+
 def provenance(record: Record, others: list[Record]) -> str:
     """When, on what, from which sources, how to repeat it, and whether a GPU has run it."""
-    changed = recording.stale(record)
-    state = {True: "**source changed since: stale**", False: "source unchanged", None: "source not here"}[changed]
     spent = processor(record)
     times = f"{duration(record.wall)} of wall time" + (f", {duration(spent)} of processor time" if spent else "")
     lines = [
-        f"**{record.experiment}, size {record.size}**: recorded on {record.recorded}, {record.ago()}, {state}.",
+        f"**{record.experiment}, size {record.size}**: recorded on {record.recorded}, {record.ago()}, {state(record)}.",
         f"{counted(len(record.runs), 'run')}, {counted(len(record.seeds), 'seed')}, {times}, on "
         f"{record.device}; {', '.join(f'{name} {version}' for name, version in record.versions.items())}; "
         f"commit {record.commit}.",

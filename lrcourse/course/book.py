@@ -9,9 +9,13 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 from ..determinism import ENVIRONMENT
+from . import dependencies
 from .notebooks import COLOR, executed
 
 OUTPUT = Path("_build")
@@ -22,8 +26,10 @@ SECONDS = 30  # what a chapter takes on one of two cores, for a first estimate
 BUILT = OUTPUT / ".built"  # its time is that of the last build without errors, also when no page had changed
 
 
-def build(root: Path) -> Path:
+def build(root: Path, stored: bool = False) -> Path:
     """Execute and build the book of the repository `root`; returns its first page.
+
+    `stored`: execute nothing, and show the outputs that are stored in the notebooks.
 
     Raises: `NotebookError` if a cell fails; `RuntimeError` for an orphan page or any warning of the build.
     """
@@ -31,7 +37,7 @@ def build(root: Path) -> Path:
     pages = pages_in_toc(root)
     if orphans := sorted(set(all_pages(root)) - set(pages)):
         raise RuntimeError(f"pages that _toc.yml does not name: {', '.join(map(str, orphans))}: add or delete them")
-    count = execute(root, [page for page in pages if page.suffix == ".ipynb"])
+    count = fill_cache(root, [page for page in pages if page.suffix == ".ipynb"], stored)
     if _build_pages(root):
         # Sphinx remembers pages it has read and would not repeat their warnings: a failed build must start afresh.
         shutil.rmtree(root / PAGES, ignore_errors=True)
@@ -87,46 +93,60 @@ def all_pages(root: Path) -> list[Path]:
     return [path for path in found if not any(part.startswith(("_", ".")) for part in path.parts)]
 
 
-def execute(root: Path, notebooks: list[Path]) -> int:
-    """Execute the notebooks that the cache does not hold yet; returns how many that were.
+def fill_cache(root: Path, notebooks: list[Path], stored: bool = False) -> int:
+    """Execute the notebooks that the cache does not hold as they stand; returns how many that were.
 
-    The cache knows a notebook by its code cells. It cannot see the code that they import, so it is emptied when
-    the package or the pins changed.
+    The cache knows a notebook by its code cells. With each it keeps what its outputs were `made_with`: the code that it
+    imports and the data that it reads, so that a change there executes those notebooks again, and no others.
+
+    `stored`: fill it with the outputs that are stored in the notebooks instead, which the tests have proved.
     """
-    import joblib
+    import nbformat
     from jupyter_cache import get_cache
     from jupyter_cache.base import CacheBundleIn
 
-    cache_folder, stamp = root / CACHE, root / CACHE / "made-with.sha256"
-    if not stamp.exists() or stamp.read_text() != sources_hash(root):
-        shutil.rmtree(cache_folder, ignore_errors=True)
-        cache_folder.mkdir(parents=True)
-        stamp.write_text(sources_hash(root))
-    os.environ.update(ENVIRONMENT)  # the kernels inherit it
-    cache = get_cache(cache_folder)
-    for record in cache.list_project_records():
-        cache.remove_nb_from_project(record.pk)
-    for path in notebooks:
-        cache.add_nb_to_project(str(root.resolve() / path))
-    waiting = [Path(each.uri) for each in cache.list_unexecuted()]
+    (root / CACHE).mkdir(parents=True, exist_ok=True)
+    cache = get_cache(root / CACHE)
+    made_with, waiting = {}, []
+    for path in [root.resolve() / path for path in notebooks]:
+        made_with[path] = hashlib.sha256(path.read_bytes()).hexdigest() if stored else inputs_hash(root, path)
+        with suppress(KeyError):
+            found = cache.match_cache_notebook(nbformat.read(path, as_version=4))
+            if found.data.get("made_with") == made_with[path]:
+                continue
+            cache.remove_cache(found.pk)
+        waiting.append(path)
+    read = ((path, nbformat.read(path, as_version=4), None) for path in waiting)
+    for path, notebook, seconds in read if stored else _executed(waiting, len(notebooks)):
+        data = {"execution_seconds": seconds, "made_with": made_with[path]}
+        cache.cache_notebook_bundle(CacheBundleIn(notebook, str(path), data=data), check_validity=False, overwrite=True)
+        # Sphinx reads a page again when its source has changed, and would keep the old outputs of this one.
+        (root / PAGES / path.relative_to(root.resolve())).with_suffix(".doctree").unlink(missing_ok=True)
+    return 0 if stored else len(waiting)
+
+
+def _executed(waiting: list[Path], of: int) -> Iterator[tuple[Path, Any, float]]:
+    import joblib
+
     if waiting:
         minutes = math.ceil(len(waiting) * SECONDS / joblib.cpu_count() / 60)
-        print(f"executing {len(waiting)} of {len(notebooks)} notebooks: about {minutes} min", flush=True)
-        for path, notebook, seconds in executed(waiting):
-            bundle = CacheBundleIn(notebook, str(path), data={"execution_seconds": seconds})
-            cache.cache_notebook_bundle(bundle, check_validity=False, overwrite=True)
-            # Sphinx reads a page again when its source has changed, and would keep the old outputs of this one.
-            (root / PAGES / path.relative_to(root.resolve())).with_suffix(".doctree").unlink(missing_ok=True)
-    return len(waiting)
+        print(f"executing {len(waiting)} of {of} notebooks: about {minutes} min", flush=True)
+        os.environ.update(ENVIRONMENT)  # the kernels inherit it
+        yield from executed(waiting)
 
 
-def sources_hash(root: Path) -> str:
-    """A hash of everything that a chapter's outputs depend on besides its own cells."""
+def inputs(root: Path, notebook: Path) -> dict[str, Path]:
+    """The files that a notebook's outputs depend on besides its own cells, by name: code, records, pins."""
+    package, code = root / "lrcourse", dependencies.notebook_code(notebook)
+    imported = dependencies.reached(dependencies.imports(code))
+    records = {path.name: path for path in sorted((package / "records").glob("*.json"))
+               if "lrcourse.records" in imported and f'"{path.stem.rpartition("-")[0]}"' in code}  # fmt: skip
+    return dependencies.files(imported, package) | records | {"constraints.txt": root / "constraints.txt"}
+
+
+def inputs_hash(root: Path, notebook: Path) -> str:
+    """A hash of all of them. Docstrings count: a chapter may print one."""
     digest = hashlib.sha256()
-    package = root / "lrcourse"
-    # Of the course's machinery, chapters import the experiments only.
-    within = [path.relative_to(package) for path in sorted(package.rglob("*.py"))]
-    sources = [package / each for each in within if each.parts[0] != "course" or each.parts[1] == "experiments"]
-    for path in [*sources, *sorted((package / "records").glob("*.json")), root / "constraints.txt"]:
-        digest.update(str(path.relative_to(root)).encode() + b"\0" + path.read_bytes())
+    for name, path in inputs(root, notebook).items():
+        digest.update(f"{name}\0".encode() + path.read_bytes())
     return digest.hexdigest()

@@ -8,7 +8,7 @@ from pathlib import Path
 import nbformat
 from nbformat import NotebookNode
 
-from ..schedules.checks import bad, choice
+from ..validation import bad, choice
 from . import notebooks
 from .book import pages_in_toc
 

@@ -15,7 +15,7 @@ import numpy as np
 from nbformat import NotebookNode
 
 from ..determinism import ENVIRONMENT
-from ..schedules.checks import bad
+from ..validation import bad
 
 # Two renderings of one figure differ by rounding at the edges of lines (about 1e-4); a moved line differs by more.
 SAME_PICTURE = 0.004

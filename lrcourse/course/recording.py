@@ -1,38 +1,54 @@
 """Run long experiments and write what they gave as records, with their provenance.
 
-A record knows the sources that made it. When one of them changes (comments and docstrings aside), the record is stale:
-the tests fail until the experiment is run again or the page that shows it says so.
+A record knows the sources that made it: what its experiment imports. When the code of one of them changes, the record
+is stale, and every page that shows it says so until the experiment is run again.
 """
 
-import ast
-import hashlib
 import importlib.metadata
 import json
 import math
 import os
 import platform
-import re
 import subprocess
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from ..records import PACKAGE, Record, path, read
-from ..schedules.checks import choice
-from . import experiments
+from ..validation import choice
+from . import dependencies, experiments
 
 VERSIONS = ("torch", "numpy", "matplotlib")
 
 
-def stale(record: Record) -> bool | None:
-    """Whether a source has changed since; `None` where one of them is not at hand, as a wheel has no labs."""
+def sources(experiment: str) -> dict[str, Path]:
+    """The files that decide what an experiment gives, by name: what its module imports, and notebooks that it executes.
+
+    >>> {"course/experiments/heatmaps.py", "sweep/stacked.py"} <= set(sources("heatmaps"))
+    True
+    """
+    modules = {experiments.find(experiment).__name__}
+    notebooks = {path.name: path for path in getattr(experiments.find(experiment), "NOTEBOOKS", ())}
+    for notebook in notebooks.values():
+        modules |= dependencies.imports(dependencies.notebook_code(notebook))
+    return dependencies.files(dependencies.reached(modules)) | notebooks
+
+
+def hashes(experiment: str) -> dict[str, str]:
+    """The hash of the code in each of an experiment's sources."""
+    return {name: dependencies.code_hash(path) for name, path in sources(experiment).items()}
+
+
+def changed(record: Record) -> list[str] | None:
+    """The sources that are not what they were, new and lost ones too; `None` where one is not here, as in a wheel."""
     try:
-        return record.sources != sources_hash(experiments.find(record.experiment).SOURCES)
+        now = hashes(record.experiment)
     except FileNotFoundError:
         return None
+    return sorted({name for name, _ in record.sources.items() ^ now.items()})
 
 
 def missing(record: Record) -> list[tuple[str, int]]:
@@ -44,62 +60,20 @@ def missing(record: Record) -> list[tuple[str, int]]:
 def provenance(record: Record) -> str:
     """One paragraph for the terminal: when, on what, from which sources, and how to repeat it."""
     versions = ", ".join(f"{name} {version}" for name, version in record.versions.items())
-    source = {None: "not here to compare", True: "changed since: STALE", False: "unchanged"}[stale(record)]
+    those = changed(record)
+    source = "sources not here to compare" if those is None else "sources unchanged"
+    if those:
+        source = f"STALE: changed since: {', '.join(those)}"
     lacking = len(missing(record))
     return "\n".join([
         f"{record.experiment}, size {record.size}: recorded on {record.recorded}",
         f"{len(record.runs)} runs, {len(record.seeds)} seeds, {record.wall / 60:.0f} minutes of wall time",
         f"device: {record.device}",
         f"versions: {versions}",
-        f"commit {record.commit}, source {source}",
+        f"commit {record.commit}, {source}",
         *([f"{lacking} runs missing"] if lacking else []),
         f"repeat with: {record.command}",
     ])  # fmt: skip
-
-
-def sources_hash(sources: Sequence[str]) -> str:
-    """A hash of the code in the named files, as seen from the package, without its comments and docstrings.
-
-    Of a notebook, the code cells count. `with extra(…)` around imports does not: it decides nothing but an error.
-
-    >>> len(sources_hash(["intervals.py"]))
-    64
-    """
-    digest = hashlib.sha256()
-    for name in sources:
-        tree = ast.parse(_code(PACKAGE / name))
-        for node in ast.walk(tree):
-            body = getattr(node, "body", None)
-            if isinstance(body, list) and body and isinstance(body[0], ast.Expr) and _is_text(body[0].value):
-                del body[0]
-            if isinstance(body, list):
-                body[:] = [inner for statement in body for inner in _without_extra(statement)]
-            if getattr(node, "type_params", None) == []:
-                del node.type_params  # type: ignore[attr-defined]  # of Python 3.12: the hash is the same on 3.11
-        digest.update(f"{name}\0{ast.dump(tree)}\0".encode())
-    return digest.hexdigest()
-
-
-def _without_extra(statement: ast.stmt) -> list[ast.stmt]:
-    """What is left of a statement without the context manager of `lrcourse.extras`."""
-    match statement:
-        case ast.ImportFrom(module="extras"):
-            return []
-        case ast.With(items=[ast.withitem(context_expr=ast.Call(func=ast.Name(id="extra")))]):
-            return statement.body
-    return [statement]
-
-
-def _code(path: Path) -> str:
-    text = path.read_text(encoding="utf-8")
-    if path.suffix != ".ipynb":
-        return text
-    cells = [cell for cell in json.loads(text)["cells"] if cell["cell_type"] == "code"]
-    return "\n".join("".join(cell["source"]) for cell in cells)
-
-
-def _is_text(node: ast.expr) -> bool:
-    return isinstance(node, ast.Constant) and isinstance(node.value, str)
 
 
 def folder(root: Path) -> Path:
@@ -107,21 +81,14 @@ def folder(root: Path) -> Path:
     return root / "lrcourse" / "records"
 
 
-def marked(root: Path, word: str) -> set[str]:
-    """The records, as `experiment-size`, that some page announces by a box titled “Stale record: experiment-size”,
-    or with another `word`."""
-    pages = [each.read_text(encoding="utf-8") for end in ("md", "ipynb") for each in (root / "book").glob(f"*.{end}")]
-    return {name for page in pages for name in re.findall(rf"{word} record: ([\w-]+)", page)}
-
-
-def problems(root: Path, record: Record) -> list[str]:
-    """What keeps a record from being shown as it is, and is not announced: missing runs, sources that have changed."""
-    name, found, lacking = f"{record.experiment}-{record.size}", [], len(missing(record))
-    if lacking and name not in marked(root, "Unfinished"):
-        found.append(f"{lacking} runs are missing: {record.command}, or say “Unfinished record” on its page")
-    if stale(record) and name not in marked(root, "Stale"):
-        found.append(f"its source has changed: {record.command}, or say “Stale record” on its page")
-    return found
+def problems(record: Record) -> list[str]:
+    """What a record's page says of it beside its results: missing runs, sources that have changed."""
+    found, lacking = [], len(missing(record))
+    if lacking:
+        found.append(f"{lacking} runs are missing")
+    if those := changed(record):
+        found.append(f"changed since: {', '.join(those)}")
+    return [f"{what}: {record.command}" for what in found]
 
 
 def run(root: Path, experiment: str, size: str, device: str) -> Iterator[Record]:
@@ -134,8 +101,8 @@ def run(root: Path, experiment: str, size: str, device: str) -> Iterator[Record]
     chosen = experiments.find(experiment)
     choice(*chosen.SIZES)("size", size)
     fresh = Record(
-        experiment, size, _device(choice("cpu", "cuda")("device", device)), _versions(device), _commit(root, chosen),
-        sources_hash(chosen.SOURCES),
+        experiment, size, _device(choice("cpu", "cuda")("device", device)), _versions(device),
+        _commit(root, experiment), hashes(experiment),
     )  # fmt: skip
     stored = path(experiment, size, folder(root))
     record = read(experiment, size, stored.parent) if stored.exists() else fresh
@@ -201,13 +168,13 @@ def _versions(device: str) -> dict[str, str]:
     return versions
 
 
-def _commit(root: Path, experiment: experiments.Experiment) -> str:
+def _commit(root: Path, experiment: str) -> str:
     """From git or, for a copy of the files without a history, from the environment's `LRCOURSE_COMMIT`."""
     if named := os.environ.get("LRCOURSE_COMMIT"):
         return named
-    files = [str(PACKAGE / name) for name in experiment.SOURCES]
-    changed = _output(["git", "status", "--porcelain", "--", *files], root)
-    return _output(["git", "rev-parse", "--short=12", "HEAD"], root) + ("+" if changed else "")
+    files = [str(path) for path in sources(experiment).values()]
+    edited = _output(["git", "status", "--porcelain", "--", *files], root)
+    return _output(["git", "rev-parse", "--short=12", "HEAD"], root) + ("+" if edited else "")
 
 
 def _output(command: list[str], folder: Path) -> str:

@@ -9,9 +9,9 @@ import sys
 from importlib import metadata
 from pathlib import Path
 
-from ..schedules.checks import bad
+from ..validation import bad
 
-WANTED = ("keras", "nbclient", "nbformat", "ipykernel", "tqdm")
+WANTED = ("keras", "nbclient", "nbformat", "ipykernel", "tqdm", "grimp")
 # What images for deep learning hold: large, compiled, and better left as the image has them.
 GIVEN = ("torch", "numpy", "scipy", "scikit-learn", "pandas", "matplotlib", "pillow")
 PYTHON = "3.12"

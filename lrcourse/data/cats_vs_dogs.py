@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..extras import extra
-from ..schedules.checks import fraction, whole
+from ..validation import fraction, random_seed, whole
 from .dataset import Dataset
 from .download import archive
 
@@ -46,7 +46,8 @@ def cats_vs_dogs(
         from sklearn.model_selection import train_test_split
         from tqdm import tqdm
 
-    size, test_size, seed = whole("size", size, 1), fraction("test_size", test_size), whole("seed", seed, 0)
+    size, seed = whole(1, "use for example 64 pixels a side")("size", size), random_seed("seed", seed)
+    test_size = fraction("use for example 0.2 for 20 %")("test_size", test_size)
     files = _files(folder)
     images = [_read(path, size) for path, _ in tqdm(files, desc="cats and dogs", unit="image")]
     broken = [path.name for (path, _), image in zip(files, images) if image is None]

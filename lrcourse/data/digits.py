@@ -3,7 +3,7 @@
 import numpy as np
 
 from ..extras import extra
-from ..schedules.checks import fraction
+from ..validation import fraction, random_seed
 from .dataset import Dataset
 
 
@@ -22,8 +22,9 @@ def digits(seed: int = 0, test_size: float = 0.3) -> Dataset:
         from sklearn.datasets import load_digits
         from sklearn.model_selection import train_test_split
 
+    seed, test_size = random_seed("seed", seed), fraction("use for example 0.3 for 30 %")("test_size", test_size)
     x, y = load_digits(return_X_y=True)
     x_train, x_test, y_train, y_test = train_test_split(
-        x / 16, y.astype(np.int64), test_size=fraction("test_size", test_size), random_state=seed, stratify=y
+        x / 16, y.astype(np.int64), test_size=test_size, random_state=seed, stratify=y
     )
     return Dataset("digits", "CC BY 4.0 (UCI, Alpaydin & Kaynak 1998)", x_train, y_train, x_test, y_test)

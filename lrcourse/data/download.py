@@ -4,7 +4,7 @@ import os
 from pathlib import Path
 
 from ..extras import extra
-from ..schedules.checks import bad
+from ..validation import bad
 
 
 def archive(name: str, url: str, sha256: str, size: str, folder: str | os.PathLike[str] | None) -> Path:

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..extras import extra
-from ..schedules.checks import choice, whole
+from ..validation import choice, random_seed, whole
 from .dataset import Dataset
 
 Images = NDArray[np.float32]
@@ -48,9 +48,10 @@ def glyphs(n: int = 4000, size: int = 32, classes: int = 10, seed: int = 0, n_te
     >>> data.x_train.shape, data.x_test.shape, data.y_train[:10]
     ((500, 28, 28), (100, 28, 28), array([1, 4, 9, 7, 3, 1, 4, 6, 1, 0]))
     """
-    n, n_test, seed = whole("n", n, 1), whole("n_test", n_test, 1), whole("seed", seed, 0)
+    images = whole(1, "use for example 1000 images")
+    n, n_test, seed = images("n", n), images("n_test", n_test), random_seed("seed", seed)
     classes = choice(2, 10)("classes", classes)
-    size = whole("size", size, SMALLEST, "use for example 28 or 32 pixels a side")
+    size = whole(SMALLEST, "use for example 28 or 32 pixels a side")("size", size)
     (x, y), (x_test, y_test) = _images(n, size, seed, split=0), _images(n_test, size, seed, split=1)
     if classes == 2:
         y, y_test = y % 2, y_test % 2

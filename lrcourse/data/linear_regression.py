@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from ..schedules.checks import whole
+from ..validation import random_seed, whole
 from .dataset import Dataset
 
 
@@ -16,7 +16,8 @@ def linear_regression(n: int = 100, seed: int = 0, n_test: int = 1000) -> Datase
     >>> linear_regression(n=100, seed=0).y_train.shape
     (100, 1)
     """
-    rng = np.random.default_rng(whole("seed", seed, 0))
-    x = rng.uniform(0, 2, size=(whole("n", n, 1) + whole("n_test", n_test, 1), 1))
+    points = whole(1, "use for example 100 points")
+    rng = np.random.default_rng(random_seed("seed", seed))
+    x = rng.uniform(0, 2, size=(points("n", n) + points("n_test", n_test), 1))
     y = 4 + 3 * x + rng.normal(size=x.shape)
     return Dataset("linear regression", "generated", x[:n], y[:n], x[n:], y[n:])

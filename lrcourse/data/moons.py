@@ -3,7 +3,7 @@
 import numpy as np
 
 from ..extras import extra
-from ..schedules.checks import not_negative, whole
+from ..validation import not_negative, random_seed, whole
 from .dataset import Dataset
 
 
@@ -21,7 +21,8 @@ def moons(n: int = 200, noise: float = 0.2, seed: int = 0, n_test: int = 1000) -
     with extra("data"):
         from sklearn.datasets import make_moons
 
-    noise, seed = not_negative("noise", noise), whole("seed", seed, 0)
-    x_train, y_train = make_moons(whole("n", n, 1), noise=noise, random_state=seed)
-    x_test, y_test = make_moons(whole("n_test", n_test, 1), noise=noise, random_state=seed + 1_000_000)
+    points = whole(1, "use for example 200 points")
+    noise, seed = not_negative("use 0 for none")("noise", noise), random_seed("seed", seed)
+    x_train, y_train = make_moons(points("n", n), noise=noise, random_state=seed)
+    x_test, y_test = make_moons(points("n_test", n_test), noise=noise, random_state=seed + 1_000_000)
     return Dataset("moons", "generated", x_train, y_train.astype(np.int64), x_test, y_test.astype(np.int64))

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 from ..schedules import Cyclic
+from ..validation import length
 from .schedule_callback import ScheduleCallback
 
 
@@ -41,6 +42,7 @@ class CyclicLR(ScheduleCallback):
         scale_fn: Callable[[Any], Any] | None = None,
         scale_mode: str = "cycle",
     ) -> None:
+        step_size = length("step_size", step_size)
         super().__init__(Cyclic(base_lr, max_lr, step_size, None, mode, gamma, scale_fn, scale_mode))
 
     def on_train_batch_end(self, batch: int, logs: Any = None) -> None:

@@ -7,7 +7,7 @@ from numpy.typing import ArrayLike
 
 from ..schedules import Schedule, values
 from ..schedules.base import Array
-from ..schedules.checks import bad, positive
+from ..validation import bad, positive
 
 
 def rates(schedule: Schedule, t: Any, dtype: str) -> Array:
@@ -24,8 +24,9 @@ def momenta(schedule: Schedule, t: Any, dtype: str) -> Array:
 
 def highest(name: str, value: Any, dtype: str) -> float:
     """`value`, if it is a positive rate in `dtype`."""
-    if not in_floats(positive(name, value), dtype) < np.inf:
-        raise bad(name, value, f"finite as {dtype}", "use for example 10.0")
+    fix = "use for example 10.0"
+    if not in_floats(positive(fix)(name, value), dtype) < np.inf:
+        raise bad(name, value, f"finite as {dtype}", fix)
     return float(value)
 
 

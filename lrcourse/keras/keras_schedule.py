@@ -6,8 +6,7 @@ import keras
 import numpy as np
 
 from ..schedules import Schedule
-from ..schedules.checks import bad, whole
-from ..schedules.checks import steps as whole_steps
+from ..validation import bad, whole, whole_steps
 from . import floats
 
 
@@ -42,7 +41,7 @@ class KerasSchedule(keras.optimizers.schedules.LearningRateSchedule):  # type: i
     def __init__(self, schedule: Schedule, steps: int, accumulation: int = 1) -> None:
         self.schedule = as_schedule(schedule)
         self.steps = whole_steps("steps", steps)
-        self.accumulation = whole("accumulation", accumulation, 1)
+        self.accumulation = whole(1, "use the optimizer's gradient_accumulation_steps")("accumulation", accumulation)
         dtype = keras.config.floatx()
         table = floats.rates(self.schedule, np.arange(self.steps), dtype)
         self._table = keras.ops.convert_to_tensor(table, dtype=dtype)

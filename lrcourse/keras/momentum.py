@@ -14,7 +14,7 @@ import numpy as np
 
 from ..schedules import Schedule
 from ..schedules.base import Array
-from ..schedules.checks import bad
+from ..validation import bad
 from . import floats
 from .optimizer import alone, holder
 

@@ -4,7 +4,7 @@ from typing import Any
 
 import keras
 
-from ..schedules.checks import bad
+from ..validation import bad
 
 
 def holder(optimizer: Any) -> Any:

@@ -10,7 +10,7 @@ import numpy as np
 
 from .. import range_test as core
 from ..range_test import RangeTest
-from ..schedules.checks import bad, whole
+from ..validation import bad, batch_length, random_seed
 from . import floats
 from .optimizer import check_settable, count, holder
 
@@ -57,7 +57,8 @@ def range_test(
     """
     optimizer = _checked(model)
     end = floats.highest("end", end, optimizer.learning_rate.dtype)
-    batches = _batches(np.asarray(x), np.asarray(y), whole("batch_size", batch_size, 1), whole("seed", seed, 0))
+    size, seed = batch_length("batch_size", batch_size), random_seed("seed", seed)
+    batches = _batches(np.asarray(x), np.asarray(y), size, seed)
     attempts = ATTEMPTS * (optimizer.gradient_accumulation_steps or 1)
 
     def step_fn(lr: float) -> float:

@@ -6,7 +6,7 @@ import keras
 import numpy as np
 
 from ..schedules import Schedule
-from ..schedules.checks import bad, choice
+from ..validation import bad, choice
 from .keras_schedule import as_schedule
 from .momentum import Momentum
 from .optimizer import count, used_rate, waiting

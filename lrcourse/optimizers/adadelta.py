@@ -6,8 +6,7 @@ from typing import ClassVar
 import numpy as np
 
 from ..schedules.base import Array
-from .base import Optimizer, State
-from .checks import PER_CONVENTION, Decay, NotNegative
+from .base import PER_CONVENTION, Decay, Epsilon, Optimizer, State
 
 
 @dataclass(kw_only=True)
@@ -30,7 +29,7 @@ class Adadelta(Optimizer):
     """
 
     rho: Decay = PER_CONVENTION
-    eps: NotNegative = PER_CONVENTION
+    eps: Epsilon = PER_CONVENTION
 
     conventions: ClassVar = {
         "torch": {"lr": 1.0, "rho": 0.9, "eps": 1e-6},

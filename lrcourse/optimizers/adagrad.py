@@ -1,13 +1,13 @@
 """A rate of its own for every parameter, from all its gradients so far."""
 
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Annotated, ClassVar
 
 import numpy as np
 
 from ..schedules.base import Array
-from .base import Optimizer, State
-from .checks import PER_CONVENTION, NotNegative
+from ..validation import not_negative
+from .base import PER_CONVENTION, Epsilon, Optimizer, State
 
 
 @dataclass(kw_only=True)
@@ -35,8 +35,8 @@ class Adagrad(Optimizer):
     mean [-4.]
     """
 
-    eps: NotNegative = PER_CONVENTION
-    initial: NotNegative = PER_CONVENTION
+    eps: Epsilon = PER_CONVENTION
+    initial: Annotated[float, not_negative("use 0, or for example Keras's 0.1")] = PER_CONVENTION
 
     conventions: ClassVar = {
         "torch": {"lr": 0.01, "eps": 1e-10, "initial": 0.0},

@@ -6,8 +6,7 @@ from typing import ClassVar
 import numpy as np
 
 from ..schedules.base import Array
-from .base import Optimizer, State
-from .checks import PER_CONVENTION, Decay, NotNegative
+from .base import PER_CONVENTION, Decay, Epsilon, Optimizer, State
 
 
 @dataclass(kw_only=True)
@@ -33,7 +32,7 @@ class Adam(Optimizer):
 
     beta1: Decay = 0.9
     beta2: Decay = 0.999
-    eps: NotNegative = PER_CONVENTION
+    eps: Epsilon = PER_CONVENTION
 
     conventions: ClassVar = {
         "torch": {"lr": 0.001, "eps": 1e-8},

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from ..schedules import Schedule
-from ..schedules.checks import OptionalRate, bad
+from ..validation import OptionalRate, bad
 from .adam import Adam
 
 

@@ -3,15 +3,20 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from types import SimpleNamespace
-from typing import Any, ClassVar, overload
+from typing import Annotated, Any, ClassVar, overload
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from ..schedules import Schedule
 from ..schedules.base import Array, as_schedule
-from ..schedules.checks import bad, check_fields
-from .checks import PER_CONVENTION, NotNegative
+from ..validation import bad, below_one, check_fields, not_negative
+
+PER_CONVENTION: Any = None  # the default of a field whose default depends on the convention
+
+Decay = Annotated[float, below_one("it is the part of the past that a step keeps; use for example 0.9")]
+WeightDecay = Annotated[float, not_negative("use 0 for none, or for example 0.0001")]
+Epsilon = Annotated[float, not_negative("use for example 1e-8")]
 
 State = SimpleNamespace
 
@@ -38,7 +43,7 @@ class Optimizer:
     """
 
     lr: Schedule | float = PER_CONVENTION
-    weight_decay: NotNegative = field(default=PER_CONVENTION, kw_only=True)
+    weight_decay: WeightDecay = field(default=PER_CONVENTION, kw_only=True)
     convention: str = field(default="torch", kw_only=True)
 
     conventions: ClassVar[dict[str, dict[str, float]]] = {}
@@ -53,7 +58,7 @@ class Optimizer:
             if getattr(self, setting.name) is None:
                 setattr(self, setting.name, defaults.get(setting.name))
         check_fields(self)
-        as_schedule(self.lr)
+        as_schedule("lr", self.lr)
         self.t = 0
         self.state: dict[str, State] = {}
         self._shapes: dict[str, tuple[int, ...]] = {}
@@ -85,7 +90,7 @@ class Optimizer:
         _same_shapes("params", xs, self._shapes or _shapes(xs), "make a new optimizer for new parameters")
         if not self.state:
             self.state, self._shapes = {name: self.start(x) for name, x in xs.items()}, _shapes(xs)
-        lr = as_schedule(self.lr)(self.t)
+        lr = as_schedule("lr", self.lr)(self.t)
         self.t += 1
         return {name: np.asarray(self._decayed_update(x, gs[name], self.state[name], lr)) for name, x in xs.items()}
 

@@ -6,8 +6,7 @@ from typing import ClassVar
 import numpy as np
 
 from ..schedules.base import Array
-from .base import Optimizer, State
-from .checks import Decay
+from .base import Decay, Optimizer, State
 
 
 @dataclass(kw_only=True)

@@ -7,9 +7,8 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from ..schedules.base import Array
-from ..schedules.checks import bad, whole
-from .base import Optimizer, State
-from .checks import Decay
+from ..validation import bad, whole
+from .base import Decay, Optimizer, State
 
 
 def orthogonalize(matrix: ArrayLike, steps: int = 5) -> Array:
@@ -34,7 +33,7 @@ def orthogonalize(matrix: ArrayLike, steps: int = 5) -> Array:
     if x.shape[0] > x.shape[1]:  # the products are cheaper on the short side
         return orthogonalize(x.T, steps).T
     x = x / np.maximum(np.linalg.norm(x), 1e-7)
-    for _ in range(whole("steps", steps, 0)):
+    for _ in range(whole(0, "use for example 5")("steps", steps)):
         gram = x @ x.T
         x = 3.4445 * x + (-4.775 * gram + 2.0315 * gram @ gram) @ x
     return x

@@ -1,13 +1,13 @@
 """Adam that looks ahead as Nesterov's momentum does."""
 
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Annotated, ClassVar
 
 import numpy as np
 
 from ..schedules.base import Array
-from .base import Optimizer, State
-from .checks import PER_CONVENTION, Decay, NotNegative
+from ..validation import not_negative
+from .base import PER_CONVENTION, Decay, Epsilon, Optimizer, State
 
 
 @dataclass(kw_only=True)
@@ -33,8 +33,8 @@ class NAdam(Optimizer):
 
     beta1: Decay = 0.9
     beta2: Decay = 0.999
-    eps: NotNegative = PER_CONVENTION
-    psi: NotNegative = PER_CONVENTION
+    eps: Epsilon = PER_CONVENTION
+    psi: Annotated[float, not_negative("use 0 for a momentum that is not warmed up")] = PER_CONVENTION
 
     conventions: ClassVar = {
         "torch": {"lr": 0.002, "eps": 1e-8, "psi": 0.004},

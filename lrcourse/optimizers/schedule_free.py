@@ -2,13 +2,13 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Annotated, Any, ClassVar
 
 import numpy as np
 
 from ..schedules.base import Array
+from ..validation import below_one
 from .base import Optimizer, State
-from .checks import Decay
 
 
 @dataclass(kw_only=True)
@@ -37,7 +37,7 @@ class ScheduleFreeSGD(Optimizer):
     True
     """
 
-    beta: Decay = 0.9
+    beta: Annotated[float, below_one("use 0 for plain descent, or for example 0.9")] = 0.9
     convention: str = "paper"
 
     conventions: ClassVar = {"paper": {"lr": 1.0}}

@@ -4,8 +4,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from ..schedules.base import Array
-from .base import Optimizer, State
-from .checks import Decay
+from .base import Decay, Optimizer, State
 
 
 @dataclass(kw_only=True)

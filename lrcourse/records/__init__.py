@@ -13,11 +13,11 @@ from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 
-from ..schedules.checks import bad
+from ..validation import bad
 
 FOLDER = Path(__file__).parent
 PACKAGE = FOLDER.parent
-SCHEMA = 1  # of the files
+SCHEMA = 2  # of the files
 RUN = {"name": str, "seed": int, "seconds": float, "results": dict}
 
 
@@ -29,7 +29,7 @@ class Record:
     programs on the machine do not lengthen.
 
     `device`: the processor in words; `commit`: the last one, with a `+` if a source had changed since;
-    `sources`: the hash of the files that decide the results; `recorded`: the day of the last run, UTC.
+    `sources`: the hash of each file that decides the results, by its name; `recorded`: the day of the last run, UTC.
     """
 
     experiment: str
@@ -37,7 +37,7 @@ class Record:
     device: str
     versions: dict[str, str]
     commit: str
-    sources: str
+    sources: dict[str, str]
     recorded: str = ""
     runs: list[dict[str, Any]] = field(default_factory=list)
     schema: int = SCHEMA
@@ -46,7 +46,7 @@ class Record:
     def seeds(self) -> list[int]:
         """The seeds that were run.
 
-        >>> Record("comparison", "small", "a CPU", {}, "", "", runs=[{"seed": 1}, {"seed": 0}, {"seed": 1}]).seeds
+        >>> Record("comparison", "small", "a CPU", {}, "", {}, runs=[{"seed": 1}, {"seed": 0}, {"seed": 1}]).seeds
         [0, 1]
         """
         return sorted({run["seed"] for run in self.runs})
@@ -64,7 +64,7 @@ class Record:
     def ago(self, today: date | None = None) -> str:
         """How long ago the last run was, in words; `today`: in UTC, from the clock unless `SOURCE_DATE_EPOCH` is set.
 
-        >>> record = Record("comparison", "small", "a CPU", {}, "", "", recorded="2026-11-21")
+        >>> record = Record("comparison", "small", "a CPU", {}, "", {}, recorded="2026-11-21")
         >>> record.ago(date(2026, 11, 21)), record.ago(date(2026, 11, 22)), record.ago(date(2027, 2, 21))
         ('today', 'yesterday', '3 months ago')
         """
@@ -88,7 +88,7 @@ class Record:
         Raises: `ValueError` for a name that no run has.
 
         >>> runs = [{"name": "Adam", "seed": seed, "results": {"loss": seed / 2}} for seed in (1, 0)]
-        >>> Record("comparison", "small", "a CPU", {}, "", "", runs=runs).values("Adam", "loss")
+        >>> Record("comparison", "small", "a CPU", {}, "", {}, runs=runs).values("Adam", "loss")
         [0.0, 0.5]
         """
         chosen = sorted((run for run in self.runs if run["name"] == name), key=lambda run: run["seed"])
@@ -125,7 +125,7 @@ def every(folder: Path = FOLDER) -> list[Record]:
 def parse(stored: Path) -> Record:
     """The record in a file.
 
-    Raises: `ValueError` for a file of a later version of this package, or one whose keys or values do not fit.
+    Raises: `ValueError` for a file of another version of this package, or one whose keys or values do not fit.
     """
     fix = "run the experiment again: lrcourse records run"
     try:
@@ -134,9 +134,8 @@ def parse(stored: Path) -> Record:
         raise bad(stored.name, str(error), "JSON", fix) from None
     if not isinstance(plain, dict):
         raise bad(stored.name, plain, "a record", fix)
-    if plain.get("schema", SCHEMA) != SCHEMA:
-        raise bad(f"{stored.name}: schema", plain["schema"], str(SCHEMA), "update lrcourse, or " + fix)
-    plain.setdefault("schema", SCHEMA)
+    if plain.get("schema") != SCHEMA:
+        raise bad(f"{stored.name}: schema", plain.get("schema"), str(SCHEMA), "update lrcourse, or " + fix)
     if wrong := sorted(plain.keys() ^ {each.name for each in fields(Record)}):
         raise bad(f"{stored.name}: keys", wrong, "neither unknown nor missing", fix)
     for run in plain["runs"]:

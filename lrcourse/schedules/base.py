@@ -7,8 +7,8 @@ from typing import Annotated, Any, ClassVar, overload
 import numpy as np
 from numpy.typing import NDArray
 
+from ..validation import Check, Rate, StepsOrZero, bad, check_fields, not_negative, rate, whole_steps
 from . import values
-from .checks import Count, Rate, bad, check_fields, steps
 from .values import Array as Array
 
 
@@ -19,7 +19,7 @@ class Schedule:
     A *step* is one successful optimizer update, counted from 0. Nothing is remembered between calls, so a
     schedule can be plotted, resumed, shared between parameter groups and compared, and past its end it holds
     its last value. Subclasses are frozen dataclasses that define `rates`; a field annotated with a type of
-    `lrcourse.schedules.checks`, such as `Rate` or `Steps`, is checked.
+    `lrcourse.validation`, such as `Rate` or `Steps`, is checked.
 
     Shapes: a number gives a `float`; an array of any shape gives a `float64` array of that shape.
 
@@ -70,19 +70,19 @@ class Schedule:
         >>> Step(lr=1.0, every=2, gamma=0.5).table(5)
         array([1.  , 1.  , 0.5 , 0.5 , 0.25])
         """
-        return self(np.arange(steps("n", n), dtype=np.float64))
+        return self(np.arange(whole_steps("n", n), dtype=np.float64))
 
     def __add__(self, other: "Schedule | float") -> "Sum":
-        return Sum(self, as_schedule(other))
+        return Sum(self, _operand(other))
 
     def __radd__(self, other: float) -> "Sum":
-        return Sum(as_schedule(other), self)
+        return Sum(_operand(other), self)
 
     def __mul__(self, other: "Schedule | float") -> "Product":
-        return Product(self, as_schedule(other))
+        return Product(self, _operand(other))
 
     def __rmul__(self, other: float) -> "Product":
-        return Product(as_schedule(other), self)
+        return Product(_operand(other), self)
 
     def then(self, other: "Schedule", at: int) -> "Then":
         """This schedule for updates 0 to `at - 1`, then `other`, which starts again at its own step 0.
@@ -91,7 +91,7 @@ class Schedule:
         >>> Constant(1.0).then(Linear(1.0, 0.0, steps=2), at=3).table(6)
         array([1. , 1. , 1. , 1. , 0.5, 0. ])
         """
-        return Then(self, other, at)
+        return Then(self, child("other", other), at)
 
     def clip(self, lo: float, hi: float) -> "Clip":
         """This schedule kept between `lo` and `hi`.
@@ -161,11 +161,13 @@ def _parsed(value: Any) -> Any:
     return Schedule.from_dict(value) if isinstance(value, dict) else value
 
 
-def as_schedule(value: Schedule | float) -> Schedule:
-    """`value` itself if it is a schedule, else the constant schedule of that number."""
-    from .constant import Constant
+def as_schedule(name: str, value: Any, check: Check = rate) -> Schedule:
+    """`value` itself if it is a schedule, else the constant schedule of that number, if it passes the check."""
+    return value if isinstance(value, Schedule) else Schedule.from_dict({"kind": "Constant", "lr": check(name, value)})
 
-    return value if isinstance(value, Schedule) else Constant(value)
+
+def _operand(value: Any) -> Schedule:
+    return as_schedule("other", value, not_negative("use for example 0.5: no rate is below zero"))
 
 
 def child(name: str, value: Any) -> Schedule:
@@ -234,7 +236,7 @@ class Then(Schedule):
 
     first: Child
     second: Child
-    at: Count
+    at: StepsOrZero
 
     def rates(self, t: Array) -> Array:
         return np.where(t < self.at, self.first.rates(t), self.second.rates(np.maximum(t - self.at, 0)))

@@ -4,8 +4,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ..validation import Rate
 from .base import Array, Schedule
-from .checks import Rate
 
 
 @dataclass(frozen=True)

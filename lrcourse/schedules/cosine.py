@@ -4,8 +4,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ..validation import Rate, Steps
 from .base import Array, Schedule, mix
-from .checks import Rate, Steps
 
 
 @dataclass(frozen=True)

@@ -6,13 +6,9 @@ from typing import Annotated, Any
 
 import numpy as np
 
+from ..validation import Length, OptionalLength, Rate, bad, choice, positive
 from .base import Array, Schedule, power
-from .checks import Factor, Length, Rate, bad, choice, length
 from .values import apply
-
-
-def _optional_length(name: str, value: Any) -> float | None:
-    return None if value is None else length(name, value)
 
 
 @dataclass(frozen=True)
@@ -43,9 +39,9 @@ class Cyclic(Schedule):
     base_lr: Rate
     max_lr: Rate
     step_size_up: Length
-    step_size_down: Annotated[float | None, _optional_length] = None
+    step_size_down: OptionalLength = None
     mode: Annotated[str, choice("triangular", "triangular2", "exp_range")] = "triangular"
-    gamma: Factor = 1.0
+    gamma: Annotated[float, positive("use 1 to keep the height, or for example 0.9999")] = 1.0
     scale_fn: Callable[[Any], Any] | None = None
     scale_mode: Annotated[str, choice("cycle", "iterations")] = "cycle"
 

@@ -1,11 +1,12 @@
 """Decay by the same factor per step."""
 
 from dataclasses import dataclass
+from typing import Annotated
 
 import numpy as np
 
+from ..validation import Flag, Length, Rate, positive
 from .base import Array, Schedule, power
-from .checks import Factor, Flag, Length, Rate
 
 
 @dataclass(frozen=True)
@@ -25,7 +26,7 @@ class Exponential(Schedule):
     """
 
     lr: Rate
-    gamma: Factor
+    gamma: Annotated[float, positive("use for example 0.9 to lose a tenth each time")]
     every: Length = 1
     staircase: Flag = False
 

@@ -6,8 +6,8 @@ from typing import Annotated
 
 import numpy as np
 
+from ..validation import OptionalRate, Rate, Steps, bad, below_one, choice, fraction
 from .base import Array, Schedule, mix
-from .checks import Fraction, OptionalRate, Rate, Steps, bad, below_one, choice
 
 
 @dataclass(frozen=True)
@@ -33,7 +33,7 @@ class OneCycle(Schedule):
 
     max_lr: Rate
     steps: Steps
-    pct_start: Fraction = 0.3
+    pct_start: Annotated[float, fraction("use for example 0.3 for 30 % of the steps")] = 0.3
     initial_lr: OptionalRate = None
     final_lr: OptionalRate = None
     phases: Annotated[int, choice(2, 3)] = 2
@@ -70,6 +70,7 @@ class OneCycle(Schedule):
         >>> OneCycle(max_lr=1.0, steps=5, pct_start=0.6, anneal="linear").momentum().table(5)
         array([0.95, 0.9 , 0.85, 0.9 , 0.95])
         """
-        if not below_one("base", base) <= below_one("max", max):
+        momentum = below_one("use for example 0.85 to 0.95")
+        if not momentum("base", base) <= momentum("max", max):
             raise bad("base, max", (base, max), "in rising order", "use for example 0.85 and 0.95")
         return OneCycle(base, self.steps, self.pct_start, max, max, self.phases, self.anneal)

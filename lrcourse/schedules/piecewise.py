@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 
+from ..validation import Milestones, Rates, bad
 from .base import Array, Schedule
-from .checks import Milestones, Rates, bad
 from .values import apply
 
 

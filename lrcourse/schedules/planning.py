@@ -2,19 +2,16 @@
 
 import math
 from dataclasses import dataclass
-from typing import Annotated, Any
+from typing import Annotated
 
 import numpy as np
 from numpy.typing import ArrayLike
 
+from ..validation import bad, batch_length, positive, whole
 from .base import Array, Child, Schedule
-from .checks import bad, positive, whole
 
-PER_EPOCH = "count them with steps_per_epoch(samples, batch_size)"
-
-
-def _batch(name: str, value: Any) -> int:
-    return whole(name, value, 1, "use for example 32")
+per_epoch = whole(1, "count them with steps_per_epoch(samples, batch_size)")
+BatchLength = Annotated[int, batch_length]
 
 
 def steps_per_epoch(samples: int, batch_size: int) -> int:
@@ -25,7 +22,8 @@ def steps_per_epoch(samples: int, batch_size: int) -> int:
     >>> steps_per_epoch(samples=1000, batch_size=64)
     16
     """
-    return -(-whole("samples", samples, 1) // _batch("batch_size", batch_size))
+    samples = whole(1, "use the size of the training set, len(x)")("samples", samples)
+    return -(-samples // batch_length("batch_size", batch_size))
 
 
 def epochs(n: float, steps_per_epoch: int) -> int:
@@ -36,7 +34,8 @@ def epochs(n: float, steps_per_epoch: int) -> int:
     >>> epochs(2.5, steps_per_epoch=100)
     250
     """
-    steps = round(positive("n", n) * whole("steps_per_epoch", steps_per_epoch, 1, PER_EPOCH))
+    n = positive("use for example 0.5 for half an epoch")("n", n)
+    steps = round(n * per_epoch("steps_per_epoch", steps_per_epoch))
     if steps == 0:
         raise bad("n", n, f"enough for a step, of which an epoch has {steps_per_epoch}", "give the steps themselves: 1")
     return steps
@@ -74,11 +73,12 @@ def plan_cycles(epochs: int, step_size_epochs: int, steps_per_epoch: int) -> Cyc
     >>> plan_cycles(epochs=100, step_size_epochs=8, steps_per_epoch=100).nearest
     (96, 112)
     """
-    run, half = whole("epochs", epochs, 1), whole("step_size_epochs", step_size_epochs, 1)
-    per_epoch = whole("steps_per_epoch", steps_per_epoch, 1, PER_EPOCH)
+    run = whole(1, "use for example 96 epochs")("epochs", epochs)
+    half = whole(1, "use for example 8 epochs, of the usual 2 to 10")("step_size_epochs", step_size_epochs)
+    steps = per_epoch("steps_per_epoch", steps_per_epoch)
     cycle = 2 * half
     nearest = (max(run // cycle, 1) * cycle, math.ceil(run / cycle) * cycle)
-    return CyclePlan(run / cycle, half * per_epoch, run * per_epoch, run % cycle == 0, nearest)
+    return CyclePlan(run / cycle, half * steps, run * steps, run % cycle == 0, nearest)
 
 
 @dataclass(frozen=True)
@@ -86,13 +86,14 @@ class BatchSchedule(Schedule):
     r"""A decay of the rate turned into a growth of the batch: see `batch_schedule`."""
 
     schedule: Child
-    first_batch: Annotated[int, _batch]
-    max_batch: Annotated[int, _batch]
+    first_batch: BatchLength
+    max_batch: BatchLength
 
     def __post_init__(self) -> None:
         super().__post_init__()
         if self.max_batch < self.first_batch:
-            raise bad("max_batch", self.max_batch, f"at least batch = {self.first_batch}", "raise max_batch")
+            least = f"at least the first batch, {self.first_batch}"
+            raise bad("max_batch", self.max_batch, least, f"use {self.first_batch} or more")
         if self.schedule(0) == 0:
             raise bad("schedule", self.schedule, "positive at step 0", "put a warm-up in front of the result instead")
 
@@ -128,4 +129,4 @@ def batch_schedule(schedule: Schedule, batch: int, max_batch: int) -> BatchSched
     >>> plan.table(4).round(4)
     array([1.    , 1.    , 0.7812, 0.3906])
     """
-    return BatchSchedule(schedule, batch, max_batch)
+    return BatchSchedule(schedule, batch_length("batch", batch), max_batch)

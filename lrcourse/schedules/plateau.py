@@ -2,9 +2,9 @@
 
 import math
 from dataclasses import asdict, dataclass, field, fields
-from typing import Any
+from typing import Annotated, Any
 
-from .checks import bad, choice, fraction, not_negative, rate, whole
+from ..validation import Rate, bad, check_fields, choice, fraction, not_negative, whole
 
 
 @dataclass
@@ -25,22 +25,19 @@ class Plateau:
     [1.0, 1.0, 1.0, 0.5, 0.5]
     """
 
-    lr: float
-    factor: float = 0.1
-    patience: int = 10
-    threshold: float = 1e-4
-    mode: str = "min"
-    cooldown: int = 0
-    min_lr: float = 0.0
+    lr: Rate
+    factor: Annotated[float, fraction("use for example 0.1 to divide the rate by ten")] = 0.1
+    patience: Annotated[int, whole(1, "use for example 10 evaluations")] = 10
+    threshold: Annotated[float, not_negative("use 0 to count every improvement")] = 1e-4
+    mode: Annotated[str, choice("min", "max")] = "min"
+    cooldown: Annotated[int, whole(0, "use 0 for none")] = 0
+    min_lr: Rate = 0.0
     best: float | None = field(default=None, init=False)
     bad_updates: int = field(default=0, init=False)
     cooling: int = field(default=0, init=False)
 
     def __post_init__(self) -> None:
-        self.lr, self.min_lr = rate("lr", self.lr), rate("min_lr", self.min_lr)
-        self.factor, self.threshold = fraction("factor", self.factor), not_negative("threshold", self.threshold)
-        self.patience, self.cooldown = whole("patience", self.patience, 1), whole("cooldown", self.cooldown, 0)
-        self.mode = choice("min", "max")("mode", self.mode)
+        check_fields(self)
 
     def update(self, metric: float) -> float:
         """Take the newest value of the metric, return the rate to use from now on."""

@@ -1,11 +1,12 @@
 """From one rate to another in a given number of steps: along a line or a power of it."""
 
 from dataclasses import dataclass
+from typing import Annotated
 
 import numpy as np
 
+from ..validation import Rate, Steps, positive
 from .base import Array, Schedule, mix
-from .checks import Positive, Rate, Steps
 
 
 @dataclass(frozen=True)
@@ -49,7 +50,7 @@ class Polynomial(Schedule):
     start: Rate
     end: Rate
     steps: Steps
-    power: Positive = 1.0
+    power: Annotated[float, positive("use 1 for a line, or for example 2")] = 1.0
 
     def rates(self, t: Array) -> Array:
         left = 1 - np.minimum(t / self.steps, 1)

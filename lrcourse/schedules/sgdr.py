@@ -1,18 +1,12 @@
 """Warm restarts: cosine decays, one after another, each longer than the last."""
 
 from dataclasses import dataclass
-from typing import Annotated, Any
+from typing import Annotated
 
 import numpy as np
 
+from ..validation import Rate, Steps, at_least_one, bad, positive
 from .base import Array, Schedule, mix, power
-from .checks import Factor, Rate, Steps, bad, positive
-
-
-def _at_least_one(name: str, value: Any) -> float:
-    if positive(name, value) < 1:
-        raise bad(name, value, "at least 1", "use 1 for equal cycles or 2 to double each")
-    return float(value)
 
 
 @dataclass(frozen=True)
@@ -38,8 +32,8 @@ class SGDR(Schedule):
     peak: Rate
     end: Rate
     first: Steps
-    t_mult: Annotated[float, _at_least_one] = 1.0
-    peak_mult: Factor = 1.0
+    t_mult: Annotated[float, at_least_one("use 1 for equal cycles or 2 to double each")] = 1.0
+    peak_mult: Annotated[float, positive("use 1 for equal peaks, or for example 0.5 to halve each")] = 1.0
 
     def __post_init__(self) -> None:
         super().__post_init__()

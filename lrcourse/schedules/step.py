@@ -1,11 +1,14 @@
 """Decay in stairs: at regular intervals, or at given milestones."""
 
 from dataclasses import dataclass
+from typing import Annotated
 
 import numpy as np
 
+from ..validation import Milestones, Rate, Steps, positive
 from .base import Array, Schedule, power
-from .checks import Factor, Milestones, Rate, Steps
+
+Factor = Annotated[float, positive("use for example 0.1 to divide the rate by ten")]
 
 
 @dataclass(frozen=True)

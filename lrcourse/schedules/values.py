@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .checks import bad
+from ..validation import bad
 
 if TYPE_CHECKING:
     from .base import Schedule

@@ -1,7 +1,7 @@
 """Warm-up: a rising line in front of any schedule."""
 
+from ..validation import whole_steps
 from .base import Schedule, Then, child
-from .checks import steps as whole_steps
 from .polynomial import Linear
 
 

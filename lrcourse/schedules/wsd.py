@@ -5,8 +5,8 @@ from typing import Annotated
 
 import numpy as np
 
+from ..validation import Rate, Steps, StepsOrZero, bad, choice
 from .base import Array, Schedule, mix
-from .checks import Count, Rate, Steps, bad, choice
 
 
 @dataclass(frozen=True)
@@ -32,8 +32,8 @@ class WSD(Schedule):
     """
 
     peak: Rate
-    warmup: Count
-    stable: Count
+    warmup: StepsOrZero
+    stable: StepsOrZero
     decay: Steps
     end: Rate = 0.0
     shape: Annotated[str, choice("linear", "1-sqrt", "exp")] = "linear"

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from ..schedules.checks import bad
+from ..validation import bad
 from .errors import said
 from .limit import SECONDS, TooLong, limited
 from .plain import numbers

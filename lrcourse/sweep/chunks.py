@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from ..schedules.checks import bad
+from ..validation import bad
 from .outcome import Outcome
 
 

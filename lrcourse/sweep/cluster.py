@@ -6,7 +6,7 @@ from concurrent.futures import Future
 from typing import Any
 
 from ..extras import extra
-from ..schedules.checks import bad
+from ..validation import bad
 
 WAIT = 5.0  # seconds for the scheduler to answer, and for a first worker
 

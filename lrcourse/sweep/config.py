@@ -10,8 +10,8 @@ import torch
 
 from .. import data
 from ..schedules import Schedule
-from ..schedules.checks import bad, choice
 from ..torch import MLP
+from ..validation import bad, choice
 from .run import sweep
 from .settings import grid
 

@@ -13,7 +13,7 @@ from typing import Any
 import torch
 from torch.optim.optimizer import register_optimizer_step_post_hook
 
-from ..schedules.checks import bad
+from ..validation import bad
 from . import loop, stacked
 from .outcome import Outcome
 from .plan import Plan

@@ -13,8 +13,8 @@ from .. import schedules
 from ..data import Dataset
 from ..schedules import Schedule
 from ..schedules.base import Array
-from ..schedules.checks import bad
 from ..schedules.values import momenta
+from ..validation import bad
 from .fingerprint import described
 from .settings import NAMES, Setting
 

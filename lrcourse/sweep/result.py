@@ -7,7 +7,7 @@ import numpy as np
 
 from ..extras import extra
 from ..schedules.base import Array
-from ..schedules.checks import bad, whole
+from ..validation import bad, whole
 from . import loop
 from .outcome import Outcome
 from .plan import Plan
@@ -126,7 +126,8 @@ class Result:
         diverges in one way only. About 1e-15 in float64 and 1e-6 in float32, and more for members at the edge of
         stability, where rounding errors grow.
         """
-        chosen = np.unique(np.linspace(0, len(self.plan.settings) - 1, whole("n", n, 1)).round().astype(int))
+        n = whole(1, "use for example 4")("n", n)
+        chosen = np.unique(np.linspace(0, len(self.plan.settings) - 1, n).round().astype(int))
         largest = 0.0
         for i in chosen:
             again = loop.run(self.plan.part(i, i + 1)).losses[0]

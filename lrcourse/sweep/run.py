@@ -13,9 +13,8 @@ import torch
 
 from ..data import Dataset
 from ..extras import extra
-from ..schedules.checks import bad, choice, whole
-from ..schedules.checks import steps as whole_steps
 from ..torch.training import _loss, _tensor
+from ..validation import bad, batch_length, choice, optional, whole, whole_steps
 from . import engines
 from .chunks import Folder
 from .cluster import connected
@@ -86,7 +85,7 @@ def sweep(
         model_fn=model_fn, dataset=_dataset(data, loss), loss=loss if callable(loss) else _known_loss("loss", loss),
         optimizer=choice(*OPTIMIZERS)("optimizer", optimizer), nesterov=_nesterov(nesterov, optimizer),
         steps=whole_steps("steps", steps),
-        batch_size=None if batch_size is None else whole("batch_size", batch_size, 1),
+        batch_size=optional(batch_length)("batch_size", batch_size),
         settings=as_settings(settings),
     )  # fmt: skip
     plan.check_schedules()
@@ -159,7 +158,7 @@ def _chunk(engine: str, size: int, start: int, plan: Plan, watch: Watch) -> tupl
 
 def _jobs(jobs: int | None, plan: Plan, chosen: engines.Choice) -> int:
     if jobs is not None:
-        return whole("jobs", jobs, 1)
+        return whole(1, "use 1 for this process alone, or leave it out")("jobs", jobs)
     # A tiny program is one loop over the members, which threads share: other processes would only build it again.
     alone = chosen.engine == "compiled" and is_tiny(plan)
     return 1 if alone or chosen.seconds <= WORTH_PROCESSES else os.cpu_count() or 1

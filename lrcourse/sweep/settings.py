@@ -4,10 +4,18 @@ import itertools
 import numbers
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, fields
-from typing import Any
+from typing import Annotated, Any
 
 from ..schedules import Schedule
-from ..schedules.checks import bad, below_one, not_negative, rate, whole
+from ..validation import Rate, bad, below_one, check_fields, not_negative, random_seed
+
+
+def _momentum(name: str, value: Any) -> float | Schedule | None:
+    if value is None or isinstance(value, Schedule):
+        return value
+    if not isinstance(value, numbers.Real):
+        raise bad(name, value, "a number or a Schedule", "use for example 0.9")
+    return below_one("use for example 0.9")(name, value)
 
 
 @dataclass(frozen=True)
@@ -26,25 +34,18 @@ class Setting:
     Setting(lr=0.1, momentum=0.9, weight_decay=0.0, schedule=None, seed=0)
     """
 
-    lr: float = 1.0
-    momentum: float | Schedule | None = None
-    weight_decay: float = 0.0
+    lr: Rate = 1.0
+    momentum: Annotated[float | Schedule | None, _momentum] = None
+    weight_decay: Annotated[float, not_negative("use 0 for none")] = 0.0
     schedule: Schedule | Callable[[Any], Any] | None = None
-    seed: int = 0
+    seed: Annotated[int, random_seed] = 0
 
     def __post_init__(self) -> None:
-        checked: dict[str, Any] = {"lr": rate("lr", self.lr), "seed": whole("seed", self.seed, 0)}
-        checked["weight_decay"] = not_negative("weight_decay", self.weight_decay)
-        if isinstance(self.momentum, numbers.Real):
-            checked["momentum"] = below_one("momentum", self.momentum)
-        elif not (self.momentum is None or isinstance(self.momentum, Schedule)):
-            raise bad("momentum", self.momentum, "a number or a Schedule", "pass for example 0.9")
+        check_fields(self)
         if not (self.schedule is None or callable(self.schedule)):
             raise bad("schedule", self.schedule, "a Schedule or a function of an optimizer", "see Setting")
         if isinstance(self.momentum, Schedule) and not (self.schedule is None or isinstance(self.schedule, Schedule)):
             raise bad("momentum", self.momentum, "a number beside a PyTorch scheduler", "let the scheduler cycle it")
-        for name, value in checked.items():
-            object.__setattr__(self, name, value)
 
 
 NAMES = [field.name for field in fields(Setting)]

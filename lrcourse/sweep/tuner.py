@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..data import Dataset
 from ..extras import extra
-from ..schedules.checks import bad, whole
+from ..validation import bad, whole
 from .result import Result
 from .run import sweep
 
@@ -41,7 +41,8 @@ def tune(study: "optuna.Study", suggest: Callable[["optuna.Trial"], dict[str, An
     with extra("tuner"):
         import optuna
 
-    trials, together = whole("trials", trials, 1), whole("together", together, 1)
+    trials = whole(1, "use for example 64")("trials", trials)
+    together = whole(1, "use for example 16")("together", together)
     if value not in (known := VALUES if isinstance(data, Dataset) else VALUES[:1]):
         raise bad("value", value, f"one of {list(known)}", "a Dataset has test data, a pair (X, y) has none")
     if value == "test_accuracy" and study.direction != optuna.study.StudyDirection.MAXIMIZE:

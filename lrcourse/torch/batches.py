@@ -5,7 +5,7 @@ from typing import Any
 
 import torch
 
-from ..schedules.checks import bad
+from ..validation import bad
 
 OWN = "pass None as loss_fn, and batch_loss=lambda model, batch: ... with the loss of such a batch"
 

@@ -4,7 +4,7 @@ import os
 
 import torch
 
-from ..schedules.checks import choice
+from ..validation import choice
 
 
 def device() -> torch.device:

@@ -9,8 +9,7 @@ import numpy as np
 import torch
 from torch.nn import functional as F
 
-from ..schedules.checks import steps as whole_steps
-from ..schedules.checks import whole
+from ..validation import batch_length, optional, random_seed, whole_steps
 from . import groups
 from .compiling import many_programs
 from .per_group import Schedules
@@ -81,8 +80,8 @@ def train_fast(
     array([0.1, 0.1])
     """
     steps = whole_steps("steps", steps)
-    every = None if evaluate_every is None else whole_steps("evaluate_every", evaluate_every)
-    batch_size, seed = whole("batch_size", batch_size, 1), whole("seed", seed, 0)
+    every = optional(whole_steps)("evaluate_every", evaluate_every)
+    batch_size, seed = batch_length("batch_size", batch_size), random_seed("seed", seed)
     scheduler = _scheduler(optimizer, schedule, momentum)
     if choices.channels_last:
         model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # in place

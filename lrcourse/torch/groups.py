@@ -7,7 +7,7 @@ from typing import Any
 
 import torch
 
-from ..schedules.checks import bad
+from ..validation import bad
 
 Group = dict[str, Any]
 

@@ -5,9 +5,11 @@ from itertools import pairwise
 
 from torch import nn
 
-from ..schedules.checks import bad, choice, whole
+from ..validation import bad, choice, whole
 
 ACTIVATIONS = {"relu": nn.ReLU, "tanh": nn.Tanh}
+
+units = whole(1, "use for example 3 units")
 
 
 class MLP(nn.Sequential):
@@ -29,7 +31,7 @@ class MLP(nn.Sequential):
     """
 
     def __init__(self, sizes: Sequence[int], activation: str = "relu") -> None:
-        sizes = [whole(f"sizes[{i}]", size, 1) for i, size in enumerate(sizes)]
+        sizes = [units(f"sizes[{i}]", size) for i, size in enumerate(sizes)]
         if len(sizes) < 2:
             raise bad("sizes", sizes, "two or more layer sizes", "give the inputs first and the outputs last")
         activation = choice(*ACTIVATIONS)("activation", activation)
@@ -51,4 +53,5 @@ class LogicNet(MLP):
     """
 
     def __init__(self, inputs: int = 2, hidden: int = 3, outputs: int = 2) -> None:
-        super().__init__([inputs, hidden, outputs], activation="tanh")
+        sizes = [units("inputs", inputs), units("hidden", hidden), units("outputs", outputs)]
+        super().__init__(sizes, activation="tanh")

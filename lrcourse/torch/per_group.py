@@ -8,8 +8,8 @@ import numpy as np
 
 from ..schedules import Schedule
 from ..schedules.base import kind_of
-from ..schedules.checks import bad
 from ..schedules.values import momenta
+from ..validation import bad
 
 Schedules = Schedule | Sequence[Schedule]
 CHUNK = 1024

@@ -10,7 +10,7 @@ import torch
 
 from .. import range_test as core
 from ..range_test import RangeTest
-from ..schedules.checks import bad, whole
+from ..validation import bad, whole
 from . import groups
 from .batches import loss_of_batches, moved, one_number
 from .joining import followed
@@ -65,7 +65,7 @@ def range_test(
     >>> 0.01 < result.suggest("steepest") < 1, optimizer.param_groups[0]["lr"]
     (True, 0.1)
     """
-    accumulate = whole("accumulate", accumulate, 1)
+    accumulate = whole(1, "use 1 for an update per batch")("accumulate", accumulate)
     groups.without_closure(optimizer)
     groups.check_rates(optimizer.param_groups)
     loss_of, source, shares = loss_of_batches(loss_fn, batch_loss), _cycled(batches), _shares(optimizer)

@@ -9,7 +9,7 @@ import torch
 
 from ..schedules import Schedule
 from ..schedules.base import child
-from ..schedules.checks import bad, choice
+from ..validation import bad, choice
 from . import groups
 from .groups import Group
 from .joining import follow, followed

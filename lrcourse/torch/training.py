@@ -10,8 +10,7 @@ import torch
 from torch.nn import functional as F
 
 from ..schedules.base import Array
-from ..schedules.checks import bad, choice, whole
-from ..schedules.checks import steps as whole_steps
+from ..validation import bad, batch_length, choice, optional, random_seed, whole_steps
 from . import groups
 from .per_group import Schedules
 from .schedule_lr import ScheduleLR
@@ -91,7 +90,7 @@ def train(
     """
     steps = whole_steps("steps", steps)
     every = steps if evaluate_every is None else whole_steps("evaluate_every", evaluate_every)
-    batch_size, seed = None if batch_size is None else whole("batch_size", batch_size, 1), whole("seed", seed, 0)
+    batch_size, seed = optional(batch_length)("batch_size", batch_size), random_seed("seed", seed)
     loss_of = _loss(loss)
     scheduler = _scheduler(optimizer, schedule, momentum)
     parameter = next(model.parameters())

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from ..schedules.checks import bad, whole
+from ..validation import bad, whole
 
 Stages = Sequence[Sequence[int]]
 
@@ -50,23 +50,28 @@ class VGG(nn.Sequential):
         channels: int = 1,
         batch_norm: bool = False,
     ) -> None:
-        side = whole("size", size, 1) >> len(stages)
+        side = whole(1, "use for example 32 pixels a side")("size", size) >> len(stages)
         if side < 1:
-            raise bad("size", size, f"at least {2 ** len(stages)} for {len(stages)} stages", "use fewer stages")
+            raise bad(
+                "size",
+                size,
+                f"at least {2 ** len(stages)} for {len(stages)} stages",
+                f"use {2 ** len(stages)} or fewer stages",
+            )
         layers: list[nn.Module] = [Pixels()]
-        width = whole("channels", channels, 1)
+        width = whole(1, "use 1 for gray images, 3 for color")("channels", channels)
         for stage in stages:
             for filters in stage:
-                layers.append(nn.Conv2d(width, whole("stages", filters, 1), 3, padding=1))
+                layers.append(nn.Conv2d(width, whole(1, "use for example 8 channels")("stages", filters), 3, padding=1))
                 layers += [nn.BatchNorm2d(filters), nn.ReLU()] if batch_norm else [nn.ReLU()]
                 width = filters
             layers.append(nn.MaxPool2d(2))
         layers.append(nn.Flatten())
         width *= side**2
         for units in hidden:
-            layers += [nn.Linear(width, whole("hidden", units, 1)), nn.ReLU()]
+            layers += [nn.Linear(width, whole(1, "use for example 64 units")("hidden", units)), nn.ReLU()]
             width = units
-        layers.append(nn.Linear(width, whole("classes", classes, 1)))
+        layers.append(nn.Linear(width, whole(1, "use for example 10")("classes", classes)))
         super().__init__(*layers)
         weighted = [layer for layer in self if isinstance(layer, nn.Conv2d | nn.Linear)]
         for layer in weighted:

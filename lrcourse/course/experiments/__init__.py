@@ -1,23 +1,23 @@
 """Experiments too long for a page: one module each, run by `lrcourse records run`, shown by the pages from the record.
 
-A module defines `SIZES` (their names), `SOURCES` (files of the package that decide the results), `plan(size)` (the
-runs, as pairs of a name and a seed) and `run(name, seed, size, device)` (one run's results, a dictionary of numbers,
-lists of numbers or text).
+A module defines `SIZES` (their names), `plan(size)` (the runs, as pairs of a name and a seed) and
+`run(name, seed, size, device)` (one run's results, a dictionary of numbers, lists of numbers or text). What it imports
+decides its results; if it executes notebooks, it names them as `NOTEBOOKS`.
 """
 
 import importlib
 import pkgutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any, Protocol, cast
 
-from ...schedules.checks import choice
+from ...validation import choice
 
 
 class Experiment(Protocol):
     """What an experiment's module defines."""
 
     SIZES: Mapping[str, Any]
-    SOURCES: Sequence[str]
+    __name__: str
 
     def plan(self, size: str) -> list[tuple[str, int]]: ...
     def run(self, name: str, seed: int, size: str, device: str) -> dict[str, Any]: ...

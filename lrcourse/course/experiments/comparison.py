@@ -14,12 +14,6 @@ from ...torch import VGG, train
 from ...torch.fast import train_fast
 from ...torch.vgg import VGG16, Stages
 
-SOURCES = (
-    "course/experiments/comparison.py",
-    "data/glyphs.py",
-    *(f"torch/{name}.py" for name in ("vgg", "training", "fast", "groups", "per_group", "schedule_lr")),
-    *(f"schedules/{name}.py" for name in ("constant", "cosine", "exponential", "polynomial", "sgdr")),
-)
 SEEDS = range(5)
 
 

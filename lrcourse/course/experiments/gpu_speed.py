@@ -16,11 +16,6 @@ from ...torch import VGG
 from ...torch.fast import Choices, train_fast
 from ...torch.vgg import VGG16, Stages
 
-SOURCES = (
-    "course/experiments/gpu_speed.py",
-    "data/glyphs.py",
-    *(f"torch/{name}.py" for name in ("fast", "training", "vgg")),
-)
 SEEDS = range(5)
 PLAIN = Choices(resident=False, curves_stay=False, channels_last=False, bf16=False, compiled=False)
 ADDED = {

@@ -11,7 +11,6 @@ from ...sweep import grid, sweep
 from ...torch import MLP
 
 # The engines of the sweep are not named: their tests show that each equals plain runs of torch.optim.
-SOURCES = ("course/experiments/heatmaps.py", "data/digits.py", "torch/models.py")
 SEEDS = range(5)
 MAPS = ("momentum", "weight decay", "batch size")
 RATES, MOMENTA, DECAYS = (0.001, 3.0), (0.0, 0.99), (1e-5, 0.1)

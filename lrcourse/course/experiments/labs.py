@@ -2,19 +2,11 @@
 
 from typing import Any
 
-from ...schedules.checks import bad
+from ...records import PACKAGE
+from ...validation import bad
 
 LABS = ("05-shoot-out", "06-capstone")
-SOURCES = (
-    "course/experiments/labs.py",
-    *(f"../solutions/{lab}/{lab}.ipynb" for lab in LABS),
-    *("data/glyphs.py", "range_test.py"),
-    *(f"selfcheck/{name}.py" for name in ("errors", "limit", "plain", "printed", "task")),
-    *(
-        f"torch/{name}.py"
-        for name in ("batches", "device", "groups", "per_group", "range_test", "schedule_lr", "training", "vgg")
-    ),
-)
+NOTEBOOKS = [PACKAGE.parent / "solutions" / lab / f"{lab}.ipynb" for lab in LABS]
 SIZES = {"small": "cpu", "full": "cuda"}  # a lab's size follows its device
 
 
@@ -30,12 +22,11 @@ def run(name: str, seed: int, size: str, device: str) -> dict[str, Any]:
     """
     import nbformat
 
-    from ...records import PACKAGE
     from ..notebooks import execute
 
     if SIZES[size] != device:
         raise bad("device", device, f"{SIZES[size]!r} for labs of size {size!r}", "take small on a CPU, full on a GPU")
-    path = PACKAGE.parent / "solutions" / name / f"{name}.ipynb"
+    path = NOTEBOOKS[LABS.index(name)]
     done = execute(nbformat.read(path, as_version=4), path, {"LRCOURSE_DEVICE": device})
     checks = [cell for cell in done.cells if _grade(cell).get("grade") and not _grade(cell).get("solution")]
     shown = {f"shows: {cell.id}": _text(cell) for cell in done.cells if cell not in checks and _text(cell)}

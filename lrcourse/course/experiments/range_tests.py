@@ -14,14 +14,6 @@ from torch.nn import functional as F
 from ...data import digits
 from ...torch import range_test
 
-SOURCES = (
-    "course/experiments/range_tests.py",
-    "data/digits.py",
-    "range_test.py",
-    "torch/range_test.py",
-    "torch/batches.py",
-    "torch/groups.py",
-)
 SIZES = {"live": 1, "small": 3, "full": 5}  # seeds: curves to read, not methods to compare
 RATES, RULES = 13, ("steepest", "valley", "minimum")
 

@@ -12,12 +12,6 @@ from ...torch import VGG, train
 from ...torch.fast import train_fast
 from ...torch.vgg import Stages
 
-SOURCES = (
-    "course/experiments/superconvergence.py",
-    "data/glyphs.py",
-    *(f"torch/{name}.py" for name in ("vgg", "training", "fast", "groups", "per_group", "schedule_lr")),
-    *(f"schedules/{name}.py" for name in ("constant", "cosine", "one_cycle")),
-)
 SEEDS = range(5)
 RATES = (0.01, 0.03, 0.1)  # of the constant runs
 PEAKS = (0.1, 0.3)  # of the falling ones

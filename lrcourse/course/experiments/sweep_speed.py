@@ -22,13 +22,6 @@ from ...sweep.plan import Plan
 from ...torch import MLP, LogicNet
 from ...torch.compiling import many_programs
 
-SOURCES = (
-    "course/experiments/sweep_speed.py",
-    "sweep/stacked.py",
-    "sweep/engines.py",
-    "sweep/loop.py",
-    "torch/training.py",
-)
 MEMBERS = (1, 4, 16, 64, 256)
 MANY = (64, 1024)  # of the full size, for a GPU
 SIZES = {"small": 3, "full": 3}  # rounds

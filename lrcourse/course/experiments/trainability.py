@@ -18,7 +18,6 @@ from ...sweep import grid, sweep
 from ...torch import LogicNet
 
 # The engines of the sweep are not named: their tests show that each equals plain runs of torch.optim.
-SOURCES = ("course/experiments/trainability.py", "data/moons.py", "torch/models.py")
 SIZES = {"live": 16, "small": 160, "full": 480}
 STEPS, LAST, DIVERGED = 200, 20, 40_000
 

@@ -24,7 +24,7 @@ from typing import Any
 
 import nbformat
 
-from ...schedules.checks import bad
+from ...validation import bad
 from .lab import Lab
 
 # Sizes in bytes. A lab's notebook with its pictures has some 100 kB.

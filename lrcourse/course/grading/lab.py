@@ -8,7 +8,7 @@ from pathlib import Path
 import nbformat
 from nbformat import NotebookNode
 
-from ...schedules.checks import bad
+from ...validation import bad
 from ..labs import generate, sources
 
 

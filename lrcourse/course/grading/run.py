@@ -5,6 +5,7 @@ import hashlib
 import io
 import json
 import os
+import pkgutil
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from importlib import metadata
@@ -14,6 +15,7 @@ from typing import Any
 from nbformat import NotebookNode
 
 from ...determinism import ENVIRONMENT
+from .. import dependencies
 from ..labs.submit import PACKAGES
 from . import autograded, feedback, gradebook, intake, lab, pool, preflight, record
 from .files import write
@@ -117,10 +119,10 @@ def plan(
 
 
 def package_digest() -> str:
-    """A hash of this package's sources."""
-    root = Path(__file__).parents[2]
-    return _digest({str(path.relative_to(root)): hashlib.sha256(path.read_bytes()).hexdigest()
-                    for path in sorted(root.rglob("*.py"))})  # fmt: skip
+    """A hash of the files that a grade depends on: the grader, and the package that labs and answers import."""
+    grader = [f"{__package__}.{module.name}" for module in pkgutil.iter_modules([str(Path(__file__).parent)])]
+    sources = dependencies.files(dependencies.training() | dependencies.loaded(grader))
+    return _digest({name: hashlib.sha256(path.read_bytes()).hexdigest() for name, path in sources.items()})
 
 
 def _taken_in(

@@ -10,7 +10,7 @@ from .release import LABS, MARKER, secrets, sources, students
 
 FOLDER = "lrcourse-labs"  # what the file unpacks to
 FILES = ("LICENSE", "constraints.txt", "pyproject.toml")
-INSTRUCTORS = ("course", "grading")  # the part of the package that stays at home
+COMMANDS = ("doctor", "labs", "notebooks", "sweep")  # what a student may type after `lrcourse`
 BLOCK = 30  # characters: a shorter answer, such as `return rows`, stands in the package too, and gives nothing away
 
 
@@ -53,14 +53,20 @@ def leaks(root: Path, texts: dict[str, str]) -> list[str]:
 
 
 def _texts(root: Path) -> dict[str, str]:
-    package = [path for path in (root / "lrcourse").rglob("*.py")
-               if path.relative_to(root / "lrcourse").parts[:2] != INSTRUCTORS]  # fmt: skip
-    files = [*package, *(root / name for name in FILES)]
-    texts = {path.relative_to(root).as_posix(): path.read_text(encoding="utf-8") for path in files}
+    paths = [*_package(root / "lrcourse"), *(root / name for name in FILES)]
+    texts = {path.relative_to(root).as_posix(): path.read_text(encoding="utf-8") for path in paths}
     texts |= {path.relative_to(root).as_posix(): text for path, text in students(root).items()}
     texts["README.md"] = (root / LABS / "README.md").read_text(encoding="utf-8")
     environment = (root / "environment.yml").read_text(encoding="utf-8")
     return texts | {"environment.yml": environment.replace(".[all]", ".[student]")}
+
+
+def _package(package: Path) -> list[Path]:
+    """What one imports to train, and of the course's machinery what the commands of a student need."""
+    from ..dependencies import files, loaded, training  # which students need not install
+
+    commands = {f"lrcourse.course.commands.{name}" for name in COMMANDS}
+    return list(files(training() | loaded({"lrcourse.course.cli", *commands}), package).values())
 
 
 def _plain(text: str) -> str:

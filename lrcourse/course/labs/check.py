@@ -10,7 +10,7 @@ from typing import Any
 import nbformat
 from nbformat import NotebookNode
 
-from ...schedules.checks import bad
+from ...validation import bad
 from .folders import existing, released
 
 SECONDS = 600  # for one cell

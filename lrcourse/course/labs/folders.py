@@ -3,7 +3,7 @@
 import re
 from pathlib import Path
 
-from ...schedules.checks import bad
+from ...validation import bad
 from .release import LABS
 
 MINE = "my-labs"

@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from importlib import metadata
 from pathlib import Path
 
-from ...schedules.checks import bad
+from ...validation import bad
 from .check import SECONDS, Report, check, read
 from .folders import existing
 

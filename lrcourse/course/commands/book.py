@@ -1,0 +1,32 @@
+"""`lrcourse book`: build the book."""
+
+import argparse
+from typing import Any
+
+from ..repository import repository
+
+
+def add(commands: Any) -> None:
+    book = commands.add_parser("book", help="execute what changed and build the book")
+    book.add_argument("--stored", action="store_true", help="execute nothing, show the outputs stored in the notebooks")
+    book.add_argument("--pdf", action="store_true", help="print the built book as one PDF as well (needs Chromium)")
+    book.add_argument("--zip", action="store_true", help="pack the built pages into one file as well, to read offline")
+    book.set_defaults(run=run, extra="book")
+
+
+def run(options: argparse.Namespace) -> int:
+    root = repository()
+    from .. import book
+
+    book.build(root, options.stored)
+    site = root / book.OUTPUT / "html"
+    if options.zip:
+        from .. import offline
+
+        print(offline.pack(site, root / offline.ZIP))
+    if options.pdf:
+        from .. import pdf
+
+        pages = [page.with_suffix(".html").as_posix() for page in book.pages_in_toc(root)]
+        print(pdf.print_book(site, pages, root / pdf.PDF, title="Learning Rates"))
+    return 0

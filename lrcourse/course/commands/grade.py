@@ -1,0 +1,45 @@
+"""`lrcourse grade`: grade what students handed in."""
+
+import argparse
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+from ..repository import repository
+
+
+def add(commands: Any) -> None:
+    grade = commands.add_parser("grade", help="grade what students handed in, in a sandbox")
+    grade.add_argument("submissions", type=Path, help="folder with a folder, zip or notebook per student")
+    grade.add_argument("--lab", required=True, metavar="NN", help="the lab's number or name")
+    grade.add_argument("--roster", type=Path, help="CSV file with a student per row: who hands in nothing is named")
+    grade.add_argument("--jobs", type=int, default=-1, help="students at a time (default: one per core)")
+    grade.add_argument("--cluster", metavar="ADDRESS", help="judge on the Dask cluster at tcp://host:port")
+    grade.add_argument(
+        "--output", type=Path, default=Path("grading"), help="default: grading/; go on there if it exists"
+    )
+    grade.add_argument("--db", metavar="URL", help="gradebook (default: sqlite, gradebook.db in the output folder)")
+    grade.add_argument("--dry-run", action="store_true", help="say what would be done and stop")
+    grade.add_argument("--unsafe-no-sandbox", action="store_true", help="let submissions do whatever you can do here")
+    grade.set_defaults(run=run, extra="labs")
+
+
+def run(options: argparse.Namespace) -> int:
+    root = repository()
+    from ..grading import run, sandbox
+
+    if options.dry_run:
+        for each in run.plan(root, options.lab, options.submissions, options.roster, options.output):
+            print(f"{each.student}: {each.outlook}")
+        return 0
+    records = run.grade(
+        root, options.lab, options.submissions, options.output, options.jobs, options.cluster, options.db,
+        options.roster, sandbox.find(options.unsafe_no_sandbox),
+    )  # fmt: skip
+    for each in records:
+        if each.flags or not each.readable:
+            print(f"{each.student}: {each.status}" + "".join(f"; {flag}" for flag in each.flags))
+    count = Counter(each.status for each in records)
+    print(", ".join(f"{count[status]} {status}" for status in count) or "there is nothing to grade")
+    print(f"{options.output / records[0].lab / 'grades.csv'}" if records else "")
+    return 0
