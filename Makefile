@@ -35,16 +35,19 @@ serve: book  ## build the book and serve it on http://127.0.0.1:8000 (PORT=…)
 check: lint  ## in minutes: style, types and every test that needs no book, browser, sandbox, kernel or patience
 	$(BIN)/pytest -n 2 --dist loadfile -m "not browser and not built and not notebooks and not sandbox and not slow"
 
-test: lint book  ## test everything: package, every notebook, labs, the built pages in a browser
+test: lint  ## test everything: package, every notebook, labs, the built pages in a browser
 	scripts/system-packages
 	$(BIN)/lrcourse notebooks check
+	$(BIN)/lrcourse book --stored
 	$(BIN)/pytest -n 2 --dist loadfile --nbval
 
-lint: $(SETUP)  ## check style and types
-	echo "checking style and types: up to a minute"
+lint: $(SETUP)  ## check style, types and who may import what
+	echo "checking style, types and imports: up to a minute"
 	$(BIN)/ruff check --quiet
 	$(BIN)/ruff format --check --quiet
+	$(BIN)/oxlint --format=unix
 	$(BIN)/mypy
+	checked=$$($(BIN)/lint-imports --no-cache --no-logo) || { echo "$$checked"; exit 1; }
 
 labs: $(SETUP)  ## generate the student versions in labs/ from solutions/
 	$(BIN)/lrcourse labs build

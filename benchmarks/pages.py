@@ -14,7 +14,10 @@ from urllib.parse import unquote, urlparse
 
 from playwright.sync_api import Browser, sync_playwright
 
-HTML = Path(__file__).parents[1] / "_build" / "html"
+from lrcourse.course.book import OUTPUT, pages_in_toc
+
+ROOT = Path(__file__).parents[1]
+HTML = ROOT / OUTPUT / "html"
 PAINT, WEIGHT = 1000.0, 1.5e6  # milliseconds to the first text or picture; bytes of all files that the browser asks for
 FIRST_PAINT = """() => new Promise((told) => new PerformanceObserver((list) => {
     for (const entry of list.getEntries()) if (entry.name === "first-contentful-paint") told(entry.startTime);
@@ -42,8 +45,8 @@ def main() -> int:
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--all", action="store_true", help="print every page, not the five slowest")
     options = parser.parse_args()
-    pages = sorted(HTML.glob("book/*.html"))
-    if not pages:
+    pages = [HTML / page.with_suffix(".html") for page in pages_in_toc(ROOT)]
+    if not all(page.exists() for page in pages):
         print("the book is not built: run make book first")
         return 1
     found = defaultdict(list)

@@ -1,6 +1,8 @@
-"""pytest tries each lab with its answers: solutions/NN-name.toml is a test file, so `pytest solutions/01-decay.toml`.
+"""pytest tries each lab with its answers: solutions/NN-name.toml is a test file, so
+`pytest solutions/01-decay.toml`.
 
-Answers are scored by nbgrader's own rule on cells that a real kernel executed, hidden tests included.
+Answers are scored by nbgrader's own rule on cells that a real kernel executed, hidden
+tests included.
 """
 
 from collections.abc import Callable, Iterator, Mapping
@@ -21,35 +23,45 @@ HERE = Path(__file__).parent
 
 
 def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> "Lab | None":
-    mine = file_path.parent == HERE and file_path.suffix == ".toml"
+    answers = file_path.suffix == ".toml" and file_path.name != "ruff.toml"
+    mine = file_path.parent == HERE and answers
     return Lab.from_parent(parent, path=file_path) if mine else None
 
 
 class Lab(pytest.File):
-    """A lab and the notebooks that try it; they run when the first test asks for a score."""
+    """A lab and the notebooks that try it, which run when the first test asks."""
 
     def collect(self) -> Iterator["Trial"]:
         notebook = self.path.with_suffix("") / f"{self.path.stem}.ipynb"
-        self.answers, self.source = labs.answers(notebook), nbformat.read(notebook, as_version=4)
-        self.full = {cell.id: cell.metadata.nbgrader.points for cell in _checks(self.source)}
+        self.answers = labs.answers(notebook)
+        self.source = nbformat.read(notebook, as_version=4)
+        checks = _checks(self.source)
+        self.full = {cell.id: cell.metadata.nbgrader.points for cell in checks}
         tests: dict[str, Callable[[], None]] = {
             "at least five wrong answers are named": self.names_wrong_answers,
             "the solution gets every point": self.solution_scores,
             "a blank lab runs and gets no point": self.blank_runs_and_scores_nothing,
             "right answers written differently get every point": self.other_scores,
         }
-        for kind, answers in {"right": self.answers.right, "wrong": self.answers.wrong}.items():
+        kinds = {"right": self.answers.right, "wrong": self.answers.wrong}
+        for kind, answers in kinds.items():
             for answer in answers:
                 tests[f"{kind}: {answer.name}"] = partial(self.keeps, answer)
-        yield from (Trial.from_parent(self, name=name, test=test) for name, test in tests.items())
+        for name, test in tests.items():
+            yield Trial.from_parent(self, name=name, test=test)
 
     @cached_property
     def notebooks(self) -> dict[str, NotebookNode]:
-        blank = preprocessors.ClearSolutions().preprocess(labs.answered(self.source, {}), {})[0]
-        tried = {"solution": labs.answered(self.source, {}), "blank": blank,
-                 "otherwise": labs.answered(self.source, self.answers.otherwise)}  # fmt: skip
+        clear = preprocessors.ClearSolutions()
+        blank, _ = clear.preprocess(labs.answered(self.source, {}), {})
+        tried = {
+            "solution": labs.answered(self.source, {}),
+            "blank": blank,
+            "otherwise": labs.answered(self.source, self.answers.otherwise),
+        }
         for hand in self.answers.dealt():
-            notebook = labs.answered(self.source, {answer.cell: answer.source for answer in hand})
+            sources = {answer.cell: answer.source for answer in hand}
+            notebook = labs.answered(self.source, sources)
             tried |= {answer.name: notebook for answer in hand}
         _execute(tried)
         return tried
@@ -67,8 +79,10 @@ class Lab(pytest.File):
 
     def blank_runs_and_scores_nothing(self) -> None:
         assert self.scores("blank") == dict.fromkeys(self.full, 0)
-        assert all(cell.execution_count for cell in self.notebooks["blank"].cells if cell.cell_type == "code")
-        said = [output.get("text", "") for cell in _checks(self.notebooks["blank"]) for output in cell.outputs[:1]]
+        blank = self.notebooks["blank"]
+        assert all(cell.execution_count for cell in _code(blank))
+        outputs = [output for cell in _checks(blank) for output in cell.outputs[:1]]
+        said = [output.get("text", "") for output in outputs]
         assert len(said) == len(self.full) and all(UNSOLVED in text for text in said)
 
     def other_scores(self) -> None:
@@ -95,24 +109,30 @@ class Trial(pytest.Item):
 
 
 def _execute(notebooks: Mapping[str, NotebookNode]) -> None:
-    """Run all of them one after another in one kernel, each with empty names: frameworks are loaded once."""
+    """Run all of them one after another in one kernel, each with empty names.
+
+    So frameworks are loaded once.
+    """
     long = nbformat.v4.new_notebook()
-    for notebook in {id(notebook): notebook for notebook in notebooks.values()}.values():
-        code = [cell for cell in notebook.cells if cell.cell_type == "code"]
-        long.cells += [nbformat.v4.new_code_cell("%reset -f"), *code]
+    different = {id(notebook): notebook for notebook in notebooks.values()}
+    for notebook in different.values():
+        long.cells += [nbformat.v4.new_code_cell("%reset -f"), *_code(notebook)]
     kernels.client(long, Path.cwd(), allow_errors=True, timeout=300).execute()
 
 
 def _checks(notebook: NotebookNode) -> list[NotebookNode]:
     """The cells that are graded by tests; a written answer is graded by hand."""
-    return [cell for cell in notebook.cells if cell.cell_type == "code" and is_grade(cell)]
+    return [cell for cell in _code(notebook) if is_grade(cell)]
+
+
+def _code(notebook: NotebookNode) -> list[NotebookNode]:
+    return [cell for cell in notebook.cells if cell.cell_type == "code"]
 
 
 def _errors(notebook: NotebookNode) -> list[str]:
     return [
         f"{cell.id}: {output.evalue}"
-        for cell in notebook.cells
-        if cell.cell_type == "code"
+        for cell in _code(notebook)
         for output in cell.outputs
         if output.output_type == "error"
     ]

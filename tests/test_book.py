@@ -1,20 +1,29 @@
 """The build: parallel, cached, and red for every failing cell, broken reference, warning or forgotten page."""
 
+import json
 import re
 import shutil
 import subprocess
+import sys
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import nbformat
 import pytest
 import yaml
+from bs4 import BeautifulSoup
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
 from lrcourse.course import book
 from lrcourse.course.notebooks import NotebookError
 
-pytestmark = pytest.mark.notebooks
 ROOT = Path(__file__).parents[1]
+sys.path.insert(0, str(ROOT / "book" / "_ext"))
+from moved import moves, write_moved  # noqa: E402
+
+pytestmark = pytest.mark.notebooks
+
 SETTINGS = ["_config.yml", "constraints.txt", "pyproject.toml", "environment.yml"]
 
 
@@ -163,3 +172,88 @@ def test_a_page_that_the_table_of_contents_forgets_is_an_error(small_book):
     (small_book / "book" / "lost.md").write_text("# Lost")
     with pytest.raises(RuntimeError, match=r"book/lost\.md"):
         book.build(small_book)
+
+
+def in_parts(root: Path, *parts: list[str]) -> None:
+    """A table of contents with numbered parts, and a part of notes, which is not."""
+    named = [("Part", 1, part) for part in parts] + [("Notes", False, ["notes"])]
+    toc = [{"caption": caption, "numbered": numbered, "chapters": [{"file": f"book/{page}"} for page in part]}
+           for caption, numbered, part in named]  # fmt: skip
+    (root / "_toc.yml").write_text(yaml.safe_dump({"format": "jb-book", "root": "book/intro", "parts": toc}))
+
+
+@pytest.fixture
+def book_in_parts(small_book):
+    for page in ("first", "second"):
+        chapter(small_book / "book" / f"{page}.ipynb", "print(1)", f"# The {page}\n\n## A section\n\nText.")
+    (small_book / "book" / "notes.md").write_text("# Notes\n\nAfter [](second.ipynb).\n\n## A note\n\nText.\n")
+    in_parts(small_book, ["first"], ["second"])
+    return small_book
+
+
+def pages(root: Path) -> dict[str, Any]:
+    found = (root / "_build" / "html" / "book").glob("*.html")
+    return {path.stem: BeautifulSoup(path.read_text(), "html.parser") for path in found}
+
+
+def texts(page: BeautifulSoup, selector: str) -> list[str]:
+    return [" ".join(each.get_text().replace("#", " ").split()) for each in page.select(selector)]
+
+
+def test_chapters_are_counted_through_the_parts_and_a_new_order_reaches_every_page(book_in_parts):
+    book.build(book_in_parts)
+    html = pages(book_in_parts)
+    for page in html.values():
+        assert texts(page, "nav.bd-links a") == ["Start", "1. The first", "2. The second", "Notes"]
+    headings = {name: texts(page, "article h1, article h2") for name, page in html.items()}
+    assert headings["first"] == ["1. The first", "A section"] and headings["second"] == ["2. The second", "A section"]
+    assert headings["intro"] == ["Start"] and headings["notes"] == ["Notes", "A note"]
+
+    in_parts(book_in_parts, ["second"], ["first"])
+    book.build(book_in_parts)
+    for page in pages(book_in_parts).values():
+        assert texts(page, "nav.bd-links a") == ["Start", "1. The second", "2. The first", "Notes"]
+    assert texts(pages(book_in_parts)["first"], "article h1") == ["2. The first"]
+    assert [page.stem for page in book.chapters_in_toc(book_in_parts)] == ["second", "first"]
+
+
+def test_outside_of_the_sidebar_a_chapter_has_its_name_alone_and_an_old_address_leads_to_it(book_in_parts):
+    (book_in_parts / "book" / "moved.toml").write_text('"book/01-first" = "book/first"\n"old" = "book/intro"\n')
+    book.build(book_in_parts)
+    html, site = pages(book_in_parts), book_in_parts / "_build" / "html"
+    first, old = html["first"], html["01-first"]
+    assert first.title.get_text().startswith("The first —")
+    assert first.select_one('meta[property="og:title"]')["content"] == "The first"
+    assert texts(first, ".prev-next-title") == ["Start", "The second"]
+    assert texts(html["intro"], "article p a") == ["The first"]
+    assert texts(html["notes"], "article p a") == ["The second"]
+    search = (site / "searchindex.js").read_text()
+    names = json.loads(search.removeprefix("Search.setIndex(").rstrip(");"))["titles"]
+    assert sorted(names) == ["Notes", "Start", "The first", "The second"]
+    notebook = nbformat.read(site / "_sources" / "book" / "first.ipynb", as_version=4)
+    assert notebook.cells[1].source.startswith("# The first\n")
+
+    assert old.select_one("noscript meta")["content"] == "0; url=first.html"
+    assert old.select_one('link[rel="canonical"]')["href"] == first.select_one('link[rel="canonical"]')["href"]
+    assert [link["href"] for link in old.select("a")] == ["first.html"] and texts(old, "a") == ["The first"]
+    assert BeautifulSoup((site / "old.html").read_text(), "html.parser").select("a")[0]["href"] == "book/intro.html"
+    assert "01-first" not in search + (site / "sitemap.xml").read_text()
+
+
+@pytest.mark.parametrize("line", ['"book/a" = "book/nowhere"', '"book/intro" = "book/a"'])
+def test_an_address_that_leads_nowhere_or_hides_a_page_fails_the_build(tmp_path, line):
+    (tmp_path / "book").mkdir()
+    (tmp_path / "book" / "moved.toml").write_text(line)
+    env = SimpleNamespace(found_docs={"book/intro"})
+    app: Any = SimpleNamespace(builder=SimpleNamespace(name="html"), env=env, srcdir=tmp_path, outdir=tmp_path / "html")
+    with pytest.raises(Exception, match=r"moved\.toml: from book/"):
+        write_moved(app, None)
+
+
+def test_every_address_that_was_ever_published_leads_to_a_page():
+    once = """01-gradient-descent 02-why-training-stalls 03-decay 04-keras-callbacks 05-warmup 06-batch-size 07-cyclical
+        08-early-stopping 09-range-test 10-warm-restarts 11-one-cycle 12-adaptive 13-adaptive-and-schedules
+        14-comparison 15-after-adam 16-search 17-recipe 18-scale"""
+    places = {page.with_suffix("").as_posix() for page in book.pages_in_toc(ROOT)}
+    assert {f"book/{page}" for page in once.split()} <= moves(ROOT).keys() | places
+    assert set(moves(ROOT).values()) <= places and not places & moves(ROOT).keys()

@@ -23,7 +23,7 @@ def focus(page):
 
 
 @pytest.mark.parametrize("width", [1280, 390])
-@pytest.mark.parametrize("name", ["book/intro.html", "book/07-cyclical.html", "book/explore.html"])
+@pytest.mark.parametrize("name", ["book/intro.html", "book/cyclical.html", "book/explore.html"])
 def test_tab_reaches_everything_in_order_and_shows_where_it_is(still, name, width):
     page = still(name, width=width)
     if "explore" in name:
@@ -44,7 +44,7 @@ def test_tab_reaches_everything_in_order_and_shows_where_it_is(still, name, widt
 
 
 def test_the_first_link_skips_to_the_text(still):
-    page = still("book/07-cyclical.html")
+    page = still("book/cyclical.html")
     page.keyboard.press("Tab")
     page.keyboard.press("Enter")
     page.keyboard.press("Tab")
@@ -53,7 +53,7 @@ def test_the_first_link_skips_to_the_text(still):
 
 @pytest.mark.parametrize(("width", "opener"), [(1280, None), (1280, ".search-button-field"), (390, ".search-button")])
 def test_search_opens_and_escape_closes_it(still, width, opener):
-    page = still("book/07-cyclical.html", width=width)
+    page = still("book/cyclical.html", width=width)
     dialog = page.locator("#pst-search-dialog")
     if opener:
         page.locator(f"{opener}:visible").first.focus()
@@ -72,7 +72,7 @@ def test_search_opens_and_escape_closes_it(still, width, opener):
 
 
 def test_search_by_keys_leads_to_a_page(still):
-    page = still("book/07-cyclical.html")
+    page = still("book/cyclical.html")
     page.keyboard.press("Control+k")
     page.keyboard.type("warm restarts")
     page.keyboard.press("Enter")
@@ -84,7 +84,7 @@ def test_search_by_keys_leads_to_a_page(still):
 
 @pytest.mark.parametrize("side", ["primary", "secondary"])
 def test_a_sidebar_on_a_phone_opens_and_closes(still, side):
-    page = still("book/07-cyclical.html", width=390)
+    page = still("book/cyclical.html", width=390)
     dialog = page.locator(f"#pst-{side}-sidebar-modal")
     toggle = page.locator(f"button.{side}-toggle:visible")
     toggle.focus()
@@ -100,7 +100,7 @@ def test_a_sidebar_on_a_phone_opens_and_closes(still, side):
 
 @pytest.mark.parametrize("menu", ["Run", "Source", "Download"])
 def test_a_menu_of_the_page_opens_and_closes(still, menu):
-    page = still("book/07-cyclical.html")
+    page = still("book/cyclical.html")
     toggle = page.locator(f"button.dropdown-toggle[aria-label^={menu}]")
     toggle.focus()
     page.keyboard.press("Enter")

@@ -211,3 +211,24 @@ def test_student_versions_keep_no_outputs_and_every_notebook_is_normalized(tmp_p
     messy = write(tmp_path / "labs" / "b.ipynb", "1")
     messy.write_text(messy.read_text().replace('"language": "python"', '"language": "Python"'))
     assert "not normalized" in notebooks.problems([messy])[0]
+
+
+@pytest.mark.parametrize(
+    ("tag", "folded"),
+    [
+        ("hide-input", {"source_hidden": True}),
+        ("remove-input", {"source_hidden": True}),
+        ("hide-output", {"outputs_hidden": True}),
+        ("hide-cell", {"source_hidden": True, "outputs_hidden": True}),
+        ("raises-exception", None),
+    ],
+)
+def test_jupyterlab_folds_what_the_page_folds_and_nothing_else(tmp_path, tag, folded):
+    by_hand = {"jupyter": {"source_hidden": True}}
+    cells = [new_code_cell("1", id="a", metadata={"tags": [tag]}), new_code_cell("1", id="b", metadata=by_hand)]
+    path = write(tmp_path / "labs" / "a.ipynb", *cells)
+    tagged, untagged = nbformat.read(path, 4).cells
+    assert tagged.metadata.get("jupyter") == folded and "jupyter" not in untagged.metadata
+    assert notebooks.problems([path]) == []
+    path.write_text(path.read_text().replace(tag, "scroll-output"))
+    assert ["not normalized" in line for line in notebooks.problems([path])] == ([True] if folded else [])

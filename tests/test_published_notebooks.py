@@ -229,7 +229,7 @@ def test_the_examples_of_what_builds_the_site_hold(name):
 @pytest.fixture(scope="module")
 def first_cell():
     """Runs the first cell of a chapter where some packages are not, or the course is another version."""
-    notebook = nbformat.read(ROOT / "book" / "16-search.ipynb", as_version=4)
+    notebook = nbformat.read(ROOT / "book" / "search.ipynb", as_version=4)
     cell = TransformerManager().transform_cell(install_cell.source(notebook, ROOT, REPOSITORY))
 
     def run(without=(), version=lrcourse.__version__):

@@ -43,7 +43,7 @@ def test_the_first_page_stands_at_the_address_of_the_site(open_page):
     assert article.locator("figure img").is_visible()
     links = article.locator("a[href]").all()
     at_once = [link.get_attribute("href") for link in links if link.bounding_box()["y"] < 800]
-    for place in ("01-gradient-descent", "decide", "explore", "lab-1-decay", "claims"):
+    for place in ("gradient-descent", "decide", "explore", "lab-1-decay", "claims"):
         assert f"book/{place}.html" in at_once
 
 
@@ -55,9 +55,9 @@ def test_nothing_is_packed_where_nothing_is_built(tmp_path):
 @pytest.mark.parametrize(
     ("query", "page"),
     [("OneCycle", "api"), ("WSD", "api"), ("InverseSqrt", "api"), ("η", "notation"), ("μ", "notation"),
-     ("momentum", "01-gradient-descent"), ("warm restarts", "10-warm-restarts"),
-     ("ReduceLROnPlateau", "03-decay"), ("lr_find", "09-range-test"), ("SGDR", "10-warm-restarts"),
-     ("λ", "notation"), ("mini-batch", "glossary"), ("edge of stability", "01-gradient-descent")],
+     ("momentum", "gradient-descent"), ("warm restarts", "warm-restarts"),
+     ("ReduceLROnPlateau", "decay"), ("lr_find", "range-test"), ("SGDR", "warm-restarts"),
+     ("λ", "notation"), ("mini-batch", "glossary"), ("edge of stability", "gradient-descent")],
 )  # fmt: skip
 def test_search_finds(book, chromium, query, page):
     tab = chromium.new_page()
@@ -98,11 +98,11 @@ def test_a_pdf_of_pages_that_are_not_built_names_them(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("page", "notebook"), [("07-cyclical", "book/07-cyclical.ipynb"), ("lab-3-clr", "labs/03-clr/03-clr.ipynb")]
+    ("page", "notebook"), [("cyclical", "book/cyclical.ipynb"), ("lab-3-clr", "labs/03-clr/03-clr.ipynb")]
 )
 def test_the_buttons_of_a_page_open_what_is_published(book, page, notebook):
     text = (book / "book" / f"{page}.html").read_text(encoding="utf-8")
-    source = "ipynb" if page == "07-cyclical" else "md"
+    source = "ipynb" if page == "cyclical" else "md"
     assert (book / "_sources" / notebook).exists()
     assert f'href="../_sources/{notebook}"' in text
     assert f'href="https://colab.research.google.com/github/{NAME}/blob/gh-pages/_sources/{notebook}"' in text
@@ -143,6 +143,18 @@ def test_a_wrong_address_leads_back(book):
     text = (book / "404.html").read_text(encoding="utf-8")
     for target in re.findall(r'href="([^"]+)"', text):
         assert target.startswith(f"{SITE}/") and (book / target.removeprefix(f"{SITE}/")).exists(), target
+
+
+def test_an_old_address_leads_to_the_page_and_to_the_place_on_it(book, open_page):
+    page = open_page("book/07-cyclical.html")
+    page.wait_for_url("**/book/cyclical.html")
+    page.goto((book / "book" / "07-cyclical.html").as_uri() + "#the-formula")
+    page.wait_for_url("**/book/cyclical.html#the-formula")
+    assert page.locator("#the-formula").is_visible()
+
+
+def test_an_old_address_leads_to_the_page_without_scripts(open_page):
+    open_page("book/07-cyclical.html", scripts=False).wait_for_url("**/book/cyclical.html")
 
 
 def test_the_citation_is_that_of_the_citation_file(book):

@@ -8,10 +8,10 @@ from pathlib import Path
 import nbformat
 import pytest
 
-from lrcourse.course import notebooks
+from lrcourse.course.book import chapters_in_toc
 
 ROOT = Path(__file__).parents[1]
-CHAPTERS = [path for path in notebooks.find(ROOT) if path.parent.name == "book" and path.name[0].isdigit()]
+CHAPTERS = [ROOT / path for path in chapters_in_toc(ROOT)]
 TAB = re.compile(r"^(`{3,})\{tab-item\}[^\n]*\n:sync: (\w+)\n(.*?)^\1$", re.MULTILINE | re.DOTALL)
 BLOCK = re.compile(r"^```python\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 

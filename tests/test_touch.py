@@ -50,7 +50,7 @@ def to_the_middle(element):
     element.evaluate("(each) => each.scrollIntoView({ block: 'center', behavior: 'instant' })")
 
 
-@pytest.mark.parametrize("name", ["book/explore.html", "book/07-cyclical.html"])
+@pytest.mark.parametrize("name", ["book/explore.html", "book/cyclical.html"])
 def test_a_swipe_scrolls_and_changes_nothing(phone, name):
     page = phone(name)
     before = page.evaluate(STATE)

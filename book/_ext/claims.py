@@ -98,8 +98,7 @@ def markdown(row: dict[str, Any], book: Path) -> str:
     """A row as text: verdict and claim, then what was run, the result and where it stands."""
     chapter = glued(book / f"{row['chapter']}.ipynb")
     heading = section(book, row["chapter"], row["cell"])
-    number = int(row["chapter"][:2])
-    place = f"[Chapter {number}, {heading}]({row['chapter']}.ipynb#{default_slugify(heading)})"
+    place = f"[]({row['chapter']}.ipynb): [{heading}]({row['chapter']}.ipynb#{default_slugify(heading)})"
     source = f" {{cite}}`{row['article']}`" if row["article"] and group(row) == "beyond" else ""
     because = fill(row.get("because", ""), chapter)
     word = VERDICTS[row["verdict"]][0]

@@ -31,7 +31,7 @@ IMAGE = re.compile(r'<img (?![^>]*loading=)([^>]*?src="([^"]+\.png)"[^>]*)>')
 def slim_page(html: str, page: Path) -> str:
     """The page without scripts that it does not need; its pictures wait until they are near, their place kept."""
     html = re.sub(ICONS_SCRIPT, "", html)
-    if page.name != "search.html":
+    if 'id="search-results"' not in html:
         html = re.sub(SEARCH_SCRIPTS, "", html)
     if 'class="math notranslate' not in html:
         html = re.sub(FORMULA_FILES, "", html)

@@ -59,7 +59,7 @@ class Notebooks:
 
 
 def plain(notebook: NotebookNode, texts: dict[int, str]) -> list[NotebookNode]:
-    """The cells with the text of the page, captions below their figures, code folded where the page folds it."""
+    """The cells with the text of the page, captions below their figures."""
     cells = []
     for index, cell in enumerate(notebook.cells):
         text = texts.get(index)
@@ -70,8 +70,6 @@ def plain(notebook: NotebookNode, texts: dict[int, str]) -> list[NotebookNode]:
             each for each in cell.outputs if not all(kind.startswith(NAMED) for kind in each.get("data", [""]))
         ]
         cell.metadata.pop("mystnb", None)
-        if "hide-input" in cell.metadata.get("tags", []):
-            cell.metadata["jupyter"] = {"source_hidden": True}
         cells += [cell, nbformat.v4.new_markdown_cell(text, id=f"{cell.id}-caption")] if text else [cell]
     return cells
 

@@ -12,11 +12,14 @@ import time
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ..determinism import ENVIRONMENT
 from . import dependencies
 from .notebooks import COLOR, executed
+
+if TYPE_CHECKING:
+    from sphinx_external_toc.api import SiteMap
 
 OUTPUT = Path("_build")
 CACHE = OUTPUT / ".jupyter_cache"
@@ -80,11 +83,23 @@ def _build_pages(root: Path) -> int:
 
 def pages_in_toc(root: Path) -> list[Path]:
     """The sources of all pages that _toc.yml names, relative to `root`."""
+    return [_source(root, name) for name in _toc(root)]
+
+
+def chapters_in_toc(root: Path) -> list[Path]:
+    """The sources of the chapters, in their order: of the parts that _toc.yml says are numbered."""
+    parts = _toc(root).root.subtrees
+    return [_source(root, str(name)) for part in parts if part.numbered for name in part.items]
+
+
+def _toc(root: Path) -> "SiteMap":
     from sphinx_external_toc.parsing import parse_toc_yaml
 
-    named = [Path(name) for name in parse_toc_yaml(root / "_toc.yml")]
-    return [next(name.with_name(name.name + end) for end in (".md", ".ipynb") if (root / f"{name}{end}").exists())
-            for name in named]  # fmt: skip
+    return parse_toc_yaml(root / "_toc.yml")
+
+
+def _source(root: Path, name: str) -> Path:
+    return next(Path(name + end) for end in (".md", ".ipynb") if (root / f"{name}{end}").exists())
 
 
 def all_pages(root: Path) -> list[Path]:

@@ -21,6 +21,11 @@ from ..validation import bad
 SAME_PICTURE = 0.004
 COLOR = re.compile(r"\x1b\[[\d;]*m")  # of a terminal
 KEPT_CELL_METADATA = ("tags", "mystnb", "nbgrader", "editable", "deletable", "slideshow")
+# What JupyterLab folds when it opens a notebook, by the tags of what the page folds or leaves out.
+FOLDED_BY = {
+    "source_hidden": {"hide-input", "hide-cell", "remove-input", "remove-cell"},
+    "outputs_hidden": {"hide-output", "hide-cell", "remove-output", "remove-cell"},
+}
 
 
 class NotebookError(RuntimeError):
@@ -141,7 +146,10 @@ def numbers(text: str) -> list[float]:
 
 
 def normalize(notebook: NotebookNode) -> NotebookNode:
-    """Drop what depends on the moment or the machine (timings, kernel names, versions); count executions from 1."""
+    """Drop what depends on the moment or the machine (timings, kernel names, versions); count executions from 1.
+
+    A cell that the page folds is folded in JupyterLab, too.
+    """
     notebook.metadata = nbformat.from_dict({
         "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
         "language_info": {"name": "python"},
@@ -152,6 +160,8 @@ def normalize(notebook: NotebookNode) -> NotebookNode:
         cell.metadata = nbformat.from_dict({k: cell.metadata[k] for k in KEPT_CELL_METADATA if k in cell.metadata})
         if cell.cell_type != "code":
             continue
+        if folds := {name: True for name, by in FOLDED_BY.items() if by & set(cell.metadata.get("tags", []))}:
+            cell.metadata["jupyter"] = nbformat.from_dict(folds)
         executed += cell.execution_count is not None
         cell.execution_count = executed if cell.execution_count is not None else None
         for output in cell.outputs:

@@ -115,19 +115,19 @@ function torch({ plain, warm, run, cycled }) {
   const native = warm ? undefined : natives[plain.kind]?.(plain, run, cycled);
   if (native) {
     const [lr, name, args, rest] = native;
-    const code = ["import torch", `from torch.optim.lr_scheduler import ${name}`, "", sgd(lr, rest),
+    const lines = ["import torch", `from torch.optim.lr_scheduler import ${name}`, "", sgd(lr, rest),
       `scheduler = ${call(name, { _first: "optimizer", ...args })}`, "# after each update: scheduler.step()"];
-    return { code: code.join("\n"), note: "" };
+    return { code: lines.join("\n"), note: "" };
   }
   const body = bodies[plain.kind](plain);
   if (warm) body.unshift(`if t < ${warm.steps}:  # warm-up`,
     `    return ${warm.start} + (${lrcourse.schedules.of(plain)(0)} - ${warm.start}) * t / ${warm.steps}`, `t -= ${warm.steps}`);
   const needs = ["bisect", "math"].filter((name) => body.some((line) => line.includes(`${name}.`)));
-  const code = [...needs.map((name) => `import ${name}`), ...(needs.length ? [""] : []), "import torch",
+  const lines = [...needs.map((name) => `import ${name}`), ...(needs.length ? [""] : []), "import torch",
     "from torch.optim.lr_scheduler import LambdaLR", "", "", "def rate(t):", ...body.map((line) => `    ${line}`), "", "",
     `${sgd("1.0")}  # times rate(t)`, "scheduler = LambdaLR(optimizer, rate)", "# after each update: scheduler.step()"];
   const why = warm ? "a warm-up in front, in full" : LACKS[plain.kind] ?? `PyTorch has no scheduler for ${plain.kind}`;
-  return { code: code.join("\n"), note: `${why[0].toUpperCase()}${why.slice(1)}: a function of the step inside LambdaLR gives exactly these rates.` };
+  return { code: lines.join("\n"), note: `${why[0].toUpperCase()}${why.slice(1)}: a function of the step inside LambdaLR gives exactly these rates.` };
 }
 
 const fraction = (end, peak) => ({ _alpha: `alpha=${end} / ${peak}` });

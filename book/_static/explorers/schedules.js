@@ -4,16 +4,16 @@ const lrcourse = (window.lrcourse ??= {});
 const clamp = (x, low, high) => Math.min(Math.max(x, low), high);
 const mix = (start, end, weight) =>
   clamp((1 - weight) * start + weight * end, Math.min(start, end), Math.max(start, end));
-const power = (base, exponent) => Math.min(base ** exponent, Number.MAX_VALUE);
+const raised = (base, exponent) => Math.min(base ** exponent, Number.MAX_VALUE);
 const wave = (share) => (1 - Math.cos(Math.PI * share)) / 2;
 const passed = (steps, t) => steps.filter((step) => step <= t).length;
 
 const kinds = {
   Constant: ({ lr }) => () => lr,
-  Step: ({ lr, every, gamma }) => (t) => lr * power(gamma, Math.floor(t / every)),
-  MultiStep: ({ lr, milestones, gamma }) => (t) => lr * power(gamma, passed(milestones, t)),
+  Step: ({ lr, every, gamma }) => (t) => lr * raised(gamma, Math.floor(t / every)),
+  MultiStep: ({ lr, milestones, gamma }) => (t) => lr * raised(gamma, passed(milestones, t)),
   Exponential: ({ lr, gamma, every, staircase }) => (t) =>
-    lr * power(gamma, staircase ? Math.floor(t / every) : t / every),
+    lr * raised(gamma, staircase ? Math.floor(t / every) : t / every),
   Linear: ({ start, end, steps }) => (t) => mix(start, end, Math.min(t / steps, 1)),
   Polynomial: ({ start, end, steps, power }) => (t) => mix(end, start, (1 - Math.min(t / steps, 1)) ** power),
   Cosine: ({ peak, end, steps }) => (t) => mix(peak, end, wave(Math.min(t / steps, 1))),
@@ -26,7 +26,7 @@ const kinds = {
       const cycle = Math.floor(1 + t / (up + down));
       const into = t - (cycle - 1) * (up + down);
       const height = clamp(into <= up ? into / up : (up + down - into) / down, 0, 1);
-      const scale = { triangular: 1, triangular2: 0.5 ** (cycle - 1), exp_range: power(gamma, t) }[mode];
+      const scale = { triangular: 1, triangular2: 0.5 ** (cycle - 1), exp_range: raised(gamma, t) }[mode];
       return base_lr + (max_lr - base_lr) * height * scale;
     };
   },
@@ -37,7 +37,7 @@ const kinds = {
       let i = Math.floor(t_mult === 1 ? t / first : Math.log1p((t * (t_mult - 1)) / first) / Math.log(t_mult));
       if (t >= startsAt(i + 1)) i += 1; // the logarithm may round to the wrong side of a restart
       if (t < startsAt(i)) i -= 1;
-      return mix(Math.max(end, peak * power(peak_mult, i)), end, wave((t - startsAt(i)) / (first * t_mult ** i)));
+      return mix(Math.max(end, peak * raised(peak_mult, i)), end, wave((t - startsAt(i)) / (first * t_mult ** i)));
     };
   },
 

@@ -46,7 +46,7 @@ explorers("trainability", async (host) => {
   const [whole] = tiles;
   let view = { ...whole };
   let mark = [(whole.x0 + whole.x1) / 2, 0.4];
-  const button = (text, label, act) => html("button", { type: "button", "aria-label": label, onclick: act }, text);
+  const button = (sign, label, act) => html("button", { type: "button", "aria-label": label, onclick: act }, sign);
   const pan = (dx, dy) => () => moved(view.x0 + dx * width(), view.y0 + dy * height(), width(), height());
   const width = () => view.x1 - view.x0;
   const height = () => view.y1 - view.y0;

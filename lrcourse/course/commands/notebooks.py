@@ -51,5 +51,5 @@ def _open_as_built(paths: Sequence[Path]) -> int:
     from ...validation import bad
 
     if len(paths) != 1 or not paths[0].exists():
-        raise bad("paths", [*map(str, paths)], "one notebook that exists", "name it: book/07-cyclical.ipynb")
+        raise bad("paths", [*map(str, paths)], "one notebook that exists", "name it: book/cyclical.ipynb")
     return open_jupyterlab(paths[0], ENVIRONMENT)

@@ -1,4 +1,4 @@
-"""Chapter 14: seven ways to train one network, and the factorial of schedule, rate and momentum behind them."""
+"""Seven recipes for one network, and the factorial of schedule, rate and momentum that explains their order."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace

@@ -1,4 +1,4 @@
-"""Chapter 17's heatmaps with more settings than a page has time for: digits, some of them with wrong labels."""
+"""The recipe's heatmaps with more settings than a page has time for: digits, some of them with wrong labels."""
 
 from dataclasses import dataclass, replace
 from functools import cache

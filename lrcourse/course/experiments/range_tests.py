@@ -1,4 +1,4 @@
-"""Range tests to be read by eye, and what became of training at fixed rates: digits, as in chapter 9."""
+"""Range tests to be read by eye, and what became of training at fixed rates: the digits of the chapter on them."""
 
 import math
 from collections.abc import Iterator

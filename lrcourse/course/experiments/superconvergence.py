@@ -1,4 +1,4 @@
-"""Chapter 11: one cycle in a few epochs against a constant rate in many, with batch normalization and without."""
+"""One cycle in a few epochs against a constant rate in many, with batch normalization and without."""
 
 from dataclasses import dataclass
 from functools import lru_cache

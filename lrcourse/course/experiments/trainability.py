@@ -1,4 +1,4 @@
-"""Chapter 18's map of what trains, at five magnifications: two moons, a 2-3-2 network, a rate and a momentum a pixel.
+"""The map of what trains, at five magnifications: two moons, a 2-3-2 network, a rate and a momentum a pixel.
 
 A tile's `codes` are zlib-compressed 16-bit numbers in base64, momentum by momentum from the lowest, in each the rates
 from the lowest: below `DIVERGED` it is 1000 (12 + log10 of the mean of the last 20 losses), from there on

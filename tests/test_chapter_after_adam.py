@@ -1,0 +1,132 @@
+"""After Adam: what is said of schedule-free, Lion, Muon and Prodigy is held to smaller versions of its experiments."""
+
+import nbformat
+import numpy as np
+import pytest
+import torch
+
+from lrcourse import Cosine
+from lrcourse.optimizers import Lion, Muon, ScheduleFreeSGD, orthogonalize
+
+CHAPTER = "book/after-adam.ipynb"
+
+
+@pytest.fixture(scope="module")
+def chapter(request):
+    """The functions that the chapter defines from scratch: its own code, not a copy of it."""
+    cells = {cell.id: cell.source for cell in nbformat.read(request.config.rootpath / CHAPTER, 4).cells}
+    scratch = cells["scratch-orthogonalize"].split("first = digits")[0]
+    names: dict = {"torch": torch, "np": np}
+    exec("\n".join([scratch, cells["scratch-rules"], cells["prodigy"]]), names)
+    return names
+
+
+def follow(rule, start, gradients, lr):
+    theta, memory = torch.tensor(start), {}
+    for g in gradients:
+        theta = rule(theta, torch.tensor(g), memory, lr)
+    return theta.numpy()
+
+
+@pytest.mark.parametrize("shape", [(6, 4), (4, 6), (5, 5)])
+@pytest.mark.parametrize(
+    "name, optimizer",
+    [
+        ("schedule_free", lambda: ScheduleFreeSGD(0.1)),
+        ("lion", lambda: Lion(0.1)),
+        ("muon", lambda: Muon(0.1, weight_decay=0.0, convention="keras")),
+    ],
+)
+def test_the_rules_from_scratch_are_the_packages(chapter, name, optimizer, shape):
+    rng = np.random.default_rng(0)
+    start, gradients, ours = rng.normal(size=shape), rng.normal(size=(20, *shape)), optimizer()
+    theta = start
+    for g in gradients:
+        theta = ours.step(theta, g)
+    np.testing.assert_allclose(follow(chapter[name], start, gradients, 0.1), theta, atol=1e-10)
+
+
+def test_a_stack_of_matrices_is_each_of_them(chapter):
+    stack = np.random.default_rng(0).normal(size=(3, 2, 7, 4))
+    together = chapter["orthogonalize"](torch.tensor(stack)).numpy()
+    for index in np.ndindex(3, 2):
+        np.testing.assert_allclose(together[index], orthogonalize(stack[index]), atol=1e-12)
+
+
+def test_muon_is_torchs_up_to_the_digits_of_bfloat16(chapter):
+    rng = np.random.default_rng(0)
+    start, gradients = rng.normal(size=(8, 5)), rng.normal(size=(20, 8, 5))
+    weight = torch.nn.Parameter(torch.tensor(start))
+    theirs = torch.optim.Muon([weight], lr=0.1, weight_decay=0.0, adjust_lr_fn="match_rms_adamw")
+    for g in gradients:
+        weight.grad = torch.tensor(g)
+        theirs.step()
+    ours = follow(chapter["muon"], start, gradients, 0.1)
+    gap, way = np.linalg.norm(ours - weight.detach().numpy()), np.linalg.norm(ours - start)
+    assert 0 < gap < 0.02 * way
+
+
+def test_newton_schulz_leaves_behind_what_is_a_thousand_times_weaker():
+    values = np.linalg.svd(orthogonalize(np.diag([1.0, 0.1, 0.001])), compute_uv=False)
+    assert np.all((values[:2] > 0.6) & (values[:2] < 1.3))
+    assert values[2] < 0.5
+
+
+def last_loss(point, rate, steps):
+    """Mean loss of 500 noisy descents in the bowl, at schedule-free's `average` or at the last `z`."""
+    rng, y = np.random.default_rng(0), np.full(500, 10.0)
+    optimizer = ScheduleFreeSGD(rate, beta=0.9 if point == "average" else 0.0)
+    for _ in range(steps):
+        y = optimizer.step(y, y + rng.normal(size=500))
+    result = optimizer.average(y) if point == "average" else optimizer.state["params"].z
+    return np.mean(result**2) / 2
+
+
+def test_the_average_goes_on_after_the_cosine_has_stopped():
+    cosine_200, cosine_400 = (last_loss("z", Cosine(0.5, 0.0, 200), steps) for steps in (200, 400))
+    assert cosine_400 == pytest.approx(cosine_200)
+    averages = [last_loss("average", 0.5, steps) for steps in (100, 200, 400)]
+    assert averages[0] > 1.5 * averages[1] > 2 * averages[2]
+    assert averages[2] < last_loss("z", 0.5, 400) / 10
+
+
+def prodigy_path(rule, distance, steps=300):
+    c = torch.tensor(distance * np.random.default_rng(1).uniform(-1, 1, (1, 8)))
+    c[0, 0] = distance
+    theta, memory, path = [torch.zeros(1, 8).double()], [{}], []
+    for _ in range(steps):
+        theta = rule(theta, [torch.tanh(theta[0] - c)], memory, 1.0)
+        path.append(memory[0]["d"].item())
+    return np.array(path), theta[0] - c
+
+
+@pytest.mark.parametrize("distance", [0.01, 1.0, 100.0])
+def test_prodigys_estimate_rises_towards_the_distance_and_never_passes_it(chapter, distance):
+    d, _ = prodigy_path(chapter["prodigy"], distance)
+    assert np.all(np.diff(d) >= 0)
+    assert 0.1 * distance < d[-1] <= distance * (1 + 1e-9)
+
+
+def test_prodigy_arrives_at_a_rate_of_one(chapter):
+    _, off = prodigy_path(chapter["prodigy"], 1.0)
+    assert off.abs().max() < 1e-3
+
+
+def test_prodigy_counts_all_tensors_as_one(chapter):
+    """A parameter split into two tensors takes the same path."""
+    rng = np.random.default_rng(0)
+    whole = [torch.tensor(rng.normal(size=(1, 6)))]
+    halves = [whole[0][:, :2], whole[0][:, 2:]]
+    memory, memories = [{}], [{}, {}]
+    for _ in range(50):
+        whole = chapter["prodigy"](whole, [torch.tanh(whole[0] - 3)], memory, 1.0)
+        halves = chapter["prodigy"](halves, [torch.tanh(half - 3) for half in halves], memories, 1.0)
+    torch.testing.assert_close(torch.cat(halves, dim=1), whole[0])
+
+
+def test_lions_steps_are_as_long_as_the_rate(chapter):
+    gradients = np.random.default_rng(0).normal(size=(5, 4, 3)) * 10.0 ** np.arange(-2, 1)
+    start = np.zeros((4, 3))
+    first = follow(chapter["lion"], start, gradients[:4], 0.1)
+    second = follow(chapter["lion"], start, gradients, 0.1)
+    np.testing.assert_allclose(np.abs(second - first), 0.1)

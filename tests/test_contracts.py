@@ -1,0 +1,70 @@
+"""The wall, the floors and the rooms: a planted violation of each turns the check of imports red."""
+
+import ast
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+PACKAGE = ROOT / "lrcourse"
+
+PLANTS = {
+    "the wall": ("plots.py", "from .course import book", "the door of the command"),
+    "an upward arrow": ("schedules/constant.py", "from .. import plots", "stands on its floors"),
+    "an upward arrow in the course": ("course/notebooks.py", "from . import book", "machinery stands on its floors"),
+    "PyTorch outside of its rooms": ("space.py", "def later():\n    import torch", "PyTorch"),
+    "Keras outside of its rooms": ("torch/vgg.py", "import keras", "Keras"),
+    "a tool of the course": ("records/__init__.py", "import nbformat", "The course's tools"),
+    "a circle": ("torch/groups.py", "from . import schedule_lr", "No circle"),
+    "a module without a floor": ("novelty.py", "x = 1", "stands on its floors"),
+}
+
+
+def checked(root: Path) -> subprocess.CompletedProcess[str]:
+    command = [str(Path(sys.executable).with_name("lint-imports")), "--no-cache", "--no-logo"]
+    return subprocess.run(command, cwd=root, env={"PYTHONPATH": str(root)}, capture_output=True, text=True)
+
+
+@pytest.mark.parametrize(("name", "line", "told"), PLANTS.values(), ids=PLANTS.keys())
+def test_a_planted_violation_turns_the_check_red_and_is_named(tmp_path: Path, name: str, line: str, told: str) -> None:
+    shutil.copytree(PACKAGE, tmp_path / "lrcourse", ignore=shutil.ignore_patterns("__pycache__", "*.json"))
+    shutil.copy(ROOT / ".importlinter", tmp_path)
+    with (tmp_path / "lrcourse" / name).open("a") as file:
+        file.write(f"\n{line}\n")
+    done = checked(tmp_path)
+    assert done.returncode == 1, done.stdout
+    assert re.search(rf"(?m)^.*{told}.* BROKEN$", done.stdout), done.stdout
+
+
+def test_the_contracts_hold() -> None:
+    done = checked(ROOT)
+    assert done.returncode == 0 and ", 0 broken" in done.stdout, done.stdout
+
+
+def private(code: str) -> list[str]:
+    """The private names that a module imports from another.
+
+    >>> private("from .a import _b, c\\nfrom ._d import e\\nfrom torch import _dynamo\\nfrom . import __version__")
+    ['_b', '_d']
+    """
+    ours = [node for node in ast.walk(ast.parse(code)) if isinstance(node, ast.ImportFrom)
+            if node.level or (node.module or "").startswith("lrcourse")]  # fmt: skip
+    names = [part for node in ours for part in [*(alias.name for alias in node.names), *(node.module or "").split(".")]]
+    return sorted(name for name in names if re.match("_(?!_)", name))
+
+
+@pytest.mark.parametrize("folder", ["lrcourse", "book/_ext", "tests", "benchmarks"])
+def test_no_module_imports_a_private_name_of_another(folder: str) -> None:
+    found = {path.name: names for path in (ROOT / folder).rglob("*.py") if (names := private(path.read_text()))}
+    assert found == {}
+
+
+@pytest.mark.parametrize("package", ["lrcourse", "lrcourse.course"])
+def test_the_graph_in_the_guide_for_contributors_is_the_one_that_the_command_draws(package: str) -> None:
+    command = [sys.executable, str(ROOT / "scripts" / "import-graph"), package]
+    done = subprocess.run(command, cwd=ROOT, env={"PYTHONPATH": str(ROOT)}, capture_output=True, text=True, check=True)
+    assert f"```mermaid\n{done.stdout}```" in (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
