@@ -95,6 +95,7 @@ def test_too_few_digits_are_named_as_such():
     assert "A hint." in fault(lambda: third + [0, 1e-4], third, rtol=1e-10)
 
 
+@pytest.mark.filterwarnings("ignore:slow")  # the student's
 def test_what_is_printed_is_shown_in_a_few_lines(capsys):
     f = student(
         "import sys, warnings\ndef f(x):\n    print('x is', x)\n    warnings.warn('slow')\n"

@@ -82,6 +82,7 @@ def environments(tmp_path_factory, outside):
         yield environment
 
 
+@pytest.mark.notebooks
 @pytest.mark.parametrize("name", RUN)
 def test_a_published_notebook_runs_with_what_its_first_cell_installs(
     book, wheel, outside, environments, tmp_path, name

@@ -87,6 +87,7 @@ def difference(model_fn, data, settings, engine="stacked", loss="cross_entropy",
 
 MEMBERS = grid(lr=[0.02, 0.1], momentum=[0.0, 0.9], weight_decay=[0.0, 0.01], seed=[0, 3])
 ENGINES = ["loop", "stacked"]
+COMPILED = pytest.param("compiled", marks=pytest.mark.slow)
 
 
 @pytest.mark.parametrize("engine", ENGINES)
@@ -109,6 +110,7 @@ def test_other_layers_and_the_squared_error(engine, batch_size):
     assert difference(line, LINE, grid(lr=[0.01, 0.1], seed=[0, 1]), engine, loss="mse", batch_size=batch_size) < 1e-10
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("model_fn, loss, data, batch_size", [
     (net, "cross_entropy", DATA, None), (net, "cross_entropy", DATA, 16), (wide, "cross_entropy", DATA, 16),
     (line, "mse", LINE, 16),
@@ -119,6 +121,7 @@ def test_the_compiled_step_equals_the_plain_run(model_fn, loss, data, batch_size
     assert difference(model_fn, data, settings[1:], "compiled", loss=loss, batch_size=batch_size) < 1e-10
 
 
+@pytest.mark.slow
 def test_the_compiled_adam_equals_the_plain_run():
     assert difference(net, DATA, MEMBERS[:5], "compiled", optimizer="adam") < 1e-10
 
@@ -153,7 +156,7 @@ def test_schedulers_of_torch_are_stepped(engine, optimizer):
 
 
 @pytest.mark.parametrize("model_fn", [line, deep_line])
-@pytest.mark.parametrize("engine", ["loop", "stacked", "compiled"])
+@pytest.mark.parametrize("engine", ["loop", "stacked", COMPILED])
 def test_a_member_that_explodes_leaves_the_others_alone(engine, model_fn):
     calm = grid(lr=[0.01, 0.02, 0.03, 0.04, 0.05])
     wild = [*calm[:2], replace(calm[2], lr=1e6), *calm[3:]]
@@ -263,6 +266,7 @@ def halve(parameter):
     parameter.grad /= 2
 
 
+@pytest.mark.filterwarnings("ignore:Full backward hook is firing")  # as the data wants no gradient
 @pytest.mark.parametrize("engine", ["loop", "auto"])
 @pytest.mark.parametrize("hook", [
     lambda model: [each.register_hook(halved) for each in model.parameters()],
