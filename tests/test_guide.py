@@ -34,9 +34,18 @@ def test_the_recipe_warms_up_and_ends_near_zero():
 
 def test_fine_tuning_keeps_the_ratio_of_the_groups():
     body, head = MLP([2, 3]), MLP([3, 2])
-    rates = applied("Fine-tuning", lr=1e-4, body=body, head=head)
+    names = {"body": body, "head": head}
+    rates = applied("Fine-tuning", **names)
     np.testing.assert_allclose(rates[1:, 0] / rates[1:, 1], 0.1)
-    assert rates[:, 1].max() == 1e-4
+    assert "from_scratch = 1e-3" in SECTIONS["Fine-tuning"]
+    assert rates[:, 0].max() == pytest.approx(1e-3 / 100)  # as the table says
+
+
+@pytest.mark.parametrize("steps", [2, 9, 19])
+def test_the_code_also_serves_a_run_that_is_short(steps):
+    model = MLP([2, 2])
+    assert applied("If you decide nothing else", steps, lr=0.1, optimizer=torch.optim.AdamW(model.parameters())).max()
+    assert applied("Fine-tuning", steps, body=MLP([2, 3]), head=MLP([3, 2])).max()
 
 
 @pytest.mark.parametrize("withdrawn", ["edge of stability", "below 2 over", "cycled momentum"])

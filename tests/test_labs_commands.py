@@ -3,6 +3,7 @@
 import hashlib
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -92,16 +93,16 @@ FAULTY = {
     "train": "import time\ntime.sleep(99)",
 }
 SAYS = """\
-  WRONG  a small case: by-hand has a SyntaxError, so lr_by_hand does not exist ('(' was never closed, line 1: `def lr_by_hand(n:`)
-  WRONG  a small case: it raises TypeError: 'float' object is not subscriptable (line 3 of scheduler: `return lr0[n]`)
+  WRONG  a small case: task 1 has a SyntaxError, so lr_by_hand does not exist ('(' was never closed, line 1: `def lr_by_hand(n:`)
+  WRONG  a small case: it raises TypeError: 'float' object is not subscriptable (line 3 of task 2: `return lr0[n]`)
          it printed: n is 6
 3. The off-by-one: 1 of 2 parts right
   WRONG  decays ahead: it was stopped after 3 seconds. Is there a loop that does not end?
   WRONG  single steps: there is no step_decay: its cell was not run, or it ended with an error before that line
   WRONG  the rise: the result must be numbers in rows of one length: entry 0 is one number, entry 1 has 2
-note: by-hand raises SyntaxError: '(' was never closed (line 1 of by-hand: `def lr_by_hand(n:`)
-note: formula raises ModuleNotFoundError: No module named 'nothing_there' (line 1 of formula: `import nothing_there`)
-note: train was stopped: it took more than 30 seconds
+note: task 1 raises SyntaxError: '(' was never closed (line 1 of task 1: `def lr_by_hand(n:`)
+note: task 4 raises ModuleNotFoundError: No module named 'nothing_there' (line 1 of task 4: `import nothing_there`)
+note: task 6 was stopped: it took more than 30 seconds
 """  # noqa: E501
 
 
@@ -110,7 +111,8 @@ def test_check_names_the_cell_the_line_and_the_cause(student, capsys):
     main(["labs", "start", "1", "--no-open"])
     answer(student / "my-labs" / "01-decay.ipynb", **FAULTY)
     assert main(["labs", "check", "1", "--seconds", "30"]) == 1
-    said = capsys.readouterr().out
+    said, progress = capsys.readouterr()
+    assert re.search(r"(?m)^checking 01-decay.ipynb: \d+ of \d+ cells, .* left, task \d$", progress), progress
     assert [line for line in SAYS.splitlines() if line not in said] == [], said
     assert "2 of 20 points" in said
 
@@ -125,7 +127,7 @@ def test_a_cell_that_cannot_be_stopped_ends_the_check_and_is_handed_in_all_the_s
     notebook.cells.insert(0, nbformat.v4.new_code_cell(loop, id="mine"))
     nbformat.write(notebook, mine)
     assert main(["labs", "check", "1", "--seconds", "5"]) == 1
-    assert "mine does not end, and ignores that it is interrupted" in capsys.readouterr().err
+    assert "the cell mine does not end, and ignores that it is interrupted" in capsys.readouterr().err
     assert main(["labs", "submit", "1", "--student", "ada", "--seconds", "5"]) == 0
     assert "does not run to its end; it is packed as it is" in capsys.readouterr().out
     assert main(["labs", "check", "1", "--seconds", "0"]) == 1

@@ -37,6 +37,9 @@ def numbers(value: Any) -> np.ndarray:
     try:
         return np.array(nested, dtype=float)
     except ValueError:
+        ones = [_only(each) for each in nested]
+        if None not in ones:  # a network's weights: [[[w]], [b]]
+            return np.array(ones)
         raise ValueError(_ragged(nested, ())) from None
 
 
@@ -54,6 +57,13 @@ def _floats(value: Any, at: tuple[int, ...]) -> Any:
         except (TypeError, ValueError, RuntimeError):
             pass
     raise ValueError(_odd(value, at))
+
+
+def _only(value: Any) -> float | None:
+    """The number in lists of one entry; None if there are more or fewer."""
+    while isinstance(value, list) and len(value) == 1:
+        value = value[0]
+    return None if isinstance(value, list) else value
 
 
 def _odd(value: Any, at: tuple[int, ...]) -> str:

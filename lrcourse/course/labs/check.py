@@ -128,13 +128,25 @@ def _run(notebook: NotebookNode, mine: Path, seconds: int) -> list[str]:
     """Run the notebook in place; returns what went wrong in the cells that are not checks."""
     from nbclient.exceptions import DeadKernelError
 
-    from .. import kernels
+    from .. import kernels, progress
 
+    _place(notebook)
     client = kernels.client(notebook, mine.parent, timeout=seconds, interrupt_on_timeout=True, allow_errors=True)
     watch = _Watch(client, seconds + GRACE)
-    client.on_cell_execute, client.on_cell_executed = watch.start, watch.stop
+    code = [cell for cell in notebook.cells if cell.cell_type == "code"]
+
+    def begun(cell: NotebookNode, **_: Any) -> None:
+        bar.set_postfix_str(_name(cell))
+        watch.start(cell)
+
+    def done(**_: Any) -> None:
+        watch.stop()
+        bar.update()
+
+    client.on_cell_execute, client.on_cell_executed = begun, done
     try:
-        client.execute(env={**os.environ, "MPLBACKEND": "agg", "LRCOURSE_PART_SECONDS": f"{seconds / PARTS:g}"})
+        with progress.bar(f"checking {mine.name}", len(code), "cells") as bar:
+            client.execute(env={**os.environ, "MPLBACKEND": "agg", "LRCOURSE_PART_SECONDS": f"{seconds / PARTS:g}"})
     except DeadKernelError:
         if watch.late:
             raise RuntimeError(f"{watch.cell} does not end, and ignores that it is interrupted") from None
@@ -153,11 +165,11 @@ class _Watch:
         self.client, self.seconds = client, seconds
         self.cell, self.late, self.timer = "the first cell", False, threading.Timer(seconds, self.end)
 
-    def start(self, cell: NotebookNode, **_: Any) -> None:
+    def start(self, cell: NotebookNode) -> None:
         self.cell, self.timer = _name(cell), threading.Timer(self.seconds, self.end)
         self.timer.start()
 
-    def stop(self, **_: Any) -> None:
+    def stop(self) -> None:
         self.timer.cancel()
 
     def end(self) -> None:
@@ -165,9 +177,18 @@ class _Watch:
         self.client.km.provisioner.process.kill()
 
 
+def _place(notebook: NotebookNode) -> None:
+    """Note in each cell the task that it stands in: the notebook shows its student no other name of a cell."""
+    task = ""
+    for cell in notebook.cells:
+        if cell.cell_type == "markdown" and (found := HEADING.search(cell.source)):
+            task = f"task {found[1].partition('.')[0]}"
+        cell.metadata["task"] = task
+
+
 def _name(cell: NotebookNode) -> str:
     name: str = cell.metadata.get("nbgrader", {}).get("grade_id", cell.id)
-    return name
+    return cell.metadata.get("task") or f"the cell {name}"
 
 
 def _fault(cell: NotebookNode, notebook: NotebookNode, seconds: int) -> str:
