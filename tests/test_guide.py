@@ -2,6 +2,7 @@
 
 import re
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -34,7 +35,7 @@ def test_the_recipe_warms_up_and_ends_near_zero():
 
 def test_fine_tuning_keeps_the_ratio_of_the_groups():
     body, head = MLP([2, 3]), MLP([3, 2])
-    names = {"body": body, "head": head}
+    names: dict[str, Any] = {"body": body, "head": head}
     rates = applied("Fine-tuning", **names)
     np.testing.assert_allclose(rates[1:, 0] / rates[1:, 1], 0.1)
     assert "from_scratch = 1e-3" in SECTIONS["Fine-tuning"]
