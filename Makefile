@@ -9,7 +9,7 @@ SETUP := .venv/.installed
 PORT ?= 8000
 
 .SILENT:
-.PHONY: help setup book site-zip pdf serve test lint figures labs notebooks wheelhouse bench clean
+.PHONY: help setup book site-zip pdf serve check test lint figures labs notebooks wheelhouse bench clean
 
 help:  ## explain each target
 	grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 20
@@ -31,6 +31,9 @@ pdf: $(SETUP)  ## build the book and print it as one PDF (needs Chromium)
 
 serve: book  ## build the book and serve it on http://127.0.0.1:8000 (PORT=…)
 	$(BIN)/python -m http.server --bind 127.0.0.1 --directory _build/html $(PORT)
+
+check: lint  ## in minutes: style, types and every test that needs no book, browser, sandbox, kernel or patience
+	$(BIN)/pytest -n 2 --dist loadfile -m "not browser and not built and not notebooks and not sandbox and not slow"
 
 test: lint  ## test everything: package, every notebook, labs, the built pages in a browser
 	scripts/system-packages

@@ -36,7 +36,7 @@ def hand_in(folder: Path, students: int) -> list[Path]:
     folder.mkdir(parents=True)
     paths = []
     for i, hand in zip(range(students), itertools.cycle(hands)):
-        own = {cell: f"{source}\n# student {i}" for cell, source in (solution | hand).items()}
+        own = {cell: f"{source}\n# student {i}" for cell, source in {**solution, **hand}.items()}
         paths.append(folder / f"student{i:04}.ipynb")
         nbformat.write(answered(the_lab.released, own), paths[-1])
     return paths
@@ -76,7 +76,11 @@ class Memory(threading.Thread):
         first = [sizes for done, sizes in self.looks if 0 < done <= quarter]
         last = [sizes for done, sizes in self.looks if done > 3 * quarter]
         lasting = set.intersection(*(set(sizes) for sizes in first + last))  # not the sandboxes: they come and go
-        return tuple(max(sum(sizes[pid] for pid in lasting) for sizes in looks) for looks in (first, last))
+
+        def most(looks: list[dict[int, int]]) -> int:
+            return max(sum(sizes[pid] for pid in lasting) for sizes in looks)
+
+        return most(first), most(last)
 
 
 def rate_and_growth(place: Path, students: int) -> Iterator[str]:
@@ -95,7 +99,7 @@ def rate_and_growth(place: Path, students: int) -> Iterator[str]:
 
 
 def sandbox_share(place: Path, pairs: int) -> Iterator[str]:
-    kinds = {"with": Bubblewrap(), "without": Unsafe()}
+    kinds: dict[str, Bubblewrap | Unsafe] = {"with": Bubblewrap(), "without": Unsafe()}
     ratios, without = [], []
     for i, path in enumerate(hand_in(place / "students", pairs + 1)):
         alone = place / path.stem
@@ -118,7 +122,7 @@ def main() -> int:
     parser.add_argument("--submissions", type=int, default=100, help="0: the sandbox's share only")
     parser.add_argument("--pairs", type=int, default=60, help="gradings with and without the sandbox")
     options = parser.parse_args()
-    missed = []
+    missed: list[str] = []
     with tempfile.TemporaryDirectory() as place:
         if options.submissions:
             missed += rate_and_growth(Path(place), options.submissions)

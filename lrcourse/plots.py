@@ -44,13 +44,14 @@ def use_style() -> None:
     """
     with extra("plots"):
         import matplotlib.pyplot as plt
+        from matplotlib.rcsetup import cycler
 
     plt.rcParams.update({
         "figure.dpi": 130, "savefig.dpi": 130, "figure.constrained_layout.use": True, "figure.facecolor": "white",
         "font.size": 10, "axes.titlesize": 10.5, "axes.titlelocation": "left", "axes.labelsize": 10,
         "axes.spines.top": False, "axes.spines.right": False, "axes.edgecolor": "#555555", "axes.axisbelow": True,
         "axes.grid": True, "grid.color": "#E4E4E4", "grid.linewidth": 0.8, "lines.linewidth": 1.8,
-        "axes.prop_cycle": plt.cycler(color=COLORS, linestyle=LINES), "legend.frameon": False, "legend.fontsize": 9,
+        "axes.prop_cycle": cycler(color=COLORS, linestyle=LINES), "legend.frameon": False, "legend.fontsize": 9,
         "image.cmap": "cividis", "svg.hashsalt": "lrcourse", "mathtext.fontset": "dejavusans",
         **THEMES[choice(*THEMES)("LRCOURSE_THEME", os.environ.get("LRCOURSE_THEME", "light"))],
     })  # fmt: skip

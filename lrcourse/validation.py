@@ -133,10 +133,10 @@ def length(name: str, value: Any) -> float:
 
 
 def rising_steps(name: str, values: Any) -> tuple[int, ...]:
-    values = tuple(steps_or_zero(name, value) for value in _sequence(name, values))
-    if any(a > b for a, b in pairwise(values)):
-        raise bad(name, list(values), "in rising order", "sort them")
-    return values
+    found = tuple(steps_or_zero(name, value) for value in _sequence(name, values))
+    if any(a > b for a, b in pairwise(found)):
+        raise bad(name, list(found), "in rising order", "sort them")
+    return found
 
 
 def rates(name: str, values: Any) -> tuple[float, ...]:

@@ -8,6 +8,7 @@ tests included.
 from collections.abc import Callable, Iterator, Mapping
 from functools import cached_property, partial
 from pathlib import Path
+from typing import Any
 
 import nbformat
 import pytest
@@ -98,9 +99,10 @@ class Lab(pytest.File):
 
 
 class Trial(pytest.Item):
-    def __init__(self, *, test: Callable[[], None], **of_pytest) -> None:
+    def __init__(self, *, test: Callable[[], None], **of_pytest: Any) -> None:
         super().__init__(**of_pytest)
         self.test = test
+        self.add_marker("notebooks")
 
     def runtest(self) -> None:
         self.test()

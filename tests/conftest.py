@@ -13,12 +13,6 @@ from lrcourse.course.book import BUILT, OUTPUT
 ROOT = Path(__file__).parents[1]
 HTML = ROOT / OUTPUT / "html"
 FIX = "the book is not built as it stands: run `lrcourse book` (or `make book`) first"
-SOURCES = [
-    ROOT / "_config.yml",
-    ROOT / "_toc.yml",
-    *(ROOT / "book").glob("*.*"),
-    *(ROOT / "book" / "_static").iterdir(),
-]
 FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update",
          "--disable-sync", "--no-first-run"]  # fmt: skip
 # Everything that WCAG 2.2 AA asks for, and one rule that axe calls experimental: speech control needs it.
@@ -31,11 +25,19 @@ AXE = {
 
 
 @pytest.fixture(scope="session")
-def book():
+def sources():
+    """The files that make the pages; what Python and JupyterLab leave beside them does not count."""
+    files = [path for path in (ROOT / "book").rglob("*") if path.is_file()]
+    kept = [path for path in files if not {"__pycache__", ".ipynb_checkpoints"} & {*path.parts}]
+    return [ROOT / "_config.yml", ROOT / "_toc.yml", *kept]
+
+
+@pytest.fixture(scope="session")
+def book(sources):
     """The folder of the built pages, which must be newer than their sources."""
     assert (HTML / "index.html").exists() and (ROOT / BUILT).exists(), FIX
     built = (ROOT / BUILT).stat().st_mtime
-    newer = [path.name for path in SOURCES if path.stat().st_mtime > built]
+    newer = [path.name for path in sources if path.stat().st_mtime > built]
     assert not newer, f"{FIX}; changed since: {newer}"
     return HTML
 

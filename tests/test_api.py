@@ -20,9 +20,9 @@ INSIDE = {"course", "extras", "glue", "records", "selfcheck", "validation"}
 
 
 @pytest.mark.parametrize("name", MODULES)
-def test_every_name_has_its_place_on_the_page(name):
+def test_every_name_has_its_place_on_the_page(book, name):
     module = importlib.import_module(name)
-    page = (ROOT / "_build" / "html" / "book" / "api.html").read_text(encoding="utf-8")
+    page = (book / "book" / "api.html").read_text(encoding="utf-8")
     assert public(module)
     for each in public(module):
         assert f'id="{name}.{each}"' in page, each

@@ -21,7 +21,7 @@ def distances(optimizer, steps, start=(-4.0, 0.8)):
         before = abs(theta[1])
         theta = optimizer.step(theta, RAVINE.gradient(*theta))
         memory = optimizer.state["params"]
-        rows.append((before, math.sqrt(getattr(memory, "total", getattr(memory, "v", None))[1])))
+        rows.append((before, math.sqrt((memory.total if hasattr(memory, "total") else memory.v)[1])))
     return np.array(rows).T
 
 

@@ -123,7 +123,7 @@ def test_the_words_about_vgg_16_fit_its_record():
     full = records.read("comparison", "full")
 
     def change(after, before):
-        return paired_difference(*(full.values(each, "test_accuracy") for each in (after, before)))
+        return paired_difference(full.values(after, "test_accuracy"), full.values(before, "test_accuracy"))
 
     for lr, momentum in ((0.01, 0.0), (0.1, 0.0), (0.01, 0.9)):
         assert change(cell("SGDR", lr, momentum), cell("constant", lr, momentum)).high < 0

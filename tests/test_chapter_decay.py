@@ -1,5 +1,7 @@
 """What the chapter says of a hand-written decay; here the same loop, without the network, is held to it."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 import torch
@@ -104,7 +106,7 @@ def test_only_the_pure_schedule_survives_the_loss_of_the_optimizer():
 
 
 def test_a_list_gives_each_parameter_group_its_own_rates():
-    model = LogicNet().double()
+    model: Any = LogicNet().double()
     groups = [{"params": model[0].parameters()}, {"params": model[2].parameters()}]
     body = Constant(0.0).then(Cosine(0.005, 0.0, steps=20), at=5)
     head = Cosine(0.05, 0.0, steps=25)

@@ -122,8 +122,8 @@ def test_the_words_about_the_full_size_fit_its_record():
         for kind in ("one-cycle", "cosine")
     )
     assert cycles < cosines
-    rise = [accuracies[f"{kind} 0.3, batch norm, few"] for kind in ("one-cycle", "cosine")]
-    assert not paired_difference(*rise).excludes_zero, "too few runs to say that the rise did it"
+    up, down = (accuracies[f"{kind} 0.3, batch norm, few"] for kind in ("one-cycle", "cosine"))
+    assert not paired_difference(up, down).excludes_zero, "too few runs to say that the rise did it"
 
 
 def test_the_words_about_the_small_record_fit_it():

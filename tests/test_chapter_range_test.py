@@ -125,4 +125,5 @@ def test_per_unit_of_rate_the_steepest_place_is_at_the_left_edge():
     losses = 2 - 1 / (1 + (1e-2 / rates) ** 2) + np.random.default_rng(0).normal(0, 0.002, 100)
     per_unit = rates[np.gradient(losses, rates).argmin()]
     per_factor = RangeTest(rates, losses, losses).suggest("steepest")
+    assert per_unit and per_factor
     assert per_unit < 1e-4 < 3e-3 < per_factor < 3e-2

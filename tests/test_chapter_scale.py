@@ -190,11 +190,11 @@ def test_the_verdicts_follow_from_the_numbers(glued):
 def test_the_file_in_the_text_is_a_sweep(cells, tmp_path):
     text = cells["overnight"].source
     path = tmp_path / "sweep.toml"
-    path.write_text(re.search(r"```toml\n(.*?)```", text, re.DOTALL)[1])
+    path.write_text(re.findall(r"```toml\n(.*?)```", text, re.DOTALL)[0])
     sweep = config.read(path)
     assert len(sweep["settings"]) == 160 and "the 160 settings" in text and watch.EVERY == 30  # half a minute
     kept = tmp_path / "kept"
-    command = re.search(r"`lrcourse (sweep .*?)`", text)[1].replace("kept", str(kept)).split()
+    command = re.findall(r"`lrcourse (sweep .*?)`", text)[0].replace("kept", str(kept)).split()
     path.write_text(path.read_text().replace("steps = 200", "steps = 2").replace("range = [5]", "range = [1]"))
     table = tmp_path / "table.csv"
     assert main([each.replace("sweep.toml", str(path)).replace("table.csv", str(table)) for each in command]) == 0

@@ -9,7 +9,7 @@ import pytest
 from lrcourse.space import Choice, LogUniform, Space, Uniform
 
 CHAPTER = Path(__file__).parents[1] / "book" / "search.ipynb"
-ARTICLE = {"batch": [4, 8, 16, 32], "lr": [0.1, 0.01, 0.0001]}
+ARTICLE: dict[str, list[float]] = {"batch": [4, 8, 16, 32], "lr": [0.1, 0.01, 0.0001]}
 BOUNDS = {"lr": (1e-3, 10.0), "weight_decay": (1e-6, 1e-2)}
 SQUARE = Space({"x": Uniform(0.0, 1.0), "y": Uniform(0.0, 1.0)})
 

@@ -2,6 +2,7 @@
 
 import copy
 import os
+from typing import Any
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
@@ -11,7 +12,7 @@ import pytest  # noqa: E402
 import torch  # noqa: E402
 from torch.optim import lr_scheduler  # noqa: E402
 
-from lrcourse import WSD, Constant, Cosine, InverseSqrt, Linear, warmup  # noqa: E402
+from lrcourse import WSD, Constant, Cosine, InverseSqrt, Linear, Schedule, warmup  # noqa: E402
 from lrcourse.torch import MLP  # noqa: E402
 
 PEAK, WARM, TOTAL = 0.1, 100, 1000
@@ -61,7 +62,7 @@ def test_branches_share_their_trunk_and_cosines_do_not(total):
     assert np.all(cosines[0][WARM + 1 :] < cosines[1][WARM + 1 :])
 
 
-def updates(model, optimizer, plan, first, last):
+def updates(model: MLP, optimizer: torch.optim.Optimizer, plan: Schedule, first: int, last: int):
     for t in range(first, last):
         rng = torch.Generator().manual_seed(t)
         x = torch.randn(8, 4, generator=rng, dtype=torch.float64)
@@ -71,7 +72,7 @@ def updates(model, optimizer, plan, first, last):
         optimizer.step()
 
 
-def fresh():
+def fresh() -> tuple[Any, Any]:
     torch.manual_seed(0)
     model = MLP([4, 8, 1]).double()
     return model, torch.optim.Adam(model.parameters(), lr=1.0)
@@ -86,8 +87,8 @@ def test_a_branch_from_a_checkpoint_is_the_run_of_that_length():
     saved = copy.deepcopy([part.state_dict() for part in trunk])
     updates(*trunk, stable, 40, 60)  # the trunk goes on: the checkpoint must not
 
-    for part, state in zip(branched, saved, strict=True):
-        part.load_state_dict(state)
+    for kept, state in zip(branched, saved, strict=True):
+        kept.load_state_dict(state)
     updates(*branched, plan, 40, 50)
     for ours, theirs in zip(branched[0].parameters(), whole[0].parameters(), strict=True):
         torch.testing.assert_close(ours, theirs, rtol=0, atol=0)

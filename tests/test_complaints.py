@@ -172,7 +172,8 @@ def numbers_of(call):
 
 def refusal(call, name, value):
     """What is wrong with the argument `name`, if that is what `call` complains about."""
-    given, called = CALLS[call] if isinstance(CALLS[call], tuple) else (CALLS[call], call)
+    entry: typing.Any = CALLS[call]
+    given, called = entry if isinstance(entry, tuple) else (entry, call)
     for _ in range(numbers_of(call)[name] - 1):
         value = [value]
     try:

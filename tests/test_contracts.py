@@ -65,6 +65,6 @@ def test_no_module_imports_a_private_name_of_another(folder: str) -> None:
 
 @pytest.mark.parametrize("package", ["lrcourse", "lrcourse.course"])
 def test_the_graph_in_the_guide_for_contributors_is_the_one_that_the_command_draws(package: str) -> None:
-    command = [sys.executable, ROOT / "scripts" / "import-graph", package]
+    command = [sys.executable, str(ROOT / "scripts" / "import-graph"), package]
     done = subprocess.run(command, cwd=ROOT, env={"PYTHONPATH": str(ROOT)}, capture_output=True, text=True, check=True)
     assert f"```mermaid\n{done.stdout}```" in (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")

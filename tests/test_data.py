@@ -29,7 +29,7 @@ def test_types_and_a_split_without_overlap(make):
 
 def test_the_line_is_the_one_that_is_stated():
     line = data.linear_regression(n=20_000)
-    design = np.hstack([np.ones_like(line.x_train), line.x_train])
+    design = np.hstack([np.ones_like(line.x_train), line.x_train], dtype=np.float64)
     intercept, slope = np.linalg.lstsq(design, line.y_train, rcond=None)[0].ravel()
     assert (intercept, slope) == (pytest.approx(4, abs=0.05), pytest.approx(3, abs=0.05))
     assert np.std(line.y_train - 4 - 3 * line.x_train) == pytest.approx(1, abs=0.02)

@@ -5,6 +5,7 @@ import io
 import pickle
 import tarfile
 import zipfile
+from typing import Any, ClassVar
 
 import numpy as np
 import PIL.Image
@@ -19,9 +20,9 @@ RNG = np.random.default_rng(0)
 class Python2Pickler(pickle._Pickler):
     """Pickles as the official batches were: strings of Python 2, and NumPy under the name it had then."""
 
-    dispatch = dict(pickle._Pickler.dispatch)
+    dispatch: ClassVar[dict[type, Any]] = dict(pickle._Pickler.dispatch)
 
-    def save_string(self, value):
+    def save_string(self: Any, value):
         text = value.encode("latin1") if isinstance(value, str) else value
         self.write(pickle.BINSTRING + len(text).to_bytes(4, "little") + text)
         self.memoize(value)

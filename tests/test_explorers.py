@@ -6,6 +6,7 @@ import inspect
 import random
 import re
 import zlib
+from typing import Any
 
 import keras
 import numpy as np
@@ -117,11 +118,12 @@ def test_warmup_and_momentum_equal_the_package(explore):
         close(table, warmup(Schedule.from_dict(plain), steps, start).table(300))
         if plain["kind"] == "OneCycle":
             table = page.evaluate(f"(plain) => {tabled('lrcourse.schedules.momentum(plain)', 300)}", plain)
-            close(table, Schedule.from_dict(plain).momentum().table(300))
+            cycle: Any = Schedule.from_dict(plain)
+            close(table, cycle.momentum().table(300))
 
 
 def test_what_the_package_refuses_is_refused(explore):
-    wrong = [
+    wrong: list[dict[str, Any]] = [
         {"kind": "Cyclic", "base_lr": 2, "max_lr": 1, "step_size_up": 5},
         {"kind": "SGDR", "peak": 1, "end": 2, "first": 5},
         {"kind": "WSD", "peak": 1, "warmup": 1, "stable": 1, "decay": 1, "end": 0, "shape": "exp"},
@@ -140,7 +142,8 @@ def test_what_the_package_refuses_is_refused(explore):
 
 def test_descent_equals_the_package(explore):
     page, rng = explore(), random.Random(3)
-    for surface in [Bowl(1.0, 10.0), Ravine(), Saddle(), Bumpy()] * 15:
+    surfaces: list[Any] = [Bowl(1.0, 10.0), Ravine(), Saddle(), Bumpy()]
+    for surface in surfaces * 15:
         plain = {"kind": type(surface).__name__, **vars(surface)}
         start = rng.uniform(-2, 2), rng.uniform(-2, 2)
         # Above the border a rounding error grows like everything else: there 1e-9 would be asked of chaos.
@@ -190,7 +193,7 @@ def test_its_pytorch_code_gives_the_rates(explore):
     native = set()
     for setting, schedule, codes in coded(explore(), random.Random(5)):
         code = codes["PyTorch"]["code"]
-        names = {"model": torch.nn.Linear(1, 1)}
+        names: dict[str, Any] = {"model": torch.nn.Linear(1, 1)}
         exec(code, names)
         optimizer, rates, momenta = names["optimizer"], [], []
         for _ in range(setting["run"]):
@@ -256,7 +259,7 @@ def test_a_schedule_by_mouse(explore):
     assert "mean rate 0.05" not in figure.locator(".readout").inner_text()
     plot = figure.locator(".plot").bounding_box()
     figure.page.mouse.click(plot["x"] + 0.75 * plot["width"], plot["y"] + plot["height"] / 2)
-    at = int(re.search(r"At the mark: update (\d+)", figure.locator(".readout").inner_text())[1])
+    at = int(re.findall(r"At the mark: update (\d+)", figure.locator(".readout").inner_text())[0])
     assert 650 < at < 850
     figure.get_by_role("tab", name="PyTorch").click()
     assert "CosineAnnealingLR" in figure.locator("code").inner_text()
@@ -343,7 +346,7 @@ def test_a_range_test_by_mouse_and_keys(explore):
 
 
 def rate_of(figure):
-    return float(re.search(r"Rate ([\d.]+)", figure.locator(".readout").inner_text())[1])
+    return float(re.findall(r"Rate ([\d.]+)", figure.locator(".readout").inner_text())[0])
 
 
 def test_the_map_by_mouse_and_keys(explore):
@@ -408,7 +411,8 @@ def test_the_page_is_right_about_descent(explore):
         figure.get_by_label("Surface", exact=True).select_option(surface)
         for label, value in {"learning rate η": lr, "momentum μ": momentum, "steps": steps}.items():
             figure.get_by_label(label).last.fill(str(value))
-        x, y = re.search(r"x ([^,]+), y ([^,]+),", figure.locator(".readout").inner_text().replace("−", "-")).groups()
+        said = figure.locator(".readout").inner_text().replace("−", "-")
+        x, y = re.findall(r"x ([^,]+), y ([^,]+),", said)[0]
         return float(x), float(y)
 
     assert abs(end("bowl", 0.199)[1]) < 0.1 and abs(end("bowl", 0.201)[1]) > 1.4

@@ -1,6 +1,7 @@
 """The fast loop trains as the plain one does, whichever of its choices are left out."""
 
 from dataclasses import fields, replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -60,6 +61,6 @@ def test_models_of_one_structure_share_a_program():
 @pytest.mark.parametrize("name", ["steps", "batch_size", "evaluate_every"])
 def test_a_count_below_one_is_named(name):
     model = torch.nn.Linear(2, 2)
-    options = {"steps": 1, "batch_size": 25, "evaluate_every": None, name: 0}
+    options: dict[str, Any] = {"steps": 1, "batch_size": 25, "evaluate_every": None, name: 0}
     with pytest.raises(ValueError, match=f"^{name} must be"):
         train_fast(model, torch.optim.SGD(model.parameters(), lr=1.0), DATA, **options)

@@ -20,7 +20,7 @@ plt.show()"""
 
 
 @pytest.fixture
-def book(tmp_path, monkeypatch):
+def toy(tmp_path, monkeypatch):
     """A book of one page with two figures."""
     cells = [
         nbformat.v4.new_code_cell(CODE, id=name, metadata={
@@ -37,28 +37,30 @@ def book(tmp_path, monkeypatch):
     return tmp_path
 
 
-def test_every_figure_is_listed_in_the_order_of_the_book(book, capsys):
-    assert [each.name for each in figures.find(book)] == ["fig-one", "fig-two"]
+def test_every_figure_is_listed_in_the_order_of_the_book(toy, capsys):
+    assert [each.name for each in figures.find(toy)] == ["fig-one", "fig-two"]
     assert main(["figures", "--list"]) == 0
     assert capsys.readouterr().out.split() == ["fig-one", "book/page.ipynb", "fig-two", "book/page.ipynb"]
 
 
-def test_a_drawing_is_the_same_file_again(book):
-    first, second = (figures.export(book, book / name, only=["fig-two"])[0].read_bytes() for name in ("a", "b"))
+@pytest.mark.notebooks
+def test_a_drawing_is_the_same_file_again(toy):
+    first, second = (figures.export(toy, toy / name, only=["fig-two"])[0].read_bytes() for name in ("a", "b"))
     assert first == second and first.startswith(b"<?xml") and b"<svg" in first
-    assert not (book / "a" / "fig-one.svg").exists()
+    assert not (toy / "a" / "fig-one.svg").exists()
 
 
-def test_the_theme_colors_the_ground_and_the_pages_stay_as_they_are(book):
-    before = (book / "book" / "page.ipynb").read_text(encoding="utf-8")
+@pytest.mark.notebooks
+def test_the_theme_colors_the_ground_and_the_pages_stay_as_they_are(toy):
+    before = (toy / "book" / "page.ipynb").read_text(encoding="utf-8")
     assert main(["figures", "--only", "fig-one", "--format", "png", "--theme", "dark", "--folder", "out"]) == 0
-    corner = np.asarray(Image.open(io.BytesIO((book / "out" / "fig-one.png").read_bytes())).convert("RGB"))[0, 0]
+    corner = np.asarray(Image.open(io.BytesIO((toy / "out" / "fig-one.png").read_bytes())).convert("RGB"))[0, 0]
     assert corner.max() < 40
-    assert (book / "book" / "page.ipynb").read_text(encoding="utf-8") == before
+    assert (toy / "book" / "page.ipynb").read_text(encoding="utf-8") == before
     assert json.loads(before)["cells"][0]["outputs"] == []
 
 
 @pytest.mark.parametrize("wrong", [{"only": ["fig-three"]}, {"format": "gif"}, {"theme": "pink"}])
-def test_what_does_not_exist_is_named(book, wrong):
+def test_what_does_not_exist_is_named(toy, wrong):
     with pytest.raises(ValueError, match=next(iter(wrong))):
-        figures.export(book, book / "out", **wrong)
+        figures.export(toy, toy / "out", **wrong)

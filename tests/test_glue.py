@@ -16,6 +16,7 @@ def outputs(module, tmp_path):
     return [cell.outputs for cell in notebooks.execute(notebook, tmp_path / "glue.ipynb").cells]
 
 
+@pytest.mark.notebooks
 def test_the_outputs_are_those_of_myst_nb(tmp_path):
     ours = outputs("lrcourse.glue", tmp_path)
     assert ours == outputs("myst_nb", tmp_path)

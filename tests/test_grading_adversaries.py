@@ -17,7 +17,7 @@ import shutil
 import socket
 import tempfile
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -30,6 +30,7 @@ from lrcourse.course.grading.bubblewrap import Bubblewrap, Unsafe
 from lrcourse.course.grading.judge import judge
 from lrcourse.course.grading.limits import Limits
 
+pytestmark = pytest.mark.sandbox
 ROOT = Path(__file__).parents[1]
 SOURCE = nbformat.read(ROOT / "solutions" / "01-decay" / "01-decay.ipynb", as_version=4)
 RELEASED = nbformat.read(ROOT / "labs" / "01-decay" / "01-decay.ipynb", as_version=4)
@@ -357,7 +358,7 @@ ATTACKS = {
 class HandIn:
     """Files of one student by name, None for a link to someone else's, and what should come of them."""
 
-    files: dict[str, bytes | None]
+    files: Mapping[str, bytes | None]
     points: float | None = ALL
     status: str = "graded"
     says: str = ""  # a pattern that a note or a doubt must match; with none, there must be neither

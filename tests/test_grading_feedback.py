@@ -2,6 +2,7 @@
 
 import re
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -27,7 +28,7 @@ def record(parts, points=0, status=TaskStatus.JUDGED, text="", answer="", **opti
     task = TaskScore(
         "check-by-hand", options.pop("name", "1. By hand"), points, 2, parts, status, options.pop("reason", "")
     )
-    fields = {"student": "ada", "handed_in": True, "readable": True, "answers": {"by-hand": answer}}
+    fields: dict[str, Any] = {"student": "ada", "handed_in": True, "readable": True, "answers": {"by-hand": answer}}
     return StudentRecord(lab="01-decay", judgement=Judgement([task], {"by-hand": text} if text else {}, ["an event"]),
                   **(fields | options))  # fmt: skip
 

@@ -13,6 +13,7 @@ from lrcourse.course.grading.judge import judge
 from lrcourse.course.grading.limits import Limits
 from lrcourse.course.grading.texts import sanitized
 
+pytestmark = pytest.mark.sandbox
 SETUP = "import numpy as np\nfrom lrcourse.selfcheck import Task\nSCALE = 10"
 CHECK = """
 double = Task("Double", points=4)

@@ -17,6 +17,7 @@ import urllib.error
 import urllib.request
 import zipfile
 from pathlib import Path
+from typing import Any
 
 import nbformat
 import nbgrader.api
@@ -31,6 +32,7 @@ from lrcourse.course.grading.limits import Limits
 from lrcourse.course.grading.preflight import BrokenLab
 from lrcourse.course.labs import build
 
+pytestmark = pytest.mark.sandbox
 ROOT = Path(__file__).parents[1]
 LIMITS = Limits(cell_seconds=20, call_seconds=5, total_seconds=60)
 SECRET = "a hidden test of the lab"
@@ -120,8 +122,8 @@ def hand_in(folder, **notebooks):
         (folder / f"{student}.ipynb").write_text(nbformat.writes(notebook))
 
 
-def grade(course, submissions, output, **options):
-    options = {"jobs": 1, "sandbox": Bubblewrap(), "limits": LIMITS} | options
+def grade(course, submissions, output, **given):
+    options: dict[str, Any] = {"jobs": 1, "sandbox": Bubblewrap(), "limits": LIMITS} | given
     return {each.student: each for each in run.grade(course, "1", submissions, output, **options)}
 
 
@@ -272,14 +274,16 @@ def graded_for(course, tmp_path):
     command = [sys.executable, "-c", GRADE, course, tmp_path / "in"]
     with subprocess.Popen(command, text=True, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
                           stderr=subprocess.DEVNULL) as grader:  # fmt: skip
+        assert grader.stdin and grader.stdout
+        ask, answers = grader.stdin, grader.stdout
 
         def killed(seconds, output):
-            grader.stdin.write(f"{seconds} {output}\n")
-            grader.stdin.flush()
-            return {"killed\n": True, "finished\n": False}[grader.stdout.readline()]
+            ask.write(f"{seconds} {output}\n")
+            ask.flush()
+            return {"killed\n": True, "finished\n": False}[answers.readline()]
 
         yield killed
-        grader.stdin.close()
+        ask.close()
 
 
 def stored(output):
@@ -333,7 +337,7 @@ def test_a_submission_that_kills_its_judge_leaves_the_others_alone(course):
 
     source = nbformat.read(course / "solutions" / "01-small" / "01-small.ipynb", as_version=4)
     notebooks = {"a": source, "deadly": Deadly(), "b": source, "broken": "no notebook"}
-    results = dict(pool.judged(list(notebooks), notebooks.__getitem__, Bubblewrap(), LIMITS, jobs=2))
+    results: dict[str, Any] = dict(pool.judged(list(notebooks), notebooks.__getitem__, Bubblewrap(), LIMITS, jobs=2))
     assert results["a"].points == results["b"].points == 6
     assert results["deadly"] == "the process that judged it died"
     assert "AttributeError" in results["broken"]
@@ -468,7 +472,7 @@ def test_formgrader_and_nbgraders_feedback_run_nothing_and_hide_the_hidden(grade
 
 
 def test_a_grader_killed_while_it_makes_the_gradebook_leaves_none(tmp_path, monkeypatch):
-    whole = nbgrader.api.Gradebook
+    whole: Any = nbgrader.api.Gradebook
 
     class Killed(whole):
         def __init__(self, *given):

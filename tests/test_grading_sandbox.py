@@ -23,6 +23,7 @@ from lrcourse.course.grading.limits import Limits
 from lrcourse.course.grading.sandbox import NoSandbox
 from lrcourse.course.grading.session import Lost, Session
 
+pytestmark = pytest.mark.sandbox
 LIMITS = Limits(items=1000, depth=8, answer=10_000, text=100)
 SETUP = "import numpy as np"
 
@@ -211,6 +212,7 @@ def test_the_time_ends_whatever_it_does():
 def test_the_grader_survives_a_dead_starter():
     Session(Bubblewrap(), SETUP, LIMITS, 60).close()
     warm = bubblewrap.warm_process(SETUP, bubblewrap.as_nobody())
+    assert warm.control and warm.process
     warm.control.shutdown(socket.SHUT_RDWR)
     warm.process.wait()
     Session(Bubblewrap(), SETUP, LIMITS, 60).close()

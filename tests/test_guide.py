@@ -2,6 +2,7 @@
 
 import re
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -17,7 +18,7 @@ CODE = re.compile(r"```python\n(.*?)```", re.DOTALL)
 def applied(section: str, steps: int = 40, **names) -> np.ndarray:
     """The rates that the optimizer of a section's code has at each update, a column per parameter group."""
     names |= {"torch": torch, "steps": steps}
-    exec(CODE.search(SECTIONS[section])[1], names)
+    exec(CODE.findall(SECTIONS[section])[0], names)
     rates = []
     for _ in range(steps):
         rates.append([group["lr"] for group in names["optimizer"].param_groups])
@@ -34,7 +35,7 @@ def test_the_recipe_warms_up_and_ends_near_zero():
 
 def test_fine_tuning_keeps_the_ratio_of_the_groups():
     body, head = MLP([2, 3]), MLP([3, 2])
-    names = {"body": body, "head": head}
+    names: dict[str, Any] = {"body": body, "head": head}
     rates = applied("Fine-tuning", **names)
     np.testing.assert_allclose(rates[1:, 0] / rates[1:, 1], 0.1)
     assert "from_scratch = 1e-3" in SECTIONS["Fine-tuning"]

@@ -48,7 +48,7 @@ def numpy_only(built, tmp_path_factory):
     """Runs Python where nothing is installed but the wheel and NumPy."""
     folder = tmp_path_factory.mktemp("site-packages")
     zipfile.ZipFile(built[0]).extractall(folder)
-    for top in {path.parts[0] for path in metadata.files("numpy") if ".." not in path.parts}:
+    for top in {path.parts[0] for path in metadata.files("numpy") or () if ".." not in path.parts}:
         (folder / top).symlink_to(metadata.distribution("numpy").locate_file(top))
 
     def run(*arguments, **options):
@@ -169,7 +169,7 @@ def test_whatever_module_the_package_imports_an_extra_brings_it(numpy_only, tmp_
     trees = [ast.parse(path.read_text(encoding="utf-8")) for path in (ROOT / "lrcourse").rglob("*.py")]
     nodes = [node for tree in trees for node in ast.walk(tree)]
     names = {alias.name for node in nodes if isinstance(node, ast.Import) for alias in node.names}
-    names |= {node.module for node in nodes if isinstance(node, ast.ImportFrom) and not node.level}
+    names |= {node.module for node in nodes if isinstance(node, ast.ImportFrom) and node.module and not node.level}
     modules = {name.partition(".")[0] for name in names} - sys.stdlib_module_names - GUESTS - {"numpy", "lrcourse"}
     code = "from lrcourse.extras import install; print({n: install(ModuleNotFoundError(name=n)) for n in %r})"
     advice = ast.literal_eval(numpy_only("-c", code % modules, cwd=tmp_path).stdout)
@@ -223,7 +223,7 @@ REPOSITORY, SITE = CONFIG["repository"]["url"], CONFIG["html"]["baseurl"]
 def test_the_links_of_the_read_me_work_on_a_page_elsewhere():
     tokens = MarkdownIt().parse((ROOT / "README.md").read_text())
     inline = [child for token in tokens for child in token.children or []]
-    links = [link for child in inline if (link := child.attrGet("href") or child.attrGet("src"))]
+    links = [str(link) for child in inline if (link := child.attrGet("href") or child.attrGet("src"))]
     assert len(links) >= 6
     assert [link for link in links if not link.startswith(("https://", "http://127.0.0.1:"))] == []
     inside = [link.partition("/blob/main/")[2] or link.partition("/main/")[2] for link in links]

@@ -72,7 +72,7 @@ def adam(lr: Callable[[int], float], beta_1: Callable[[int], float], epsilon: fl
     for t in range(STEPS):
         g, b = gradient(w, t), beta_1(t)
         m, v = b * m + (1 - b) * g, 0.999 * v + 0.001 * g**2
-        powers = np.float32([b, 0.999]) ** np.float32(t + 1)
+        powers = np.array([b, 0.999], dtype=np.float32) ** np.float32(t + 1)
         alpha = lr(t) * np.sqrt(1 - powers[1]) / (1 - powers[0])
         w = w - alpha * m / (np.sqrt(v) + epsilon)
     return w
@@ -349,7 +349,7 @@ def test_an_optimizer_without_momentum_is_refused() -> None:
 
 NOT_A_RATE = "must be a finite number, zero or more"
 NOT_A_MOMENTUM = "must be a momentum, at least 0 and below 1"
-NOT_VALUES = {
+NOT_VALUES: dict[str, list[tuple[float | None, str]]] = {
     "rate": [(float("nan"), NOT_A_RATE), (float("inf"), NOT_A_RATE), (-0.1, NOT_A_RATE), (None, "must be a number"),
              (1e39, "must be finite as float32")],
     "momentum": [(float("nan"), NOT_A_RATE), (-0.1, NOT_A_RATE), (1.0, NOT_A_MOMENTUM),
@@ -559,7 +559,7 @@ def wave(x: Any) -> Any:
     return 0.5 * (1 + np.sin(x * np.pi / 2.0))
 
 
-CLASSIC = {
+CLASSIC: dict[str, tuple[dict[str, Any], Callable[[Any], Any], str]] = {
     "default": ({}, lambda x: 1.0, "cycle"),
     "exp_range": ({"step_size": 2000.0, "mode": "exp_range", "gamma": 0.99994}, lambda x: 0.99994**x, "iterations"),
     "short": ({"step_size": 4.0, "mode": "triangular2"}, lambda x: 1 / (2.0 ** (x - 1)), "cycle"),

@@ -15,6 +15,7 @@ import pytest
 
 if "TWO_DEVICES" not in os.environ:
 
+    @pytest.mark.slow
     def test_on_two_devices_in_a_process_of_its_own() -> None:
         command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", __file__]
         environment = {**os.environ, "TWO_DEVICES": "yes", "KERAS_BACKEND": "tensorflow", "TF_CPP_MIN_LOG_LEVEL": "3"}

@@ -209,11 +209,13 @@ def course(tmp_path_factory):
     return folder
 
 
+@pytest.mark.notebooks
 def test_nbgrader_releases_the_tracked_notebook_byte_for_byte(course):
     released = course / "labs" / LAB.stem / LAB.name
     assert released.read_bytes() == (ROOT / "labs" / LAB.stem / LAB.name).read_bytes()
 
 
+@pytest.mark.notebooks
 def test_nbgrader_gives_everything_to_the_solution_and_nothing_to_the_blank_lab(course):
     from nbgrader.api import Gradebook
 

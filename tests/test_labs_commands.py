@@ -52,6 +52,7 @@ def test_start_copies_a_lab_once_and_keeps_what_was_begun(student, capsys):
     assert "name one of 01-decay" in capsys.readouterr().err
 
 
+@pytest.mark.notebooks
 def test_check_reports_every_task_and_submit_packs_what_it_saw(student, capsys):
     main(["labs", "start", "1", "--no-open"])
     mine = student / "my-labs" / "01-decay.ipynb"
@@ -72,6 +73,7 @@ def test_check_reports_every_task_and_submit_packs_what_it_saw(student, capsys):
     assert code(text) in said
 
 
+@pytest.mark.notebooks
 def test_check_succeeds_once_everything_is_solved(student, capsys):
     main(["labs", "start", "1", "--no-open"])
     answers = {cell.id.replace("-", "_"): cell.source for cell in nbformat.read(SOURCE, as_version=4).cells
@@ -104,6 +106,7 @@ note: task 6 was stopped: it took more than 30 seconds
 """  # noqa: E501
 
 
+@pytest.mark.notebooks
 def test_check_names_the_cell_the_line_and_the_cause(student, capsys):
     main(["labs", "start", "1", "--no-open"])
     answer(student / "my-labs" / "01-decay.ipynb", **FAULTY)
@@ -114,6 +117,7 @@ def test_check_names_the_cell_the_line_and_the_cause(student, capsys):
     assert "2 of 20 points" in said
 
 
+@pytest.mark.notebooks
 def test_a_cell_that_cannot_be_stopped_ends_the_check_and_is_handed_in_all_the_same(student, capsys, monkeypatch):
     monkeypatch.setattr(sys.modules["lrcourse.course.labs.check"], "GRACE", 1)
     main(["labs", "start", "1", "--no-open"])

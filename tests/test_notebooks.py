@@ -8,6 +8,7 @@ import sys
 import tempfile
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import nbformat
 import numpy as np
@@ -82,6 +83,7 @@ def test_the_notebooks_of_the_course_are_clean():
     assert notebooks.problems(notebooks.find(ROOT)) == []
 
 
+@pytest.mark.notebooks
 def test_a_run_writes_outputs_and_a_second_run_changes_nothing(tmp_path):
     path = write(tmp_path / "book" / "a.ipynb", "print('one')\nprint('two')", "1 + 1")
     assert notebooks.run([path]) == [path]
@@ -89,6 +91,7 @@ def test_a_run_writes_outputs_and_a_second_run_changes_nothing(tmp_path):
     assert notebooks.run([path]) == []
 
 
+@pytest.mark.notebooks
 @pytest.mark.parametrize("cell", ["1 / 0", "raise SystemExit(1)", "assert 1 == 2"])
 def test_a_failing_cell_fails_the_run_and_keeps_the_file(tmp_path, cell):
     path = write(tmp_path / "book" / "a.ipynb", "print(1)", cell)
@@ -98,6 +101,7 @@ def test_a_failing_cell_fails_the_run_and_keeps_the_file(tmp_path, cell):
     assert path.read_bytes() == before
 
 
+@pytest.mark.notebooks
 @pytest.mark.parametrize("changed", ["print('3')", "1 / 0", "print('two', 2)"])
 def test_a_canary_whose_cell_no_longer_gives_the_stored_output_turns_nbval_red(tmp_path, changed):
     path = write(tmp_path / "book" / "canary.ipynb", "print('2')")
@@ -113,6 +117,7 @@ def test_a_missing_path_is_named(tmp_path, capsys, action):
     assert "nowhere.ipynb': check its spelling" in capsys.readouterr().err
 
 
+@pytest.mark.notebooks
 def test_the_others_run_when_one_fails_and_all_that_failed_are_named(tmp_path):
     paths = [write(tmp_path / f"{name}.ipynb", code) for name, code in {"a": "1 / 0", "b": "1", "c": "nobody"}.items()]
     with pytest.raises(NotebookError, match=r"(?s)a cell failed.*2 of 3 failed: a\.ipynb, c\.ipynb") as raised:
@@ -124,6 +129,7 @@ def test_the_others_run_when_one_fails_and_all_that_failed_are_named(tmp_path):
 ENDLESS = "import time; time.sleep(99)"
 
 
+@pytest.mark.notebooks
 @pytest.mark.parametrize("code, said", [("import os; os._exit(1)", "Kernel died"), (ENDLESS, "after 1 seconds")])
 def test_a_kernel_that_dies_and_a_cell_that_takes_too_long_are_named(tmp_path, monkeypatch, code, said):
     client = kernels.client
@@ -132,13 +138,14 @@ def test_a_kernel_that_dies_and_a_cell_that_takes_too_long_are_named(tmp_path, m
         notebooks.run([write(tmp_path / "a.ipynb", code)])
 
 
+@pytest.mark.notebooks
 def test_an_interrupted_run_leaves_no_kernel_behind(tmp_path):
     """The short one comes when the endless one is at work; then the run is given up, as by Ctrl-C."""
     started = tmp_path / "pid"
     endless = f"import os, pathlib; pathlib.Path({str(started)!r}).write_text(str(os.getpid())); {ENDLESS}"
     short = f"import pathlib, time\nwhile not pathlib.Path({str(started)!r}).exists(): time.sleep(0.1)"
     paths = [write(tmp_path / "endless.ipynb", endless), write(tmp_path / "short.ipynb", short)]
-    running = notebooks.executed(paths, jobs=2)
+    running: Any = notebooks.executed(paths, jobs=2)
     assert next(running)[0] == paths[1]
     running.close()
     with pytest.raises(ProcessLookupError):
@@ -151,6 +158,7 @@ print(json.load(open(sys.argv[sys.argv.index("-f") + 1]))["transport"])
 """
 
 
+@pytest.mark.notebooks
 @pytest.mark.parametrize("name, transport", [("short", "ipc"), ("l" * 90, "tcp")])
 def test_a_kernel_warns_of_nothing_and_leaves_nothing(tmp_path, monkeypatch, capfd, name, transport):
     folder = Path(tempfile.mkdtemp(suffix=name))

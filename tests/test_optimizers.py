@@ -3,6 +3,7 @@
 import copy
 import os
 import pickle
+from typing import Any
 
 os.environ.setdefault("KERAS_BACKEND", "tensorflow")
 
@@ -12,7 +13,7 @@ import pytest
 import tensorflow as tf
 import torch
 
-from lrcourse import Constant, Cosine, Lambda, MultiStep, Schedule
+from lrcourse import Constant, Cosine, Lambda, MultiStep, Schedule, optimizers
 from lrcourse.optimizers import (
     SGD,
     Adadelta,
@@ -29,6 +30,8 @@ from lrcourse.optimizers import (
     orthogonalize,
 )
 from lrcourse.surfaces import Bowl, descend
+
+untyped: Any = optimizers  # takes what a type checker refuses
 
 STEPS = 200
 EPS = {"eps": 1e-2}  # large enough that a wrong place for it shows
@@ -131,7 +134,7 @@ def with_defaults(cls, **settings):
     return lambda *args, **rate: cls(*args, **rate, **settings)
 
 
-TORCH = {
+TORCH: dict[str, tuple[Any, ...]] = {
     "SGD": (SGD, {}, torch.optim.SGD, {}),
     "momentum": (SGD, {"momentum": 0.9}, torch.optim.SGD, {"momentum": 0.9}),
     "Nesterov": (SGD, {"momentum": 0.9, "nesterov": True}, torch.optim.SGD, {"momentum": 0.9, "nesterov": True}),
@@ -302,7 +305,7 @@ def test_paper_rmsprop_adam_and_amsgrad():
     m, v = averages(g, 0.9), averages(g**2, 0.99)
     adam = m / (1 - 0.9**t) / (np.sqrt(v / (1 - 0.99**t)) + 1e-2)
     amsgrad = m / (np.sqrt(np.maximum.accumulate(v)) + 1e-2)
-    settings = {"convention": "paper", "eps": 1e-2}
+    settings: dict[str, Any] = {"convention": "paper", "eps": 1e-2}
     np.testing.assert_allclose(last(RMSprop(0.1, rho=0.99, **settings)), -(0.1 * g / (np.sqrt(v) + 1e-2)).sum(0))
     np.testing.assert_allclose(last(Adam(0.1, beta2=0.99, **settings)), -0.1 * adam.sum(0))
     np.testing.assert_allclose(last(AMSGrad(0.1, beta2=0.99, **settings)), -0.1 * amsgrad.sum(0))
@@ -394,7 +397,7 @@ def test_orthogonalize_of_zeros_is_zeros():
 
 # ---- what all share
 
-ALL = [SGD, Adagrad, RMSprop, Adadelta, Adam, AdamW, AMSGrad, NAdam, Lion, ScheduleFreeSGD, Muon]
+ALL: list[type[Optimizer]] = [SGD, Adagrad, RMSprop, Adadelta, Adam, AdamW, AMSGrad, NAdam, Lion, ScheduleFreeSGD, Muon]
 EVERY = [(cls, convention) for cls in ALL for convention in cls.conventions]
 
 
@@ -464,13 +467,13 @@ def test_numbers_are_parameters_too():
     (lambda: SGD(momentum=1.0), "momentum must be at least 0 and below 1, got 1.0: "),
     (lambda: Adam(beta1=float("nan")), "beta1 must be a finite number, got nan: "),
     (lambda: Adam(eps=-1e-8), "eps must be zero or positive, got -1e-08: use for example 1e-8"),
-    (lambda: Adam(eps="small"), "eps must be a finite number, got 'small': "),
+    (lambda: untyped.Adam(eps="small"), "eps must be a finite number, got 'small': "),
     (lambda: SGD(weight_decay=float("inf")), "weight_decay must be a finite number, got inf: "),
     (lambda: SGD(convention="jax"), "convention must be one that SGD knows, got 'jax': .*'torch', 'keras', 'paper'"),
     (lambda: Lion(convention="torch"), "convention must be one that Lion knows, got 'torch': .*'keras', 'paper'"),
     (lambda: SGD().step(np.zeros(2), np.zeros(3)), r"the shapes of grads must be .*\(2,\).*, got .*\(3,\).*: "),
     (lambda: SGD().step({"w": np.zeros(2)}, {"v": np.zeros(2)}), "the shapes of grads must be .*'w'.*, got .*'v'.*: "),
-    (lambda: SGD().step({"w": np.zeros(2)}, np.zeros(2)), "grads must be a dict, as params is one, got .*: "),
+    (lambda: untyped.SGD().step({"w": np.zeros(2)}, np.zeros(2)), "grads must be a dict, as params is one, got .*: "),
     (lambda: SGD().step(["a"], [1.0]), "params must be numbers, got .*: pass arrays of floats"),
     (lambda: Muon().step(np.zeros(2), np.zeros(2)), r"params must be matrices .*, got \(2,\): use SGD or AdamW"),
     (lambda: orthogonalize(np.zeros(2)), r"matrix must be of shape \(rows, columns\), got \(2,\): "),

@@ -16,7 +16,7 @@ from docutils.core import publish_doctree
 from IPython.core.inputtransformer2 import TransformerManager
 from markdown_it import MarkdownIt
 from mdit_py_plugins.dollarmath import dollarmath_plugin
-from myst_parser.docutils_ import Parser
+from myst_parser.parsers.docutils_ import Parser
 
 import lrcourse
 from lrcourse.course.grading.lab import Lab
@@ -63,6 +63,7 @@ def page_of(book, name):
     """The article of a chapter's page, without code cells, but for the captions of their figures."""
     page = BeautifulSoup((book / name).with_suffix(".html").read_text(encoding="utf-8"), "html.parser")
     article = page.select_one("article.bd-article")
+    assert article
     for each in article.select(
         ".headerlink, script, svg, input, .toctree-wrapper, .cell_input, details.hide, .cell_output > :not(figure)"
     ):
@@ -133,7 +134,7 @@ def test_the_first_cell_asks_for_the_pinned_course_with_what_the_notebook_import
     first = published(book, name).cells[0]
     assert first.id == "install"
     assert '"https://raw.githubusercontent.com/lrcourse/lrcourse/main/constraints.txt"' in first.source
-    extras = re.search(rf'"lrcourse\[([\w,]+)\] @ git\+{REPOSITORY}"', first.source)[1].split(",")
+    extras = re.findall(rf'"lrcourse\[([\w,]+)\] @ git\+{REPOSITORY}"', first.source)[0].split(",")
     brings = install_cell.offered(ROOT)
     brought = set().union(*(brings[each] for each in extras))
     given = nbformat.read(ROOT / name, as_version=4)

@@ -190,7 +190,8 @@ def test_short_curves_never_index_outside(n: int) -> None:
 
 def test_bounds_end_at_the_lowest_loss_and_begin_at_a_tenth_of_it() -> None:
     result = curve(0)[2]
-    assert result.bounds() == (result.suggest("minimum") / 10, result.suggest("minimum"))
+    lowest = result.suggest("minimum")
+    assert lowest and result.bounds() == (lowest / 10, lowest)
 
 
 def test_plot_draws_the_losses_and_the_suggestions() -> None:
@@ -216,9 +217,11 @@ def test_plot_draws_the_losses_and_the_suggestions() -> None:
 class Net(torch.nn.Module):
     """Everything that a test could leave changed: BatchNorm, Dropout, a frozen layer, a buffer that is replaced."""
 
+    calls: torch.Tensor
+
     def __init__(self) -> None:
         super().__init__()
-        self.body = torch.nn.Sequential(
+        self.body: Any = torch.nn.Sequential(
             torch.nn.Linear(4, 8), torch.nn.BatchNorm1d(8), torch.nn.Dropout(0.3), torch.nn.Linear(8, 3)
         )
         self.register_buffer("calls", torch.zeros(()), persistent=False)
@@ -230,11 +233,15 @@ class Net(torch.nn.Module):
         return self.body(x)
 
 
+def two_groups(*parameters: torch.Tensor) -> list[dict[str, Any]]:
+    return [{"params": parameters[:2], "lr": 0.01}, {"params": parameters[2:]}]
+
+
 OPTIMIZERS: dict[str, Callable[[Any], torch.optim.Optimizer]] = {
     "sgd": lambda p: torch.optim.SGD(p, lr=0.05, momentum=0.9),
     "adam": lambda p: torch.optim.Adam(p, lr=0.01, amsgrad=True),
     "tensor rate": lambda p: torch.optim.AdamW(p, lr=torch.tensor(0.01), foreach=False),
-    "groups": lambda p: torch.optim.SGD([{"params": list(p)[:2], "lr": 0.01}, {"params": list(p)[2:]}], lr=0.1),
+    "groups": lambda p: torch.optim.SGD(two_groups(*p), lr=0.1),
 }
 
 
@@ -266,13 +273,14 @@ def everything(model: Net, optimizer: torch.optim.Optimizer) -> list[Any]:
             return {key: plain(item) for key, item in value.items()}
         return [plain(item) for item in value] if isinstance(value, list | tuple) else value
 
+    numpy: Any = np.random.get_state()
     return [
         plain(dict(model.named_parameters())),
         plain(dict(model.named_buffers())),
         [plain(p.grad) for p in model.parameters()],
         plain(optimizer.state_dict()),
         [module.training for module in model.modules()],
-        plain(torch.get_rng_state()), np.random.get_state()[1].tobytes(), np.random.get_state()[2], random.getstate(),
+        plain(torch.get_rng_state()), numpy[1].tobytes(), numpy[2], random.getstate(),
     ]  # fmt: skip
 
 
@@ -595,7 +603,7 @@ def test_torch_a_rate_beyond_a_tensor_of_32_bits_is_refused() -> None:
         lrcourse.torch.range_test(model, optimizer, F.mse_loss, batches, end=1e39)
 
 
-class Nested(torch.utils.data.Sampler):  # type: ignore[type-arg]
+class Nested(torch.utils.data.Sampler):
     def __init__(self, inner: Any) -> None:
         self.inner = inner
 

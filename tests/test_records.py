@@ -315,12 +315,14 @@ def lab(tmp_path, monkeypatch, check="2"):
     ]), folder / "05-shoot-out.ipynb")  # fmt: skip
 
 
+@pytest.mark.notebooks
 @pytest.mark.parametrize(("check", "points"), [("2", 2), ("pass", 3)])
 def test_a_lab_is_executed_as_a_notebook_on_the_chosen_device(tmp_path, monkeypatch, check, points):
     lab(tmp_path, monkeypatch, check)
     assert labs.run("05-shoot-out", 0, "small", "cpu") == {"points": points, "of": 3, "shows: device": "cpu"}
 
 
+@pytest.mark.notebooks
 def test_a_lab_that_fails_gives_no_record_and_its_size_is_that_of_its_device(tmp_path, monkeypatch):
     lab(tmp_path, monkeypatch, "assert False")
     with pytest.raises(RuntimeError, match="a cell failed"):

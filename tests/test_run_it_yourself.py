@@ -82,22 +82,23 @@ def environments(tmp_path_factory, outside):
         yield environment
 
 
+@pytest.mark.notebooks
 @pytest.mark.parametrize("name", RUN)
 def test_a_published_notebook_runs_with_what_its_first_cell_installs(
     book, wheel, outside, environments, tmp_path, name
 ):
     notebook = nbformat.read(book / "_sources" / name, as_version=4)
     first = notebook.cells[0]
-    extras = re.search(r"lrcourse\[(.*?)] @ (git\+[^\"]+)", first.source)
-    kernel, python = environments(extras[1])
+    extras, address = re.findall(r"lrcourse\[(.*?)] @ (git\+[^\"]+)", first.source)[0]
+    kernel, python = environments(extras)
     first.source = re.sub(r"https://\S+/constraints\.txt", str(ROOT / "constraints.txt"), first.source)
-    first.source = first.source.replace(extras[2], wheel.as_uri())
+    first.source = first.source.replace(address, wheel.as_uri())
     assert "https://" not in first.source
     client = kernels.client(notebook, tmp_path, timeout=600)
     client.kernel_name = kernel
     started = time.monotonic()
     client.execute(env=outside)
-    print(f"{name}: {time.monotonic() - started:.0f} s with [{extras[1]}]")
+    print(f"{name}: {time.monotonic() - started:.0f} s with [{extras}]")
     assert not [each for each in first.outputs if "Made for" in each.get("text", "")]
     where = [python, "-c", "import lrcourse; print(lrcourse.__file__)"]
     found = subprocess.run(where, cwd=tmp_path, env=outside, capture_output=True, text=True, check=True).stdout

@@ -1,5 +1,7 @@
 """The surfaces: gradients against finite differences, minima, the divergence threshold, and descent."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -7,6 +9,8 @@ from hypothesis import strategies as st
 
 from lrcourse.optimizers import SGD, Adam, ScheduleFreeSGD
 from lrcourse.surfaces import Bowl, Bumpy, Ravine, RegressionLoss, Rosenbrock, Saddle, descend
+
+untyped: Any = descend  # takes what a type checker refuses
 
 rng = np.random.default_rng(0)
 X = rng.uniform(0, 2, size=(100, 1))
@@ -99,7 +103,7 @@ def test_a_path_has_the_start_and_one_point_per_step_and_leaves_the_optimizer_al
     (lambda: Rosenbrock(b=-1), "b must be positive, got -1: "),
     (lambda: RegressionLoss([1, 2], [1]), r"y must be as many numbers as x has \(2\), got 1: "),
     (lambda: RegressionLoss([1, 1], [1, 2]), r"x must be at least two different numbers, got array\(\[1., 1.\]\): "),
-    (lambda: descend(Bowl(), SGD(0.1), (1.0, 1.0, 1.0), 3), r"start must be a point \(x, y\), got \(1.0, 1.0, 1.0\): "),
+    (lambda: untyped(Bowl(), SGD(0.1), (1.0, 1.0, 1.0), 3), r"start must be a point \(x, y\), got \(1.0, 1.0, 1.0\): "),
     (lambda: descend(Bowl(), SGD(0.1), (1.0, 1.0), -3), "steps must be a whole number, at least 0, got -3: "),
 ])  # fmt: skip
 def test_bad_input_names_the_argument_the_value_and_the_fix(make, message):

@@ -3,6 +3,7 @@
 import subprocess
 import sys
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -11,7 +12,7 @@ from torch.nn import functional as F
 
 from lrcourse import SGDR, WSD, Constant, Cosine, Cyclic, Exponential, Lambda, Linear, OneCycle, Schedule, Step, warmup
 from lrcourse.data import Dataset, linear_regression, moons
-from lrcourse.sweep import Setting, grid, run, sweep
+from lrcourse.sweep import Setting, grid, loop, stacked, sweep
 from lrcourse.torch import MLP, LogicNet, ScheduleLR
 
 DATA = moons(n=50, n_test=30)
@@ -86,6 +87,7 @@ def difference(model_fn, data, settings, engine="stacked", loss="cross_entropy",
 
 MEMBERS = grid(lr=[0.02, 0.1], momentum=[0.0, 0.9], weight_decay=[0.0, 0.01], seed=[0, 3])
 ENGINES = ["loop", "stacked"]
+COMPILED = pytest.param("compiled", marks=pytest.mark.slow)
 
 
 @pytest.mark.parametrize("engine", ENGINES)
@@ -108,6 +110,7 @@ def test_other_layers_and_the_squared_error(engine, batch_size):
     assert difference(line, LINE, grid(lr=[0.01, 0.1], seed=[0, 1]), engine, loss="mse", batch_size=batch_size) < 1e-10
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("model_fn, loss, data, batch_size", [
     (net, "cross_entropy", DATA, None), (net, "cross_entropy", DATA, 16), (wide, "cross_entropy", DATA, 16),
     (line, "mse", LINE, 16),
@@ -118,13 +121,14 @@ def test_the_compiled_step_equals_the_plain_run(model_fn, loss, data, batch_size
     assert difference(model_fn, data, settings[1:], "compiled", loss=loss, batch_size=batch_size) < 1e-10
 
 
+@pytest.mark.slow
 def test_the_compiled_adam_equals_the_plain_run():
     assert difference(net, DATA, MEMBERS[:5], "compiled", optimizer="adam") < 1e-10
 
 
 SCHEDULES = [
     None, Step(1.0, 5, 0.5), Exponential(1.0, 0.9), Cosine(1.0, 0.1, 20), Cyclic(0.1, 1.0, 4), SGDR(1.0, 0.0, 5),
-    OneCycle(1.0, 20), WSD(1.0, 0.0, 3, 10, 10), warmup(Cosine(1.0, 0.0, 20), 5),
+    OneCycle(1.0, 20), WSD(1.0, 0, 3, 10, 10), warmup(Cosine(1.0, 0.0, 20), 5),
 ]  # fmt: skip
 
 
@@ -152,7 +156,7 @@ def test_schedulers_of_torch_are_stepped(engine, optimizer):
 
 
 @pytest.mark.parametrize("model_fn", [line, deep_line])
-@pytest.mark.parametrize("engine", ["loop", "stacked", "compiled"])
+@pytest.mark.parametrize("engine", ["loop", "stacked", COMPILED])
 def test_a_member_that_explodes_leaves_the_others_alone(engine, model_fn):
     calm = grid(lr=[0.01, 0.02, 0.03, 0.04, 0.05])
     wild = [*calm[:2], replace(calm[2], lr=1e6), *calm[3:]]
@@ -262,6 +266,7 @@ def halve(parameter):
     parameter.grad /= 2
 
 
+@pytest.mark.filterwarnings("ignore:Full backward hook is firing")  # as the data wants no gradient
 @pytest.mark.parametrize("engine", ["loop", "auto"])
 @pytest.mark.parametrize("hook", [
     lambda model: [each.register_hook(halved) for each in model.parameters()],
@@ -335,8 +340,8 @@ ONE = net()
 ])  # fmt: skip
 @pytest.mark.parametrize("engine", ["auto", "stacked"])
 def test_what_does_not_fit_is_named_before_anything_is_trained(monkeypatch, bad, message, engine):
-    for each in (run.engines.loop, run.engines.stacked.Training):
-        monkeypatch.setattr(each, "_member" if each is run.engines.loop else "train", None)
+    for each in (loop, stacked.Training):
+        monkeypatch.setattr(each, "_member" if each is loop else "train", None)
     given = {"model_fn": net, "data": DATA, "settings": grid(lr=[0.1] * 200), "engine": engine, **bad}
     with pytest.raises(ValueError, match=message):
         sweep(**given, steps=50, progress=False)
@@ -469,7 +474,8 @@ def test_bad_data_and_bad_grids_are_named():
             sweep(net, data, settings=grid(lr=[0.1]), steps=1, progress=False)
     with pytest.raises(ValueError, match="name must be one of"):
         grid(rate=[0.1])
-    for lr in (0.1, np.array(0.1), "0.1"):
+    wrong: list[Any] = [0.1, np.array(0.1), "0.1"]
+    for lr in wrong:
         with pytest.raises(ValueError, match="lr must be a list"):
             grid(lr=lr)
 

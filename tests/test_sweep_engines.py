@@ -5,6 +5,7 @@ import subprocess
 import sys
 import time
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 import torch
@@ -210,7 +211,7 @@ def test_the_last_part_is_trained_by_the_program_of_the_others(monkeypatch):
     monkeypatch.setattr(engines, "chunk_size", lambda plan, engine: 4)
     monkeypatch.setattr(engines, "remember", lambda plan, size: kept.add(engines.memory_of(plan, size)))
     settings = grid(lr=[0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0])
-    options = {"settings": settings, "steps": 3, "progress": False}
+    options: dict[str, Any] = {"settings": settings, "steps": 3, "progress": False}
     result = sweep(lambda: LogicNet().double(), moons(n=20), engine="compiled", **options)
     assert shapes == {torch.Size((3, 4))} and len(kept) == 1
     assert result.curves.shape == (10, 3) and result.verify(10) < 1e-10

@@ -89,7 +89,8 @@ def test_killed_in_the_middle_it_continues_and_gives_the_same(tmp_path, code, ch
 ONE = FEW.replace("engines.chunk_size = lambda plan, engine: 4", "from lrcourse.sweep import watch\nwatch.EVERY = 0.0")
 
 
-@pytest.mark.parametrize("engine, steps", [("stacked", 2000), ("loop", 150), ("compiled", 3000)])
+@pytest.mark.parametrize("engine, steps", [("stacked", 2000), ("loop", 150),
+                                           pytest.param("compiled", 3000, marks=pytest.mark.slow)])  # fmt: skip
 def test_killed_within_its_only_part_it_continues_from_there(tmp_path, engine, steps):
     killed, whole = tmp_path / "killed", tmp_path / "whole"
     process = start(ONE, killed, engine, steps, 1)
@@ -147,6 +148,8 @@ def test_only_what_was_lost_is_trained_again(tmp_path, monkeypatch, engine, opti
 
 
 class Bar:
+    last: "Bar"
+
     def __init__(self, total, **options):
         self.total, self.n, self.moves = total, 0, []
         Bar.last = self

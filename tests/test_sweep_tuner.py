@@ -38,7 +38,7 @@ def test_the_study_keeps_what_the_loop_would_give(tmp_path):
     assert len(stored) == 10
     settings = [Setting(**trial.params) for trial in stored]
     alone = sweep(net, data, settings=settings, steps=8, engine="loop", progress=False)
-    np.testing.assert_allclose([trial.value for trial in stored], alone.outcome.test_accuracy)
+    np.testing.assert_allclose([float(trial.value or 0) for trial in stored], alone.outcome.test_accuracy.tolist())
 
 
 def test_a_member_that_diverges_is_a_failed_trial():

@@ -28,6 +28,7 @@ def test_a_chapter_shows_both_frameworks(chapter):
     assert any(tabs(chapter, "torch")) and any(tabs(chapter, "keras"))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("framework", ["torch", "keras"])
 def test_the_code_in_every_tab_runs_as_it_stands(framework, tmp_path):
     named = [(chapter.stem, code) for chapter in CHAPTERS for code in tabs(chapter, framework) if code]

@@ -4,6 +4,7 @@ import copy
 import io
 import pickle
 import warnings
+from typing import Any, cast
 
 import numpy as np
 import pytest
@@ -191,7 +192,7 @@ def test_one_schedule_for_groups_with_different_rates_is_refused_with_both_fixes
     with pytest.raises(ValueError, match="relative must be False beside a list of schedules.*each its rate"):
         ScheduleLR(optimizer_of([1e-5, 1e-3]), [Constant(0.1)] * 2, relative=True)
     with pytest.raises(ValueError, match="relative must be True or False, got 'yes'"):
-        ScheduleLR(optimizer_of(), Constant(0.1), relative="yes")
+        ScheduleLR(optimizer_of(), Constant(0.1), relative=cast(Any, "yes"))
 
 
 @pytest.mark.parametrize("kind", [torch.optim.SGD, torch.optim.AdamW])
@@ -355,7 +356,11 @@ def test_one_momentum_for_groups_with_different_momenta_is_refused():
 # Groups that are added
 
 
-NEW = {"shared": Linear(0.001, 0.0, 8), "list": [Linear(0.001, 0.0, 8)], "relative": Linear(0.001, 0.0, 8)}
+NEW: dict[str, Any] = {
+    "shared": Linear(0.001, 0.0, 8),
+    "list": [Linear(0.001, 0.0, 8)],
+    "relative": Linear(0.001, 0.0, 8),
+}
 
 
 @pytest.mark.parametrize("at", [0, 1, 5])
@@ -436,6 +441,7 @@ def test_what_is_appended_is_what_was_given_as_a_list(given, message):
             scheduler.append(**given)
     else:
         scheduler.append(**given)
+    assert scheduler.rates and scheduler.momenta
     assert len(scheduler.rates.schedules) == len(scheduler.momenta.schedules) == 1 + (not message)
     with pytest.raises(ValueError, match="schedule must be left out"):
         ScheduleLR(optimizer_of(), Constant(0.1)).append(Constant(0.2))
@@ -443,7 +449,7 @@ def test_what_is_appended_is_what_was_given_as_a_list(given, message):
         ScheduleLR(optimizer_of(), [Constant(0.1)]).append(Constant(0.2), Constant(0.9))
 
 
-REFUSED = {
+REFUSED: dict[str, Any] = {
     "the schedule of the new group gives none": ([Constant(0.1)], False, Lambda(lambda t: float("nan")), {}),
     "it gives a negative one": ([Constant(0.1)], False, Lambda(lambda t: -0.1), {"lr": 0.1}),
     "no schedule": ([Constant(0.1)], False, None, {}),
@@ -522,7 +528,7 @@ class Wrapper(torch.optim.Optimizer):
         self.optimizer = optimizer
 
     @property
-    def param_groups(self):
+    def param_groups(self):  # type: ignore[override]  # an attribute of torch
         return self.optimizer.param_groups
 
     def add_param_group(self, param_group):
@@ -581,8 +587,8 @@ def test_a_tensor_of_whole_numbers_is_refused():
         with pytest.raises(ValueError, match=r"lr must be .* tensor of floats, 32 bits or more.*torch.tensor\(1.0\)"):
             ScheduleLR(optimizer, Constant(1e5))
         assert rates_of(optimizer) == [1.0]
-    optimizer = torch.optim.SGD(weights(), lr=1)
-    assert ScheduleLR(optimizer, Constant(0.1)).get_last_lr() == rates_of(optimizer) == [0.1]
+    whole = torch.optim.SGD(weights(), lr=1)
+    assert ScheduleLR(whole, Constant(0.1)).get_last_lr() == rates_of(whole) == [0.1]
 
 
 @pytest.mark.parametrize("last", [0, 3])
@@ -699,7 +705,7 @@ def test_a_group_added_in_a_sequence_follows_the_schedule_whose_turn_it_is(at):
 
 def relative_sequence(first, scale, groups=2):
     optimizer = optimizer_of([scale * 0.01, scale * 0.1, scale * 0.05][:groups])
-    parts = [
+    parts: list[lr_scheduler.LRScheduler] = [
         lr_scheduler.ConstantLR(optimizer, 1.0, 99) if first == "torch" else
         ScheduleLR(optimizer, Linear(0.0, 1.0, 10), relative=True),
         ScheduleLR(optimizer, Cosine(1.0, 0.1, 9), relative=True),
@@ -736,7 +742,10 @@ def test_a_group_added_in_a_relative_sequence_keeps_its_ratio_also_when_resumed(
 
 def test_a_group_that_one_schedule_for_all_cannot_take_over_is_refused():
     optimizer = optimizer_of([0.1, 0.1])
-    parts = [ScheduleLR(optimizer, Linear(0.1, 0.0, 9), relative=True), ScheduleLR(optimizer, Constant(0.1))]
+    parts: list[lr_scheduler.LRScheduler] = [
+        ScheduleLR(optimizer, Linear(0.1, 0.0, 9), relative=True),
+        ScheduleLR(optimizer, Constant(0.1)),
+    ]
     scheduler = lr_scheduler.SequentialLR(optimizer, parts, milestones=[2])
     optimizer.add_param_group({"params": weights(), "lr": 0.05})
     applied(optimizer, scheduler, 1)
@@ -835,7 +844,8 @@ def test_a_step_may_be_given_also_between_two_updates():
     optimizer = optimizer_of(momentum=0.5)
     scheduler = ScheduleLR(optimizer, schedule, Linear(0.5, 0.9, 10))
     optimizer.step()
-    for at in (0.5, 3, 2.0, np.int64(1), np.float32(7.5), 1023.5, 5000):
+    steps: list[Any] = [0.5, 3, 2.0, np.int64(1), np.float32(7.5), 1023.5, 5000]
+    for at in steps:
         with pytest.warns(UserWarning, match="The epoch parameter"):
             scheduler.step(at)
         assert rates_of(optimizer) == scheduler.get_last_lr() == scheduler.get_lr() == [schedule(float(at))]
@@ -890,4 +900,4 @@ def test_the_rates_that_are_told_are_a_copy():
 
 def test_what_is_no_optimizer_is_refused():
     with pytest.raises(ValueError, match="optimizer must be a torch.optim.Optimizer, got 'LogicNet'"):
-        ScheduleLR(LogicNet(), Constant(0.1))
+        ScheduleLR(cast(Any, LogicNet()), Constant(0.1))

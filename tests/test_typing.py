@@ -109,6 +109,7 @@ found.suggest(3)  # type: ignore[arg-type]
 """
 
 
+@pytest.mark.slow
 def test_mypy_strict_passes_on_a_script_that_uses_the_package(tmp_path):
     script = tmp_path / "script.py"
     script.write_text(SCRIPT)

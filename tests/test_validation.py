@@ -32,6 +32,7 @@ def module(tmp_path, monkeypatch):
         path = tmp_path / f"{name}.py"
         path.write_text(HEAD + code)
         spec = importlib.util.spec_from_file_location(name, path)
+        assert spec and spec.loader
         made = importlib.util.module_from_spec(spec)
         monkeypatch.setitem(sys.modules, name, made)
         spec.loader.exec_module(made)

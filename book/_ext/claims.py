@@ -37,7 +37,8 @@ KEY = re.compile(r"\{([a-z][a-z0-9]*-[^{}]+)\}")
 
 
 def rows(book: Path) -> list[dict[str, Any]]:
-    return tomllib.loads((book / "claims.toml").read_text(encoding="utf-8"))["claim"]
+    claims: list[dict[str, Any]] = tomllib.loads((book / "claims.toml").read_text(encoding="utf-8"))["claim"]
+    return claims
 
 
 def group(row: dict[str, Any]) -> str:
@@ -46,7 +47,8 @@ def group(row: dict[str, Any]) -> str:
 
 
 def cells(book: Path, chapter: str) -> list[dict[str, Any]]:
-    return json.loads((book / f"{chapter}.ipynb").read_text(encoding="utf-8"))["cells"]
+    found: list[dict[str, Any]] = json.loads((book / f"{chapter}.ipynb").read_text(encoding="utf-8"))["cells"]
+    return found
 
 
 def section(book: Path, chapter: str, cell: str) -> str:

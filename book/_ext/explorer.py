@@ -28,7 +28,7 @@ SCRIPTS = {
 RECORDS = {"range-test": "range_tests", "trainability": "trainability"}
 
 
-class Explorer(SphinxDirective, Figure):
+class Explorer(SphinxDirective, Figure):  # type: ignore[misc]  # docutils has no types
     """A figure, with the explorer's name in the place of the image's address."""
 
     def run(self) -> list[nodes.Node]:

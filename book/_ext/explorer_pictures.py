@@ -65,7 +65,7 @@ def trainability(record: dict[str, Any]) -> Figure:
         ax.set(xlabel="log10 learning rate")
         ax.grid(False)
     left, right, down, up = extent(inner)
-    look = {"fill": False, "edgecolor": plots.COLORS[1], "linewidth": 2}
+    look: dict[str, Any] = {"fill": False, "edgecolor": plots.COLORS[1], "linewidth": 2}
     axes[0].add_patch(Rectangle((left, down), right - left, up - down, **look))
     axes[0].set_ylabel("momentum")
     return figure

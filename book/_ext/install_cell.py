@@ -93,9 +93,8 @@ def extras(wanted: set[str], brings: dict[str, set[str]]) -> list[str]:
     useful = sorted(name for name in brings if brings[name] & wanted)
     some = (each for n in range(len(useful) + 1) for each in itertools.combinations(useful, n))
     unions = {each: set().union(*map(brings.__getitem__, each)) for each in some}
-    return list(
-        min((each for each in unions if wanted <= unions[each]), key=lambda each: (len(unions[each]), len(each)))
-    )
+    least = min((each for each in unions if wanted <= unions[each]), key=lambda each: (len(unions[each]), len(each)))
+    return list(least)
 
 
 @cache

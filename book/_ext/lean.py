@@ -68,7 +68,7 @@ def _kept(rule: tinycss2.ast.Node, words: set[str]) -> str:
     if rule.type == "at-rule" and rule.at_keyword in ("media", "supports") and rule.content is not None:
         inner = slim_styles(tinycss2.serialize(rule.content), words)
         return f"@{rule.at_keyword}{tinycss2.serialize(rule.prelude)}{{{inner}}}" if inner else ""
-    return rule.serialize()
+    return str(rule.serialize())
 
 
 def _split(prelude: list[tinycss2.ast.Node]) -> list[str]:

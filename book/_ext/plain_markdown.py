@@ -204,7 +204,7 @@ class Plain:
             raise Unknown(
                 f"{node.source}:{node.line}: no plain Markdown for {type(node).__name__}: {node.astext()[:80]}"
             )
-        return write(node)
+        return str(write(node))
 
 
 def _parts(section: nodes.Element, level: int) -> Iterable[tuple[int, nodes.Element]]:

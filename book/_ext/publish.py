@@ -81,7 +81,8 @@ def environment(imports: set[str], root: Path, repository: str) -> str:
     conda = yaml.safe_load((root / "environment.yml").read_text(encoding="utf-8"))
     *others, _ = conda["dependencies"]
     packages = {"pip": [f"--constraint {pins(repository)}", course(imports, root, repository)]}
-    return yaml.safe_dump({**conda, "dependencies": [*others, packages]}, sort_keys=False)
+    text: str = yaml.safe_dump({**conda, "dependencies": [*others, packages]}, sort_keys=False)
+    return text
 
 
 def setup(app: Sphinx) -> dict[str, bool]:

@@ -20,11 +20,11 @@ from sphinx.util.docutils import SphinxDirective
 ANSWER = re.compile(r"^- \[([ x])\] ", re.MULTILINE)
 
 
-class tag(nodes.General, nodes.Element):
+class tag(nodes.General, nodes.Element):  # type: ignore[misc]  # docutils has no types
     """An HTML element around other nodes."""
 
 
-class phrase(nodes.TextElement):
+class phrase(nodes.TextElement):  # type: ignore[misc]  # docutils has no types
     """An HTML element around text, which a translation may replace."""
 
 

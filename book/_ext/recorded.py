@@ -41,8 +41,8 @@ def counted(count: int, what: str) -> str:
 
 def processor(record: Record) -> float | None:
     """The processor time of all runs, if each has it."""
-    times = [run.get("processor") for run in record.runs]
-    return sum(times) if None not in times else None
+    times = [run["processor"] for run in record.runs if "processor" in run]
+    return sum(times) if len(times) == len(record.runs) else None
 
 
 def table(head: list[str], rows: list[list[str]]) -> str:

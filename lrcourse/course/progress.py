@@ -40,7 +40,7 @@ def _tick(shown: tqdm, done: threading.Event) -> None:
         shown.refresh()
 
 
-class _Lines(tqdm):
+class _Lines(tqdm):  # type: ignore[misc]  # tqdm has no types
     def __init__(self, **options: Any) -> None:
         self.started = self.last = time.monotonic()
         super().__init__(**options)

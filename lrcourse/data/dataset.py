@@ -1,6 +1,7 @@
 """What every data set is: arrays with a name, a license and a split."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,6 +19,6 @@ class Dataset:
     name: str
     license: str
     x_train: NDArray[np.float64] | NDArray[np.float32]
-    y_train: NDArray
+    y_train: NDArray[Any]
     x_test: NDArray[np.float64] | NDArray[np.float32]
-    y_test: NDArray
+    y_test: NDArray[Any]

@@ -2,6 +2,7 @@
 
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,6 +12,7 @@ from ..validation import choice, random_seed, whole
 from .dataset import Dataset
 
 Images = NDArray[np.float32]
+Numbers = NDArray[Any]
 
 CHARACTERS = "B8S5Z2G6E3"  # in pairs that are easily taken for each other: a letter, then the digit like it
 FONTS = (
@@ -69,10 +71,10 @@ def _chunk(rng: np.random.Generator, size: int) -> tuple[Images, NDArray[np.int6
     for i in range(3):
         some = np.flatnonzero(fragments > i)
         ink[some] = np.maximum(ink[some], _fragments(rng, len(some), size))
-    ink = _blurred(ink, rng.uniform(0.2, 1.1, CHUNK) * size / 32)
+    blurred = _blurred(ink, rng.uniform(0.2, 1.1, CHUNK) * size / 32)
     contrast = rng.uniform(0.4, 0.9, CHUNK) * rng.choice([-1, 1], CHUNK)
     noise = rng.uniform(0, 0.1, CHUNK)[:, None, None] * rng.normal(size=ink.shape)
-    pixels = 0.5 + contrast[:, None, None] * (ink - 0.5) + noise
+    pixels = 0.5 + contrast[:, None, None] * (blurred - 0.5) + noise
     return (np.rint(255 * pixels.clip(0, 1)) / 255).astype(np.float32), y
 
 
@@ -83,7 +85,7 @@ def _fragments(rng: np.random.Generator, n: int, size: int) -> Images:
     return _drawn(rng, rng.integers(len(CHARACTERS), size=n), center, rng.uniform(0.5, 0.8, n), size)
 
 
-def _drawn(rng: np.random.Generator, character: NDArray, center: NDArray, scale: NDArray, size: int) -> Images:
+def _drawn(rng: np.random.Generator, character: Numbers, center: Numbers, scale: Numbers, size: int) -> Images:
     """Each character, turned and sheared at random, on a square from -1 to 1: the share of ink per pixel."""
     n = len(character)
     font, angle, shear = rng.integers(len(FONTS), size=n), rng.uniform(-0.15, 0.15, n), rng.uniform(-0.12, 0.12, n)
@@ -100,7 +102,7 @@ def _drawn(rng: np.random.Generator, character: NDArray, center: NDArray, scale:
     return upper + y * (lower - upper)
 
 
-def _sum(of_column: NDArray, of_row: NDArray) -> Images:
+def _sum(of_column: Numbers, of_row: Numbers) -> Images:
     total = of_column.astype(np.float32)[:, None, :] + of_row.astype(np.float32)[:, :, None] + np.float32(MIDDLE)
     return total.clip(0, TEMPLATE - 1.001, out=total)  # the rim of a template is empty
 
@@ -139,7 +141,7 @@ def _templates() -> Images:
     return np.array(templates, dtype=np.float32).ravel()
 
 
-def _blurred(ink: Images, sigma: NDArray) -> Images:
+def _blurred(ink: Images, sigma: Numbers) -> Numbers:
     """Each image under a Gaussian `sigma` pixels wide: its rows, then its columns, times a matrix of weights."""
     axis = np.arange(ink.shape[1])
     weights = np.exp(-(((axis - axis[:, None]) / sigma[:, None, None]) ** 2) / 2)

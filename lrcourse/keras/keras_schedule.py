@@ -11,7 +11,7 @@ from . import floats
 
 
 @keras.saving.register_keras_serializable(package="lrcourse")
-class KerasSchedule(keras.optimizers.schedules.LearningRateSchedule):
+class KerasSchedule(keras.optimizers.schedules.LearningRateSchedule):  # type: ignore[misc]  # Keras has no types
     r"""The first `steps` rates of `schedule` as a table inside a Keras optimizer.
 
     $$\mathrm{rate}(k) = s(\min(\lfloor k / a \rfloor, n - 1))$$

@@ -13,7 +13,7 @@ from .optimizer import count, used_rate, waiting
 from .rate import Rate
 
 
-class ScheduleCallback(keras.callbacks.Callback):
+class ScheduleCallback(keras.callbacks.Callback):  # type: ignore[misc]  # Keras has no types
     r"""Sets the rate $s(t)$, and with `momentum` the momentum $m(t)$, before update $t$ of `model.fit`.
 
     `schedule`: the rate; `None` leaves it to the optimizer (a `KerasSchedule` in it, or a fixed number).
@@ -99,7 +99,7 @@ class ScheduleCallback(keras.callbacks.Callback):
         """How many updates the next execution makes at most: a schedule need not go on behind the last one."""
         together, left = self.model.steps_per_execution, ((self.params or {}).get("steps") or 0) - batch
         batches, needed = waiting(self.model.optimizer)
-        return (batches + (min(together, left) if left > 0 else together)) // needed
+        return int(batches + (min(together, left) if left > 0 else together)) // needed
 
     def _watch(self) -> None:
         """Look whether rate and momentum are as they were, unless a checkpoint has been loaded, which sets them too."""

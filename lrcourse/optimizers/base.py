@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
-from types import SimpleNamespace as State
+from types import SimpleNamespace
 from typing import Annotated, Any, ClassVar, overload
 
 import numpy as np
@@ -18,6 +18,8 @@ PER_CONVENTION: Any = None  # the default of a field whose default depends on th
 Decay = Annotated[float, below_one("it is the part of the past that a step keeps; use for example 0.9")]
 WeightDecay = Annotated[float, not_negative("use 0 for none, or for example 0.0001")]
 Epsilon = Annotated[float, not_negative("use for example 1e-8")]
+
+State = SimpleNamespace
 
 
 @dataclass

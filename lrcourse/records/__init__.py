@@ -59,7 +59,7 @@ class Record:
     @property
     def wall(self) -> float:
         """Wall time of all runs, in seconds."""
-        return sum(run["seconds"] for run in self.runs)
+        return float(sum(run["seconds"] for run in self.runs))
 
     def ago(self, today: date | None = None) -> str:
         """How long ago the last run was, in words; `today`: in UTC, from the clock unless `SOURCE_DATE_EPOCH` is set.

@@ -9,7 +9,8 @@ from numpy.typing import NDArray
 
 from ..validation import Check, Rate, StepsOrZero, bad, check_fields, not_negative, rate, whole_steps
 from . import values
-from .values import OWN, Array, formula
+from .values import OWN, formula
+from .values import Array as Array
 
 
 @dataclass(frozen=True)
@@ -184,12 +185,13 @@ def child(name: str, value: Any) -> Schedule:
 Child = Annotated[Schedule, child]
 
 
-def power(base: Any, exponent: Any) -> Any:
+def power(base: float, exponent: Array) -> Array:
     """`base ** exponent`, at most the largest float: infinity times a rate of 0 would not be 0."""
-    return np.minimum(np.power(base, exponent), np.finfo(np.float64).max)
+    at_most: Array = np.minimum(np.power(base, exponent), np.finfo(np.float64).max)
+    return at_most
 
 
-def mix(start: Any, end: Any, weight: Array) -> Array:
+def mix(start: Array | float, end: Array | float, weight: Array) -> Array:
     """`start` at weight 0, `end` at weight 1, both exactly; rounding never leaves the range between them."""
     mixed = (1 - weight) * start
     mixed += weight * end

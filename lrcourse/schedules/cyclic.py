@@ -58,7 +58,7 @@ class Cyclic(Schedule):
         height = np.clip(np.where(into <= up, into / up, (up + down - into) / down), 0, 1)
         return self.base_lr + (self.max_lr - self.base_lr) * height * self._scale(t, cycle)
 
-    def _scale(self, t: Array, cycle: Array) -> Any:
+    def _scale(self, t: Array, cycle: Array) -> Array | float:
         if self.scale_fn is not None:
             return apply(self, "scale_fn", *((cycle, "cycle") if self.scale_mode == "cycle" else (t, "step")))
         if self.mode == "triangular2":

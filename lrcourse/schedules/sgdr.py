@@ -53,7 +53,8 @@ class SGDR(Schedule):
 
     def _cycle(self, t: Array) -> Array:
         if self.t_mult == 1:
-            return np.floor(t / self.first)
+            cycle: Array = np.floor(t / self.first)
+            return cycle
         cycle = np.floor(np.log1p(t * (self.t_mult - 1) / self.first) / np.log(self.t_mult))
         cycle += t >= self._starts_at(cycle + 1)  # the logarithm may round to the wrong side of a restart
         cycle -= t < self._starts_at(cycle)

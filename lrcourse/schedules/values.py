@@ -31,7 +31,7 @@ def momenta(schedule: "Schedule", t: Any) -> Array:
     return _all(right, array, steps, schedule, "a momentum, at least 0 and below 1", "use for example 0.85 to 0.95")
 
 
-def formula(schedule: "Schedule", t: Array) -> Any:
+def formula(schedule: "Schedule", t: Array) -> Array:
     """`schedule.rates(t)`, where each step has the rate that it has alone, also if somebody else wrote the formula."""
     if type(schedule).__module__.partition(".")[0] == OWN:
         return schedule.rates(t)

@@ -19,17 +19,17 @@ def connected(address: str) -> Iterator[Any]:
     """
     with extra("cluster"):
         from distributed import Client
-        from distributed.comm import get_address_host_port
+        from distributed.comm.addressing import get_address_host_port
         from joblib._dask import DaskDistributedBackend
 
     class Backend(DaskDistributedBackend):  # type: ignore[misc]
         def effective_n_jobs(self, n_jobs: int) -> int:
-            return max(2, super().effective_n_jobs(n_jobs))  # told of one job, joblib would run it here
+            return max(2, int(super().effective_n_jobs(n_jobs)))  # told of one job, joblib would run it here
 
         # What fails outside the function (a model that a worker cannot load, a part that kills every worker) would
         # never be reported, and joblib would wait forever.
-        def submit(self, func: Any, callback: Any = None) -> Future:
-            job = super().submit(func, callback)
+        def submit(self, func: Any, callback: Any = None) -> Future[Any]:
+            job: Future[Any] = super().submit(func, callback)
             job.add_done_callback(lambda done: callback(done) if done.exception() else None)
             return job
 

@@ -79,7 +79,7 @@ def _read(function: types.FunctionType) -> dict[str, Any]:
     for code in codes:  # grows
         codes += [each for each in code.co_consts if isinstance(each, types.CodeType)]
         found |= {name: function.__globals__.get(name) for name in code.co_names}
-    plain = bool | int | float | complex | str | tuple | list | dict | set | range | np.ndarray | Schedule
+    plain: Any = bool | int | float | complex | str | tuple | list | dict | set | range | np.ndarray | Schedule
     return {
         name: value
         for name, value in found.items()

@@ -18,7 +18,9 @@ from ..validation import bad
 from .fingerprint import described
 from .settings import NAMES, Setting
 
-OPTIMIZERS: dict[str, Any] = {"sgd": torch.optim.SGD, "adam": torch.optim.Adam, "adamw": torch.optim.AdamW}
+OPTIMIZERS: dict[str, Callable[..., torch.optim.Optimizer]] = {
+    "sgd": torch.optim.SGD, "adam": torch.optim.Adam, "adamw": torch.optim.AdamW
+}  # fmt: skip
 BETA2, EPS = 0.999, 1e-8  # PyTorch's defaults
 
 

@@ -109,7 +109,8 @@ class Result:
         if finite.empty:
             raise bad("settings", f"{len(frame)} diverged members", "at least one that stays finite", "lower the rates")
         row = finite[value].idxmax() if value == "test_accuracy" else finite[value].idxmin()
-        return frame.loc[row].to_dict()
+        best: dict[str, Any] = frame.loc[row].to_dict()
+        return best
 
     def _frame_with(self, *names: str) -> "pd.DataFrame":
         frame = self.frame()

@@ -147,7 +147,8 @@ def _finished(engine: str, parts: Iterable[Any], size: int, jobs: int, backend: 
 
     # Workers share large arrays; "c", copy on write, as PyTorch warns of an array that nobody may write to.
     pool = Parallel(n_jobs=jobs, backend=backend, batch_size=1, return_as="generator_unordered", mmap_mode="c")
-    return pool(delayed(_chunk)(engine, size, *part) for part in parts)
+    finished: Iterable[Any] = pool(delayed(_chunk)(engine, size, *part) for part in parts)
+    return finished
 
 
 def _chunk(engine: str, size: int, start: int, plan: Plan, watch: Watch) -> tuple[int, Outcome]:
@@ -169,7 +170,7 @@ _known_loss = choice("cross_entropy", "mse")
 def _nesterov(nesterov: bool, optimizer: str) -> bool:
     if nesterov and optimizer != "sgd":
         raise bad("nesterov", nesterov, f"False for {optimizer}", "use optimizer='sgd'")
-    return choice(True, False)("nesterov", nesterov)
+    return bool(choice(True, False)("nesterov", nesterov))
 
 
 def _dataset(data: Any, loss: Any) -> Dataset:
@@ -183,7 +184,8 @@ def _dataset(data: Any, loss: Any) -> Dataset:
         data = Dataset("sweep", "", x, y, x, y)
     if loss == "mse":  # whole numbers would pass for classes
         data = replace(data, y_train=data.y_train.astype(float), y_test=data.y_test.astype(float))
-    return data
+    dataset: Dataset = data
+    return dataset
 
 
 def _array(values: Any) -> np.ndarray:

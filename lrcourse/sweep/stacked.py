@@ -56,6 +56,7 @@ class Program:
     def step(self, kept: Sequence[Any], row: Tensor, x: Any, y: Tensor, share: Tensor) -> Tensor:
         """Update what is `kept`, the weights and the optimizer's state, in place; the losses before the update."""
         weights, *state = (each.unbind(0) if self.tiny else each for each in kept)
+        losses: Tensor
         gradients, losses = torch.func.grad(self.objective, has_aux=True)(weights, x, y, share)
         update = _sgd if self.optimizer == "sgd" else _adam
         updated = zip(*(update(self, row, *each) for each in zip(weights, gradients, *state)))
@@ -242,7 +243,7 @@ def _flat(model: nn.Module) -> Iterator[nn.Module]:
 def _hooked(module: nn.Module) -> bool:
     hooks = [module._forward_hooks, module._forward_pre_hooks, module._backward_hooks, module._backward_pre_hooks]
     for parameter in module.parameters(recurse=False):
-        hooks += [parameter._backward_hooks or {}, parameter._post_accumulate_grad_hooks or {}]  # type: ignore[attr-defined]
+        hooks += [parameter._backward_hooks or {}, parameter._post_accumulate_grad_hooks or {}]
     return any(hooks)
 
 

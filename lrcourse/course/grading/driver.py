@@ -42,7 +42,7 @@ def notebook(setup: str) -> Notebook:
     Raises: what the cell raises.
     """
     shell = Notebook(config=Config(HistoryManager={"enabled": False}))
-    shell.displayhook.write_output_prompt = lambda: None
+    shell.displayhook.write_output_prompt = lambda: None  # type: ignore[method-assign]  # its own way costs a class
     result = shell.run_cell(setup, store_history=False)
     result.raise_error()
     if "torch" in sys.modules:
