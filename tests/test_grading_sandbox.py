@@ -15,11 +15,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from lrcourse.course.grading import bubblewrap, sandbox
+from lrcourse.course.grading import bubblewrap
 from lrcourse.course.grading.bubblewrap import Bubblewrap, Unsafe
 from lrcourse.course.grading.codec import HEADER, NotPlain, Opaque, decode, encode, pack, unpack
 from lrcourse.course.grading.container import Container
 from lrcourse.course.grading.limits import Limits
+from lrcourse.course.grading.machine import find_sandbox
 from lrcourse.course.grading.sandbox import NoSandbox
 from lrcourse.course.grading.session import Lost, Session
 
@@ -227,11 +228,11 @@ def test_without_a_sandbox_nothing_is_graded(monkeypatch):
     monkeypatch.setenv("PATH", "/nonexistent")
     bubblewrap.hindrance.cache_clear()
     with pytest.raises(NoSandbox) as caught:
-        sandbox.find()
+        find_sandbox()
     bubblewrap.hindrance.cache_clear()
     for advice in ("sudo apt-get install bubblewrap", "AppArmor", "WSL", "bubblewrap: not installed", "podman"):
         assert advice in str(caught.value)
-    assert isinstance(sandbox.find(unsafe_no_sandbox=True), Unsafe)
+    assert isinstance(find_sandbox(unsafe_no_sandbox=True), Unsafe)
 
 
 def test_a_sandbox_that_leaks_is_not_used(monkeypatch):
@@ -315,6 +316,7 @@ def test_nothing_survives_the_grader(tmp_path):
 import time
 from lrcourse.course.grading.bubblewrap import Bubblewrap
 from lrcourse.course.grading.limits import Limits
+from lrcourse.course.grading.machine import find_sandbox
 from lrcourse.course.grading.session import Session
 session = Session(Bubblewrap(), "", Limits(), 60)
 session.run("import ctypes; ctypes.CDLL(None).prctl(15, b'lr-orphan', 0, 0, 0)")

@@ -26,7 +26,8 @@ def add(commands: Any) -> None:
 
 def run(options: argparse.Namespace) -> int:
     root = repository()
-    from ..grading import run, sandbox
+    from ..grading import run
+    from ..grading.machine import find_sandbox
 
     if options.dry_run:
         for each in run.plan(root, options.lab, options.submissions, options.roster, options.output):
@@ -34,7 +35,7 @@ def run(options: argparse.Namespace) -> int:
         return 0
     records = run.grade(
         root, options.lab, options.submissions, options.output, options.jobs, options.cluster, options.db,
-        options.roster, sandbox.find(options.unsafe_no_sandbox),
+        options.roster, find_sandbox(options.unsafe_no_sandbox),
     )  # fmt: skip
     for each in records:
         if each.flags or not each.readable:

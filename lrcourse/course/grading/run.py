@@ -22,10 +22,10 @@ from .course_folder import CourseFolder
 from .files import write
 from .lab import Lab
 from .limits import Limits
+from .machine import find_sandbox
 from .outcome import Judgement, TaskScore, TaskStatus
 from .rebuild import Rebuilt, rebuild
 from .sandbox import Sandbox
-from .sandbox import find as find_sandbox
 from .student_record import StudentRecord
 from .submissions import Submission
 from .submissions import find as find_submissions
