@@ -131,6 +131,36 @@ def test_no_command_is_left_out_of_these(numpy_only, tmp_path):
     assert listed("labs") == {words[1] for words in tried if words[0] == "labs"}
 
 
+TOOLS = ("book", "offline", "pdf", "grading")
+TELL = "import sys; print(*(name for name in sys.modules if name.startswith('lrcourse.course')), file=sys.stderr)"
+
+
+def test_training_loads_nothing_of_the_course(numpy_only, tmp_path):
+    modules = [
+        "",
+        ".schedules",
+        ".optimizers",
+        ".records",
+        ".range_test",
+        ".plots",
+        ".space",
+        ".surfaces",
+        ".selfcheck",
+    ]
+    ran = numpy_only("-c", "\n".join([*(f"import lrcourse{each}" for each in modules), TELL]), cwd=tmp_path, check=True)
+    assert ran.stderr.split() == []
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_book_grading_and_pdf_are_loaded_by_their_own_commands_only(numpy_only, tmp_path, command):
+    words = command.format(there=tmp_path / "there", new=tmp_path / "new").split()
+    run = f"import sys; from lrcourse.course.cli import main; main({words!r})"
+    ran = numpy_only("-c", f"{run}\n{TELL}", cwd=ROOT, check=True)
+    loaded = {name.split(".")[2] for name in ran.stderr.splitlines()[-1].split() if name.count(".") > 1}
+    own = {"book": {"book", "offline", "pdf"}, "grade": {"grading"}, "figures": {"book"}}.get(words[0], set())
+    assert "cli" in loaded and loaded & set(TOOLS) <= own
+
+
 def test_a_command_that_is_stopped_says_so_in_one_line(monkeypatch, capsys):
     def interrupted(options):
         raise KeyboardInterrupt
