@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from . import values
-from .checks import Count, Rate, bad, check_fields, steps
+from .checks import Count, Rate, bad, check_fields, factor, steps
 from .values import OWN, Array, formula
 
 
@@ -82,11 +82,20 @@ class Schedule:
     def __radd__(self, other: float) -> "Sum":
         return Sum(as_schedule(other), self)
 
+    def __sub__(self, other: "Schedule | float") -> "Difference":
+        return Difference(self, as_schedule(other))
+
+    def __rsub__(self, other: float) -> "Difference":
+        return Difference(as_schedule(other), self)
+
     def __mul__(self, other: "Schedule | float") -> "Product":
         return Product(self, as_schedule(other))
 
     def __rmul__(self, other: float) -> "Product":
         return Product(as_schedule(other), self)
+
+    def __truediv__(self, number: float) -> "Product":
+        return Product(self, as_schedule(1 / factor("the divisor", number)))
 
     def then(self, other: "Schedule", at: int) -> "Then":
         """This schedule for updates 0 to `at - 1`, then `other`, which starts again at its own step 0.
@@ -208,6 +217,22 @@ class Sum(Schedule):
 
     def rates(self, t: Array) -> Array:
         return formula(self.a, t) + formula(self.b, t)
+
+
+@dataclass(frozen=True)
+class Difference(Schedule):
+    """`a - b`, point by point; it is refused at a step where `b` is larger, unless a `clip` follows.
+
+    >>> from lrcourse import Constant, Linear
+    >>> (Linear(1.0, 0.0, steps=2) - Constant(0.25)).clip(0.0, 1.0).table(3)
+    array([0.75, 0.25, 0.  ])
+    """
+
+    a: Child
+    b: Child
+
+    def rates(self, t: Array) -> Array:
+        return formula(self.a, t) - formula(self.b, t)
 
 
 @dataclass(frozen=True)

@@ -12,6 +12,8 @@ from functools import cache
 from itertools import pairwise
 from typing import Annotated, Any, get_type_hints
 
+from numpy.typing import NDArray
+
 
 def bad(name: str, value: Any, must: str, fix: str) -> ValueError:
     """The one form every complaint about an argument takes."""
@@ -146,7 +148,7 @@ def choice(*allowed: Any) -> Any:
 
 Flag = Annotated[bool, choice(True, False)]
 Rate = Annotated[float, rate]
-Rates = Annotated[Sequence[float], rates]
+Rates = Annotated[Sequence[float] | NDArray[Any], rates]
 OptionalRate = Annotated[float | None, optional_rate]
 Factor = Annotated[float, factor]
 Fraction = Annotated[float, fraction]
@@ -154,4 +156,4 @@ Positive = Annotated[float, positive]
 Count = Annotated[int, count]
 Steps = Annotated[int, steps]
 Length = Annotated[float, length]
-Milestones = Annotated[Sequence[int], rising_steps]
+Milestones = Annotated[Sequence[int] | NDArray[Any], rising_steps]
