@@ -37,9 +37,12 @@ class ScheduleLR(torch.optim.lr_scheduler.LRScheduler):
         if scaler.get_scale() >= scale:  # a skipped update lowers the scale
             scheduler.step()
 
-    `state_dict` holds the step and the parameters of the schedules (of a function, its name). In torch's own
-    `SequentialLR` each schedule begins at its step 0, as with `a.then(b, at)`; in a `ChainedScheduler` the last one
-    decides, as each sets the rate itself: write `a * b`.
+    `state_dict` holds the step and the parameters of the schedules; of a function its name, and the numbers that it
+    encloses, has as defaults or, in a `functools.partial`, is given. Functions that are alike in these, such as one
+    before and after it was edited, are loaded into each other: that they do the same is yours to see to.
+
+    In torch's own `SequentialLR` each schedule begins at its step 0, as with `a.then(b, at)`; in a `ChainedScheduler`
+    the last one decides, as each sets the rate itself: write `a * b`.
 
     Raises: `ValueError` for a schedule of the wrong type, a list that does not fit the parameter groups, one schedule
     for groups with different rates (unless `relative`) or momenta, a `momentum` for an optimizer that has none, and
