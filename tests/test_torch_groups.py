@@ -178,6 +178,15 @@ def test_a_schedule_that_is_called_otherwise_is_held_to_rates_too(relative, valu
         assert momenta_of(optimizer) == [0.1]
 
 
+def test_a_schedule_that_is_called_otherwise_has_one_rate_at_a_step():
+    class Overriding(Schedule):
+        def __call__(self, t):
+            return 0.1 if np.all(np.asarray(t) < 2) else 0.01
+
+    optimizer = optimizer_of()
+    assert applied(optimizer, ScheduleLR(optimizer, Overriding()), 4)[:, 0].tolist() == [0.1, 0.1, 0.01, 0.01]
+
+
 # Groups with different rates
 
 

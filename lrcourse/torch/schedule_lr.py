@@ -45,9 +45,9 @@ class ScheduleLR(torch.optim.lr_scheduler.LRScheduler):
     the last one decides, as each sets the rate itself: write `a * b`.
 
     Raises: `ValueError` for a schedule of the wrong type, a list that does not fit the parameter groups, one schedule
-    for groups with different rates (unless `relative`) or momenta, a `momentum` for an optimizer that has none, and
-    the first update for which a schedule gives no rate (a finite number, zero or more) or no momentum (below 1). What
-    a function would do beyond the last update does not matter.
+    for groups with different rates (unless `relative`) or momenta, also if they come later or from a checkpoint, a
+    `momentum` for an optimizer that has none, and the first update for which a schedule gives no rate (a finite number,
+    zero or more) or no momentum (below 1). What a function would do beyond the last update does not matter.
 
     >>> from lrcourse import Linear
     >>> weight = torch.nn.Parameter(torch.zeros(1))
