@@ -665,6 +665,19 @@ def test_a_sequence_of_torch_and_ours_resumes_at_every_step():
     resumes(build)
 
 
+def test_a_sequence_of_ours_and_torch_resumes_at_every_step():
+    def build(scale):
+        optimizer = optimizer_of([0.1], momentum=0.5)
+        parts = [ScheduleLR(optimizer, Linear(0.1, 0.5, 4), Constant(0.8)), lr_scheduler.ExponentialLR(optimizer, 0.5),
+                 ScheduleLR(optimizer, Step(0.3, 2, 0.5))]  # fmt: skip
+        return optimizer, lr_scheduler.SequentialLR(optimizer, parts, milestones=[3, 7])
+
+    optimizer, scheduler = build(1.0)
+    rates = applied(optimizer, scheduler, STEPS)[:, 0]
+    assert rates[4:7].tolist() == [rates[3] / 2**n for n in (1, 2, 3)]
+    resumes(build)
+
+
 @pytest.mark.filterwarnings("ignore:Detected call of")  # torch's own steps before the first update
 def test_a_sequence_inside_a_sequence_resumes_at_every_step():
     def build(scale):

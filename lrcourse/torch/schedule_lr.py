@@ -183,10 +183,15 @@ class ScheduleLR(torch.optim.lr_scheduler.LRScheduler):
         known = [*self._came_with, *self._newcomers()]  # it may wait in a SequentialLR while groups are added
         relative = {"largest": self._largest, "rates": known} if self.relative else None
         step = max(self.last_epoch, -1)  # a SequentialLR inside of another one counts lower while a schedule waits
-        return {"last_epoch": step, **self._described(), "relative": relative}
+        now = [groups.rate(group) for group in self.optimizer.param_groups]
+        applied = all(map(close, now, map(float, self._last_lr)))
+        return {"last_epoch": step, **self._described(), "relative": relative, "applied": applied}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Continue at the step of `state_dict`, and apply its rate to the optimizer at once.
+
+        If something else had set the rates when the state was saved, a scheduler after this one in a `SequentialLR` or
+        a hand, they are left to it.
 
         Raises: `ValueError` if the state was saved with another schedule than this one, or for other groups.
         """
@@ -201,7 +206,7 @@ class ScheduleLR(torch.optim.lr_scheduler.LRScheduler):
             self._take_ratio(relative)
         elif self._are_loaded():
             self._meet()
-        if step < 0:  # it waits for its turn in a SequentialLR
+        if step < 0 or not state_dict.get("applied", True):  # before or after its turn in a SequentialLR
             self.last_epoch = step  # type: ignore[assignment]
         else:
             self._apply(step, ahead=True)
