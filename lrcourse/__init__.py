@@ -11,5 +11,5 @@
 from . import schedules
 from .schedules import *  # noqa: F403  (the schedules' names are the package's)
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 __all__ = [*schedules.__all__, "__version__"]

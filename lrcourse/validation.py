@@ -15,6 +15,8 @@ from functools import cache
 from itertools import pairwise
 from typing import Annotated, Any, get_type_hints
 
+from numpy.typing import NDArray
+
 Check = Callable[[str, Any], Any]
 
 
@@ -151,10 +153,10 @@ def _sequence(name: str, values: Any) -> tuple[Any, ...]:
 
 Flag = Annotated[bool, choice(True, False)]
 Rate = Annotated[float, rate]
-Rates = Annotated[Sequence[float], rates]
+Rates = Annotated[Sequence[float] | NDArray[Any], rates]
 OptionalRate = Annotated[float | None, optional(rate)]
 Steps = Annotated[int, whole_steps]
 StepsOrZero = Annotated[int, steps_or_zero]
 Length = Annotated[float, length]
 OptionalLength = Annotated[float | None, optional(length)]
-Milestones = Annotated[Sequence[int], rising_steps]
+Milestones = Annotated[Sequence[int] | NDArray[Any], rising_steps]

@@ -239,7 +239,7 @@ def test_its_keras_code_gives_the_rates(explore):
 def test_the_schedule_explorer_offers_every_schedule(explore):
     figure = explore("schedule")
     offered = set(figure.get_by_label("Schedule", exact=True).locator("option").all_inner_texts())
-    composed = {"Sum", "Product", "Then", "Clip", "Lambda", "BatchSchedule"}
+    composed = {"Sum", "Difference", "Product", "Then", "Clip", "Lambda", "BatchSchedule"}
     kinds = {each.__name__ for each in map(schedules.__dict__.get, schedules.__all__)
              if isinstance(each, type) and issubclass(each, Schedule)}  # fmt: skip
     assert offered == kinds - composed - {"Schedule"}

@@ -222,6 +222,23 @@ def test_sum_and_product_are_exact_point_by_point(a: Schedule, b: Schedule, k: f
     assert (k + a)(t) == (a + k)(t) == k + a(t)
 
 
+@given(schedules, schedules, rate, steps)
+def test_difference_and_quotient_are_exact_point_by_point_or_refused(
+    a: Schedule, b: Schedule, k: float, t: int
+) -> None:
+    cases: list[Any] = [(a, b, a(t) - b(t)), (a, k, a(t) - k), (k, a, k - a(t))]
+    for minuend, subtrahend, of_t in cases:
+        difference = minuend - subtrahend
+        assert difference.clip(0.0, 1e9)(t) == max(of_t, 0.0)
+        if of_t >= 0:
+            assert difference(t) == of_t
+        else:
+            with pytest.raises(ValueError, match=f"at step {t} must be a finite number, zero or more, got -"):
+                difference(t)
+    assert (a / k)(t) == a(t) * (1 / k) == pytest.approx(a(t) / k)
+    assert Schedule.from_dict((a - b / k).to_dict()) == a - b / k == eval(repr(a - b / k), {**NAMES})
+
+
 @given(schedules, schedules, st.integers(0, 300))
 def test_then_switches_at_the_boundary_and_the_child_starts_at_0(a: Schedule, b: Schedule, n: int) -> None:
     table = a.then(b, at=n).table(n + 50)
@@ -697,6 +714,11 @@ BAD: list[tuple[Callable[[], Any], str, str, str]] = [
     (lambda: Constant(1.0).clip(0.5, 0.1), "lo", "0.5", "swap"),
     (lambda: untyped.Constant(1.0) + "a", "other", "'a'", "plain int or float"),
     (lambda: -1 * Constant(1.0), "other", "-1", "use for example 0.5"),
+    (lambda: untyped.Constant(1.0) - "a", "other", "'a'", "plain int or float"),
+    (lambda: -1 - Constant(1.0), "other", "-1", "use for example 0.5"),
+    (lambda: Constant(1.0) / 0, "the divisor", "0", "for example 10"),
+    (lambda: Constant(1.0) / -2, "the divisor", "-2", "for example 10"),
+    (lambda: untyped.Constant(1.0) / Constant(2.0), "the divisor", "Constant(lr=2.0)", "plain int or float"),
     (lambda: untyped.Lambda(0.1), "fn", "0.1", "lambda t"),
     (lambda: Constant(1.0)(-1), "t", "-1", "from 0"),
     (lambda: Constant(1.0)(math.nan), "t", "nan", "from 0"),

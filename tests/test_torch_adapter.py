@@ -1,5 +1,6 @@
 """ScheduleLR on real optimizers: what is applied, what a resumed run applies, and how torch's schedulers compare."""
 
+import copy
 import functools
 import io
 import os
@@ -71,6 +72,7 @@ SCHEDULES = {
     "WSD": WSD(0.1, 3, 5, 7, shape="1-sqrt"),
     "growing batch": batch_schedule(Step(0.1, 4, 0.5), 32, 128),
     "sum": Cosine(0.1, 0.001, 15) + Cyclic(0.0, 0.01, 2),
+    "difference": Cosine(0.1, 0.01, 15) - Cyclic(0.0, 0.01, 2),
     "product": Cosine(0.1, 0.001, 15) * Linear(0.1, 1.0, 5),
     "clip": Exponential(0.1, 0.8).clip(0.01, 0.09),
     "then": Linear(0.0, 0.1, 4).then(Cosine(0.1, 0.0, 5), at=4).then(Step(0.05, 3, 0.5), at=11),
@@ -246,6 +248,57 @@ def test_the_state_of_another_schedule_is_refused(saved_with, loaded_into):
     with pytest.raises(ValueError, match="schedule must be the one this scheduler has.*build it with the saved"):
         other.load_state_dict(state)
     assert (other.last_epoch, optimizer.param_groups[0]["lr"]) == (0, before)
+
+
+def power(k, t, base=0.9):
+    return 0.1 * base ** (k * t)
+
+
+def enclosing(k):
+    return lambda t: float(np.sum(k)) / (1 + t)
+
+
+def with_default(k):
+    return lambda t, k=k: k / (1 + t)
+
+
+def calling_itself(k):
+    def fn(t):
+        return k if t == 0 else 0.9 * fn(t - 1)
+
+    return fn
+
+
+@pytest.mark.parametrize("make", [
+    enclosing, with_default, calling_itself,
+    lambda k: functools.partial(power, k), lambda k: functools.partial(power, 1.0, base=k),
+    lambda k: functools.partial(functools.partial(power, k), base=np.float32(0.5)),
+    lambda k: enclosing(np.float64(k)), lambda k: enclosing(np.int64(10 * k)), lambda k: enclosing([[k, 2.0], (k, 1)]),
+])  # fmt: skip
+def test_functions_of_one_name_are_told_apart_by_the_numbers_that_they_hold(make):
+    def scheduler(k):
+        return ScheduleLR(torch.optim.SGD([torch.nn.Parameter(torch.zeros(1))], lr=0.1), Lambda(make(k)))
+
+    file = io.BytesIO()
+    torch.save(scheduler(0.1).state_dict(), file)
+    file.seek(0)
+    state = torch.load(file, weights_only=True)
+    scheduler(0.1).load_state_dict(state)
+    with pytest.raises(ValueError, match="schedule must be the one this scheduler has"):
+        scheduler(0.2).load_state_dict(state)
+
+
+def test_a_function_that_holds_no_numbers_is_known_by_its_name():
+    for held in (np.ones(3), torch.ones(3), {"run": 3}, np.sqrt, torch.nn.Linear(1, 1), object()):
+        first, again = (
+            ScheduleLR(torch.optim.SGD([torch.nn.Parameter(torch.zeros(1))], lr=0.1), Lambda(holding(each)))
+            for each in (held, copy.copy(held))
+        )
+        again.load_state_dict(first.state_dict())
+
+
+def holding(value):
+    return lambda t: 0.1 if value is not None else 0.2
 
 
 def test_the_state_of_another_momentum_is_refused():

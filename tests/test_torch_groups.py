@@ -179,6 +179,15 @@ def test_a_schedule_that_is_called_otherwise_is_held_to_rates_too(relative, valu
         assert momenta_of(optimizer) == [0.1]
 
 
+def test_a_schedule_that_is_called_otherwise_has_one_rate_at_a_step():
+    class Overriding(Schedule):
+        def __call__(self, t):
+            return 0.1 if np.all(np.asarray(t) < 2) else 0.01
+
+    optimizer = optimizer_of()
+    assert applied(optimizer, ScheduleLR(optimizer, Overriding()), 4)[:, 0].tolist() == [0.1, 0.1, 0.01, 0.01]
+
+
 # Groups with different rates
 
 
@@ -659,6 +668,19 @@ def test_a_sequence_of_torch_and_ours_resumes_at_every_step():
     optimizer, scheduler = build(1.0)
     expected = [*[0.05] * 3, *Cosine(1.0, 0.1, 5).table(4), *Step(0.3, 2, 0.5).table(5)]
     assert applied(optimizer, scheduler, STEPS)[:, 0].tolist() == expected
+    resumes(build)
+
+
+def test_a_sequence_of_ours_and_torch_resumes_at_every_step():
+    def build(scale):
+        optimizer = optimizer_of([0.1], momentum=0.5)
+        parts = [ScheduleLR(optimizer, Linear(0.1, 0.5, 4), Constant(0.8)), lr_scheduler.ExponentialLR(optimizer, 0.5),
+                 ScheduleLR(optimizer, Step(0.3, 2, 0.5))]  # fmt: skip
+        return optimizer, lr_scheduler.SequentialLR(optimizer, parts, milestones=[3, 7])
+
+    optimizer, scheduler = build(1.0)
+    rates = applied(optimizer, scheduler, STEPS)[:, 0]
+    assert rates[4:7].tolist() == [rates[3] / 2**n for n in (1, 2, 3)]
     resumes(build)
 
 

@@ -59,6 +59,8 @@ schedules: list[Schedule] = [
     Linear(0.0, 0.1, 10), Polynomial(0.1, 0.0, 10, power=2), SGDR(0.1, 0.0, 5, t_mult=2), Step(0.1, 2, 0.5),
     WSD(0.1, 2, 3, 4, start=0.01), Cyclic(0.1, 1, 2.5, step_size_down=3, scale_fn=lambda c: 0.5 / c), Halving(0.1, 5),
     warmup(pieces, epochs(0.5, per_epoch), start=0.01).then(2 * pieces + 0.5 * pieces + 1, at=9).clip(0, 1),
+    Piecewise((2, 4), np.array([1.0, 0.5, 0.1])), Piecewise(np.array([2, 4]), (1.0, 0.5, 0.1)), 1 - pieces / 2 - pieces,
+    MultiStep(0.1, np.arange(3), 0.5),
 ]
 assert_type(pieces(3), float)
 assert_type(pieces(np.int64(3)), float)

@@ -24,6 +24,8 @@ class KerasSchedule(keras.optimizers.schedules.LearningRateSchedule):  # type: i
     `steps`: the number of updates in the run, `epochs(n, steps_per_epoch)`. `accumulation`: set it to the optimizer's
     `gradient_accumulation_steps`, because Keras then calls a schedule with the number of batches, not of updates.
 
+    `import lrcourse.keras` before `keras.models.load_model`, which finds this class only then.
+
     Shapes: a number or integer tensor in, a float tensor of that shape out.
 
     Raises: `ValueError` if `schedule` is no schedule, one of its first `steps` rates is none in this float type, or

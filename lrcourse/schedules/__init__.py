@@ -1,14 +1,14 @@
 """Learning-rate schedules: pure functions of the step, with NumPy and nothing else.
 
 s(t)                      the rate that update t uses (t counts successful optimizer updates from 0)
-a + b, a * b, k * a       point by point
+a + b, a - b, a * b, a / k  point by point, also with a number k
 a.then(b, at=n)           a before update n, then b from its own step 0
 warmup(s, steps, start)   a rising line in front of s
 s.clip(lo, hi)            s between two bounds
 s.table(n)                the first n rates
 """
 
-from .base import Clip, Product, Schedule, Sum, Then
+from .base import Clip, Difference, Product, Schedule, Sum, Then
 from .constant import Constant
 from .cosine import Cosine
 from .cyclic import Cyclic
@@ -25,7 +25,7 @@ from .warmup import warmup
 from .wsd import WSD
 
 __all__ = [
-    "SGDR", "WSD", "BatchSchedule", "Clip", "Constant", "Cosine", "CyclePlan", "Cyclic", "Exponential", "InverseSqrt",
-    "Lambda", "Linear", "MultiStep", "OneCycle", "Piecewise", "Plateau", "Polynomial", "Product", "Schedule", "Step",
-    "Sum", "Then", "batch_schedule", "epochs", "plan_cycles", "steps_per_epoch", "warmup",
+    "SGDR", "WSD", "BatchSchedule", "Clip", "Constant", "Cosine", "CyclePlan", "Cyclic", "Difference", "Exponential",
+    "InverseSqrt", "Lambda", "Linear", "MultiStep", "OneCycle", "Piecewise", "Plateau", "Polynomial", "Product",
+    "Schedule", "Step", "Sum", "Then", "batch_schedule", "epochs", "plan_cycles", "steps_per_epoch", "warmup",
 ]  # fmt: skip

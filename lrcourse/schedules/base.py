@@ -7,10 +7,12 @@ from typing import Annotated, Any, ClassVar, overload
 import numpy as np
 from numpy.typing import NDArray
 
-from ..validation import Check, Rate, StepsOrZero, bad, check_fields, not_negative, rate, whole_steps
+from ..validation import Check, Rate, StepsOrZero, bad, check_fields, not_negative, positive, rate, whole_steps
 from . import values
 from .values import OWN, formula
 from .values import Array as Array
+
+divisor = positive("use for example 10 for a tenth")
 
 
 @dataclass(frozen=True)
@@ -83,11 +85,20 @@ class Schedule:
     def __radd__(self, other: float) -> "Sum":
         return Sum(_operand(other), self)
 
+    def __sub__(self, other: "Schedule | float") -> "Difference":
+        return Difference(self, _operand(other))
+
+    def __rsub__(self, other: float) -> "Difference":
+        return Difference(_operand(other), self)
+
     def __mul__(self, other: "Schedule | float") -> "Product":
         return Product(self, _operand(other))
 
     def __rmul__(self, other: float) -> "Product":
         return Product(_operand(other), self)
+
+    def __truediv__(self, number: float) -> "Product":
+        return Product(self, _operand(1 / divisor("the divisor", number)))
 
     def then(self, other: "Schedule", at: int) -> "Then":
         """This schedule for updates 0 to `at - 1`, then `other`, which starts again at its own step 0.
@@ -212,6 +223,22 @@ class Sum(Schedule):
 
     def rates(self, t: Array) -> Array:
         return formula(self.a, t) + formula(self.b, t)
+
+
+@dataclass(frozen=True)
+class Difference(Schedule):
+    """`a - b`, point by point; it is refused at a step where `b` is larger, unless a `clip` follows.
+
+    >>> from lrcourse import Constant, Linear
+    >>> (Linear(1.0, 0.0, steps=2) - Constant(0.25)).clip(0.0, 1.0).table(3)
+    array([0.75, 0.25, 0.  ])
+    """
+
+    a: Child
+    b: Child
+
+    def rates(self, t: Array) -> Array:
+        return formula(self.a, t) - formula(self.b, t)
 
 
 @dataclass(frozen=True)

@@ -95,12 +95,12 @@ def _equal(a: float, b: float) -> bool:
 
 
 def numbers(values: Any, t: Array, schedule: "Schedule", part: str = "", unit: str = "step") -> Array:
-    """`values`, which (`part` of) `schedule` gave for `t`, as floats of its shape; one number stands for all."""
+    """`values`, which (`part` of) `schedule` gave for `t`, as floats of its shape; one number stands for one step."""
     try:
         array = np.asarray(values)
     except ValueError:  # lists of different lengths
         array = np.asarray(values, dtype=object)
-    fits = array.shape in ((), t.shape)
+    fits = array.shape == t.shape or (array.shape == () and t.size == 1)
     if not fits and t.size != 1:
         given = f"an array of shape {array.shape}"
         raise bad(f"{part}{schedule}", given, f"an array with one number per {unit}, {t.shape}", "return one for each")

@@ -1,8 +1,11 @@
 """What schedules say for each parameter group, read from a table."""
 
+import functools
 import sys
+import types
 from collections.abc import Sequence
 from dataclasses import fields
+from numbers import Integral, Real
 from typing import Any
 
 import numpy as np
@@ -55,7 +58,7 @@ class PerGroup:
         return self.schedules[: 1 if self.shared else len(self.shares)]
 
     def described(self) -> Any:
-        """The schedules in use as plain data, with functions by name: only to be compared."""
+        """The schedules in use as plain data, with functions by name and numbers: only to be compared."""
         return _described(self.used())
 
     def at(self, step: float) -> list[float]:
@@ -99,6 +102,31 @@ def _described(value: Any) -> Any:
         return {"kind": kind_of(type(value)), **parameters}
     if isinstance(value, list | tuple):
         return [_described(item) for item in value]
+    if isinstance(value, functools.partial):
+        held = [*value.args, *sorted(value.keywords.items())]
+        return {"partial": _described(value.func), "held": _held(held)}
     if callable(value):
-        return f"{value.__module__}.{getattr(value, '__qualname__', type(value).__qualname__)}"
+        return _function(value)
     return value
+
+
+def _function(value: Any) -> Any:
+    """A function by its name, and by the plain numbers that it encloses or has as defaults, if there are any."""
+    cells = getattr(value, "__closure__", None) or ()
+    held = [cell.cell_contents for cell in cells if cell != types.CellType()]  # one may be empty
+    name = f"{value.__module__}.{getattr(value, '__qualname__', type(value).__qualname__)}"
+    held += getattr(value, "__defaults__", None) or ()
+    return {"function": name, "held": _held(held)} if held else name
+
+
+def _held(value: Any) -> Any:
+    """What a function holds, as plain data that a file takes; None for what is neither a number nor a word."""
+    if isinstance(value, list | tuple):
+        return [_held(item) for item in value]
+    if isinstance(value, Schedule | functools.partial):
+        return _described(value)
+    if isinstance(value, bool | str):
+        return value
+    if isinstance(value, Real):
+        return int(value) if isinstance(value, Integral) else float(value)
+    return None

@@ -78,7 +78,7 @@ def range_test(
         raise bad("end", end, f"at most {groups.highest(optimizer.param_groups):.5g}, as lr is a tensor", "use 10.0")
     if any(is_lazy(tensor) for tensor in (*model.parameters(), *model.buffers())):
         raise bad(
-            "model", type(model).__name__, "initialized", "call model(inputs) once, before the optimizer is built"
+            "model", type(model).__name__, "initialized", "call model(inputs) once: a lazy layer has no weights before"
         )
     loss_of, source, kept = loss_of_batches(loss_fn, batch_loss), _cycled(batches), _shares(optimizer)
     device = _device(model)

@@ -37,14 +37,17 @@ class ScheduleLR(torch.optim.lr_scheduler.LRScheduler):
         if scaler.get_scale() >= scale:  # a skipped update lowers the scale
             scheduler.step()
 
-    `state_dict` holds the step and the parameters of the schedules (of a function, its name). In torch's own
-    `SequentialLR` each schedule begins at its step 0, as with `a.then(b, at)`; in a `ChainedScheduler` the last one
-    decides, as each sets the rate itself: write `a * b`.
+    `state_dict` holds the step and the parameters of the schedules; of a function its name, and the numbers that it
+    encloses, has as defaults or, in a `functools.partial`, is given. Functions that are alike in these, such as one
+    before and after it was edited, are loaded into each other: that they do the same is yours to see to.
+
+    In torch's own `SequentialLR` each schedule begins at its step 0, as with `a.then(b, at)`; in a `ChainedScheduler`
+    the last one decides, as each sets the rate itself: write `a * b`.
 
     Raises: `ValueError` for a schedule of the wrong type, a list that does not fit the parameter groups, one schedule
-    for groups with different rates (unless `relative`) or momenta, a `momentum` for an optimizer that has none, and
-    the first update for which a schedule gives no rate (a finite number, zero or more) or no momentum (below 1). What
-    a function would do beyond the last update does not matter.
+    for groups with different rates (unless `relative`) or momenta, also if they come later or from a checkpoint, a
+    `momentum` for an optimizer that has none, and the first update for which a schedule gives no rate (a finite number,
+    zero or more) or no momentum (below 1). What a function would do beyond the last update does not matter.
 
     >>> from lrcourse import Linear
     >>> weight = torch.nn.Parameter(torch.zeros(1))
@@ -180,10 +183,15 @@ class ScheduleLR(torch.optim.lr_scheduler.LRScheduler):
         known = [*self._came_with, *self._newcomers()]  # it may wait in a SequentialLR while groups are added
         relative = {"largest": self._largest, "rates": known} if self.relative else None
         step = max(self.last_epoch, -1)  # a SequentialLR inside of another one counts lower while a schedule waits
-        return {"last_epoch": step, **self._described(), "relative": relative}
+        now = [groups.rate(group) for group in self.optimizer.param_groups]
+        applied = all(map(close, now, map(float, self._last_lr)))
+        return {"last_epoch": step, **self._described(), "relative": relative, "applied": applied}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Continue at the step of `state_dict`, and apply its rate to the optimizer at once.
+
+        If something else had set the rates when the state was saved, a scheduler after this one in a `SequentialLR` or
+        a hand, they are left to it.
 
         Raises: `ValueError` if the state was saved with another schedule than this one, or for other groups.
         """
@@ -198,7 +206,7 @@ class ScheduleLR(torch.optim.lr_scheduler.LRScheduler):
             self._take_ratio(relative)
         elif self._are_loaded():
             self._meet()
-        if step < 0:  # it waits for its turn in a SequentialLR
+        if step < 0 or not state_dict.get("applied", True):  # before or after its turn in a SequentialLR
             self.last_epoch = step  # type: ignore[assignment]
         else:
             self._apply(step, ahead=True)
