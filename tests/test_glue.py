@@ -1,10 +1,12 @@
 """`lrcourse.glue` stores what MyST-NB's own `glue` stores, which the pages are built from."""
 
+import subprocess
+import sys
+
 import nbformat
 import pytest
 
 from lrcourse.course import notebooks
-from lrcourse.glue import glue
 
 VALUES = ["'0.91 [0.89, 0.93]'", "42", "{'a': [1, 2]}", "np.float64(0.1)", "HTML('<b>x</b>')"]
 
@@ -24,6 +26,7 @@ def test_the_outputs_are_those_of_myst_nb(tmp_path):
 
 
 @pytest.mark.parametrize("display", [True, False])
-def test_without_a_notebook_nothing_happens(capsys, display):
-    glue("name", 1, display=display)
-    assert capsys.readouterr().out == ""
+@pytest.mark.parametrize("first", ["", "import IPython.display", "import sys; sys.modules['IPython'] = None"])
+def test_without_a_notebook_nothing_happens(display, first):
+    code = f"{first}\nfrom lrcourse.glue import glue\nglue('name', 1, display={display})"
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, check=True).stdout == b""

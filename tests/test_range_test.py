@@ -673,6 +673,7 @@ distributed.destroy_process_group()
 """
 
 
+@pytest.mark.slow
 def test_torch_processes_that_train_together_stop_together(tmp_path: Path) -> None:
     pipes: dict[str, Any] = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
     ranks = [subprocess.Popen([sys.executable, "-c", TOGETHER, rank, str(tmp_path)], **pipes) for rank in "01"]
@@ -789,6 +790,7 @@ print("done on", keras.backend.backend())
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("backend", ["tensorflow", "torch"])
 def test_keras(backend: str) -> None:
     environment = {**os.environ, "KERAS_BACKEND": backend, "TF_CPP_MIN_LOG_LEVEL": "3"}

@@ -66,6 +66,7 @@ def finish(code, folder, *arguments):
     return np.load(folder / "result.npy")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("code, chunks, arguments", [
     (FEW, 12, ("stacked", 300, 1)), (FEW, 12, ("loop", 60, 2)), (MAP, 16, ("stacked", 20)),
 ], ids=["few", "processes", "map of 256 x 256"])  # fmt: skip
@@ -89,6 +90,7 @@ def test_killed_in_the_middle_it_continues_and_gives_the_same(tmp_path, code, ch
 ONE = FEW.replace("engines.chunk_size = lambda plan, engine: 4", "from lrcourse.sweep import watch\nwatch.EVERY = 0.0")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("engine, steps", [("stacked", 2000), ("loop", 150),
                                            pytest.param("compiled", 3000, marks=pytest.mark.slow)])  # fmt: skip
 def test_killed_within_its_only_part_it_continues_from_there(tmp_path, engine, steps):
@@ -292,6 +294,7 @@ sweep(LogicNet, moons(n=20), settings=grid(schedule=[lambda optimizer: scheduler
 """
 
 
+@pytest.mark.slow
 def test_a_folder_is_recognised_in_another_process(tmp_path):
     """Also with a set in the code, whose order is another in every process, and a number of the module."""
 

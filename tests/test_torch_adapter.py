@@ -187,6 +187,7 @@ def resume_in_this_process(source, target):
     torch.save(finished, target)
 
 
+@pytest.mark.slow
 def test_resuming_in_a_new_process_changes_nothing(tmp_path):
     runs = {name: checkpoints(name) for name in SCHEDULES}
     steps = range(STEPS + 1)
