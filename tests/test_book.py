@@ -55,7 +55,7 @@ def test_only_what_changed_is_executed_again_and_few_words_are_made(small_book, 
     def build(executed):
         first_page = book.build(small_book)
         said, progress = capfd.readouterr()
-        work = f"executing {executed} of 2 notebooks: about 1 min\n" if executed else ""
+        work = f"executing {executed} of 2 notebooks: about 1 min, and a minute for the pages\n" if executed else ""
         summary = rf"executed {executed} notebooks, built 3 pages in \d+ s\nopen {re.escape(first_page.as_uri())}\n"
         assert re.fullmatch(work + summary, said)
         shown = r"(executing|building pages): \d+ of \d+ (notebooks|%), \d\d:\d\d, (\?|\d\d:\d\d) left(, [\w./, -]+)?"

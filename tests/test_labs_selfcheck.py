@@ -7,12 +7,11 @@ import threading
 import time
 from fractions import Fraction
 from functools import partial
-from typing import Any
 
 import numpy as np
 import pytest
 import torch
-from IPython.core.interactiveshell import InteractiveShell
+from IPython.core.formatters import DisplayFormatter
 from nbformat.v4 import new_code_cell, new_output
 from nbgrader.utils import determine_grade
 
@@ -167,8 +166,7 @@ def test_points_must_be_positive():
 
 @pytest.mark.parametrize(("earned", "text"), [(0, "0"), (1.0, "1"), (4 / 3, "1.3333333333333333")])
 def test_points_are_a_number_to_nbgrader_and_a_sentence_to_a_person(earned, text):
-    formatter: Any = InteractiveShell.instance().display_formatter
-    data, _ = formatter.format(Points(earned, of=2))
+    data, _ = DisplayFormatter().format(Points(earned, of=2))
     assert data == {"text/plain": text, "text/html": f"{earned:g} of 2 points"}
     marks = {"grade": True, "solution": False, "points": 2, "grade_id": "a", "locked": True, "schema_version": 3}
     result = new_output("execute_result", data)

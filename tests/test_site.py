@@ -47,6 +47,12 @@ def test_the_first_page_stands_at_the_address_of_the_site(open_page):
         assert f"book/{place}.html" in at_once
 
 
+def test_nothing_of_the_theme_is_published_twice_or_unfinished(book):
+    assert not list(book.rglob("*macros.html"))
+    for page in (book / "index.html", book / "book" / "cyclical.html"):
+        assert page.read_text(encoding="utf-8").count('name="viewport"') == 1
+
+
 def test_nothing_is_packed_where_nothing_is_built(tmp_path):
     with pytest.raises(RuntimeError, match="no book is built"):
         offline.pack(tmp_path, tmp_path / "site.zip")

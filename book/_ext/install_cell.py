@@ -23,7 +23,9 @@ GIVEN = {*sys.stdlib_module_names, PACKAGE, "numpy", "IPython"}  # what comes wi
 BACKEND = {"keras": "tensorflow"}  # that Keras imports when it loads
 CELL = """\
 # Brings the course, and what this notebook imports, where they are missing:
-# in the versions that the notebook was tested with.
+# in the versions that the notebook was tested with. On another processor a result
+# may differ in its last digits, and one at the edge may fall the other way; the
+# text tells of ours.
 from importlib.util import find_spec
 
 pins = "{pins}"

@@ -23,6 +23,7 @@ logging.getLogger("fontTools").setLevel(logging.WARNING)  # the theme's pygments
 ICONS_SCRIPT = r'<script defer src="[^"]*fontawesome\.js[^"]*"></script>\n?'  # the icons are there as a font
 SEARCH_SCRIPTS = r'<script src="[^"]*(?:searchtools|language_data|searchindex)\.js[^"]*"></script>\n?'
 FORMULA_FILES = r"<link [^>]*katex\.min\.css[^>]*>\n?|<script [^>]*(?:katex\.min|/math)\.js[^>]*></script>\n?"
+VIEWPORTS = r'<meta name="viewport"[^>]*>\n?(?=.*<meta name="viewport")'  # all but the last: three parts add one each
 STYLES = ("styles/pydata-sphinx-theme.css", "sphinx-design.min.css")
 FONTS = "vendor/fontawesome/webfonts"
 IMAGE = re.compile(r'<img (?![^>]*loading=)([^>]*?src="([^"]+\.png)"[^>]*)>')
@@ -31,6 +32,7 @@ IMAGE = re.compile(r'<img (?![^>]*loading=)([^>]*?src="([^"]+\.png)"[^>]*)>')
 def slim_page(html: str, page: Path) -> str:
     """The page without scripts that it does not need; its pictures wait until they are near, their place kept."""
     html = re.sub(ICONS_SCRIPT, "", html)
+    html = re.sub(VIEWPORTS, "", html, flags=re.DOTALL)
     if 'id="search-results"' not in html:
         html = re.sub(SEARCH_SCRIPTS, "", html)
     if 'class="math notranslate' not in html:
@@ -113,7 +115,7 @@ def slim_site(app: Sphinx, exception: Exception | None) -> None:
         (site / "_static" / name).write_text(css, encoding="utf-8")
     for font in (site / "_static" / FONTS).glob("*.ttf"):
         _slim_font(_original(app, f"{FONTS}/{font.name}"), font, drawn)
-    for unused in ("**/*.map", "**/fontawesome.js*", f"{FONTS}/*.woff2"):
+    for unused in ("**/*.map", "**/fontawesome.js*", "*webpack-macros.html", f"{FONTS}/*.woff2"):
         for path in (site / "_static").glob(unused):
             path.unlink()
 

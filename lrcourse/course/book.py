@@ -145,7 +145,9 @@ def _executed(waiting: list[Path], of: int) -> Iterator[tuple[Path, Any, float]]
 
     if waiting:
         minutes = math.ceil(len(waiting) * SECONDS / joblib.cpu_count() / 60)
-        print(f"executing {len(waiting)} of {of} notebooks: about {minutes} min", flush=True)
+        print(
+            f"executing {len(waiting)} of {of} notebooks: about {minutes} min, and a minute for the pages", flush=True
+        )
         os.environ.update(ENVIRONMENT)  # the kernels inherit it
         yield from executed(waiting)
 
