@@ -16,7 +16,7 @@ from bs4 import BeautifulSoup
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
 from lrcourse.course import book
-from lrcourse.course.notebooks import NotebookError
+from lrcourse.course.notebooks import NotebookError, normalize
 
 ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT / "book" / "_ext"))
@@ -85,7 +85,11 @@ CHAPTERS = sorted((ROOT / "book").glob("*.ipynb"))
 def test_a_chapter_depends_on_what_it_imports_and_reads_and_on_no_tool(path):
     names = set(book.inputs(ROOT, path))
     assert "constraints.txt" in names and len(names) > 1
-    assert not [name for name in names if name.startswith("course/") and not name.startswith("course/experiments/")]
+    tools = {name for name in names if name.startswith("course/") and not name.startswith("course/experiments/")}
+    assert tools == {
+        f"course/{name}.py" for name in ("__init__", "kernels", "notebooks", "progress")
+    }  # what executes it
+    assert "determinism.py" in names
     code = "\n".join(cell.source for cell in nbformat.read(path, as_version=4).cells if cell.cell_type == "code")
     read = {f"{experiment}-{size}.json" for experiment, size in re.findall(r'records\.read\("(\w+)", "(\w+)"', code)}
     assert read <= names
@@ -103,16 +107,29 @@ def test_a_change_of_what_a_chapter_imports_or_reads_changes_its_hash_and_anothe
             file.write("\n")
         return book.inputs_hash(small_book, small_book / "book" / "first.ipynb") != before
 
-    for name in ("constraints.txt", "lrcourse/records/__init__.py", "lrcourse/records/comparison-small.json"):
+    read = ("constraints.txt", "lrcourse/records/__init__.py", "lrcourse/records/comparison-small.json")
+    for name in (*read, "lrcourse/__init__.py", "lrcourse/determinism.py", "lrcourse/course/notebooks.py"):
         assert changes(name), name
     for name in ("lrcourse/course/cli.py", "lrcourse/plots.py", "lrcourse/records/labs-small.json"):
         assert not changes(name), name
 
 
+@pytest.mark.parametrize(("code", "names"), [
+    ("records.read('comparison', 'small')", {"comparison"}),
+    ("which = 'labs'\nrecords.read(which, 'full')", {"labs"}),
+    ("records.every()", {path.stem.rpartition("-")[0] for path in (ROOT / "lrcourse" / "records").glob("*.json")}),
+])  # fmt: skip
+def test_a_record_is_found_however_it_is_read(small_book, code, names):
+    chapter(small_book / "book" / "first.ipynb", f"from lrcourse import records\n{code}")
+    found = book.inputs(small_book, small_book / "book" / "first.ipynb")
+    assert {name.rpartition("-")[0] for name in found if name.endswith(".json")} == names
+
+
 def test_stored_outputs_make_pages_and_nothing_is_executed(small_book, capfd):
-    notebook = nbformat.read(small_book / "book" / "second.ipynb", as_version=4)
-    notebook.cells[1].outputs = [nbformat.v4.new_output("stream", text="what is stored\n")]
-    nbformat.write(notebook, small_book / "book" / "second.ipynb")
+    for name in ("first", "second"):
+        notebook = nbformat.read(small_book / "book" / f"{name}.ipynb", as_version=4)
+        notebook.cells[1].outputs = [nbformat.v4.new_output("stream", text="what is stored\n")]
+        nbformat.write(normalize(notebook), small_book / "book" / f"{name}.ipynb")
     book.build(small_book, stored=True)
     page = small_book / "_build/html/book/second.html"
     assert "what is stored" in page.read_text() and "executed 0 notebooks" in capfd.readouterr().out

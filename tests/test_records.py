@@ -145,6 +145,16 @@ def test_missing_runs_and_changed_sources_are_problems_and_the_page_says_both(to
     assert "**stale: `toy.py` changed since**" in recorded.provenance(record, [record])
 
 
+def test_a_record_without_its_experiment_and_an_experiment_without_a_record_are_named(
+    toy, tmp_path, capsys, monkeypatch
+):
+    execute(tmp_path)
+    monkeypatch.setattr(experiments, "names", lambda: ["other"])
+    assert cli.main(["records", "check"]) == 1 and "toy-small: its experiment is gone" in capsys.readouterr().out
+    assert cli.main(["records", "check", "--only", "toy"]) == 1
+    assert "--only must be 'other', got 'toy'" in capsys.readouterr().err
+
+
 def test_a_copy_without_a_history_is_told_its_commit(toy, tmp_path, monkeypatch):
     monkeypatch.setenv("LRCOURSE_COMMIT", "0123456789ab")
     execute(tmp_path)
@@ -298,7 +308,8 @@ def test_a_page_says_what_no_gpu_has_run_and_stops_when_one_has(toy, tmp_path):
 def test_the_times_of_a_lab_on_both_devices():
     run = {"name": "05-shoot-out", "seed": 0, "seconds": 61.0, "results": {"points": 17.0, "of": 17}}
     cpu = records.Record("labs", "small", "a CPU", {}, "", {}, "2026-01-01", [run])
-    assert "| a CPU | 61 s | – | 17 of 17 |\n| GPU: not recorded yet |" in recorded.lab_times("05-shoot-out", [cpu])
+    told = recorded.lab_times("05-shoot-out", [cpu])
+    assert "| a CPU | 61 s | – | 17 of 17 |\n| GPU: not recorded yet |" in told and "On a CPU: **stale" in told
     gpu = records.Record("labs", "full", "Fake 9000", {"cuda": "13.0"}, "", {}, "2026-01-01", [run])
     assert "| Fake 9000 | 61 s |" in recorded.lab_times("05-shoot-out", [cpu, gpu])
 

@@ -93,7 +93,7 @@ def times(stored: list[Record]) -> str:
 
 def lab_times(lab: str, stored: list[Record]) -> str:
     """A row for the CPU and one for the GPU."""
-    rows = []
+    rows, states = [], []
     for size, device in labs.SIZES.items():
         record = next((each for each in stored if (each.experiment, each.size) == ("labs", size)), None)
         run = next((each for each in record.runs if each["name"] == lab), None) if record else None
@@ -101,9 +101,11 @@ def lab_times(lab: str, stored: list[Record]) -> str:
             rows.append([f"GPU: {NOT_YET}" if device == "cuda" else f"CPU: {NOT_YET}", "", "", ""])
             continue
         results = run["results"]
+        states.append(f"On {record.device}: {state(record)}.")
         rows.append([record.device, duration(run["seconds"]), duration(run.get("processor")),
                      f"{results['points']:g} of {results['of']:g}"])  # fmt: skip
-    return table(["Device", "Wall time", "Processor time", "Points of the checks"], rows)
+    times = table(["Device", "Wall time", "Processor time", "Points of the checks"], rows)
+    return "\n\n".join([times, " ".join(states)])
 
 
 def speed(record: Record) -> str:

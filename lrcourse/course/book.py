@@ -1,5 +1,6 @@
 """Build the book: execute what changed, in parallel, into the cache that the build then reads."""
 
+import ast
 import hashlib
 import math
 import os
@@ -156,9 +157,17 @@ def inputs(root: Path, notebook: Path) -> dict[str, Path]:
     """The files that a notebook's outputs depend on besides its own cells, by name: code, records, pins."""
     package, code = root / "lrcourse", dependencies.notebook_code(notebook)
     imported = dependencies.reached(dependencies.imports(code))
-    records = {path.name: path for path in sorted((package / "records").glob("*.json"))
-               if "lrcourse.records" in imported and f'"{path.stem.rpartition("-")[0]}"' in code}  # fmt: skip
-    return dependencies.files(imported, package) | records | {"constraints.txt": root / "constraints.txt"}
+    records = _records(package / "records", code) if "lrcourse.records" in imported else {}
+    executing = dependencies.reached({f"{__package__}.notebooks"})  # the environment of its kernel, among others
+    return dependencies.files(imported | executing, package) | records | {"constraints.txt": root / "constraints.txt"}
+
+
+def _records(folder: Path, code: str) -> dict[str, Path]:
+    """The records whose experiments the code names; all of them where it names none."""
+    stored = sorted(folder.glob("*.json"))
+    texts = {node.value for node in ast.walk(ast.parse(code)) if isinstance(node, ast.Constant)}
+    named = [path for path in stored if path.stem.rpartition("-")[0] in texts]
+    return {path.name: path for path in named or stored}
 
 
 def inputs_hash(root: Path, notebook: Path) -> str:

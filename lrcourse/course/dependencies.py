@@ -1,13 +1,13 @@
 """What a piece of code depends on: the modules of the package that its imports reach, as files and their hashes.
 
 The graph of imports is grimp's. One thing is added: `from lrcourse.torch import VGG` depends on the file that defines
-`VGG`, not on all that `lrcourse/torch/__init__.py` offers.
+`VGG`, not on all that `lrcourse/torch/__init__.py` offers. Of that file itself, which Python runs on the way, the code
+counts, and what it only hands on does not. A module that is named by a text (`importlib`) is not seen.
 """
 
 import ast
 import hashlib
 import json
-import re
 from collections.abc import Iterable, Iterator
 from functools import cache
 from pathlib import Path
@@ -57,32 +57,37 @@ def imports(code: str) -> set[str]:
 
     >>> sorted(imports("import numpy\\nfrom lrcourse import Cosine, records\\nfrom lrcourse.torch import train"))
     ['lrcourse.records', 'lrcourse.schedules.cosine', 'lrcourse.torch.training']
+    >>> sorted(imports("import lrcourse.data\\nlrcourse.torch.train"))
+    ['lrcourse.data', 'lrcourse.torch.training']
     """
-    return {
-        module
-        for node in ast.walk(ast.parse(code))
-        for module in _imported(node, NAME)
-        if module in _graph().modules
-    }  # fmt: skip
+    nodes = list(ast.walk(ast.parse(code)))
+    named = {module for node in nodes for module in _imported(node, NAME)}
+    if any(isinstance(node, ast.Import) for node in nodes) and named:
+        within = {id(node.value) for node in nodes if isinstance(node, ast.Attribute)}
+        named |= {module for node in nodes if id(node) not in within for module in _reached_by_dots(node)}
+    return named & _graph().modules
 
 
 def files(modules: Iterable[str], package: Path = PACKAGE) -> dict[str, Path]:
-    """The files of the modules in the folder `package`, by their names below it."""
-    found = (path for module in modules if (path := _file(module, package)).exists())
+    """The files of the modules in the folder `package`, and of the packages around them, by their names below it."""
+    around = {module.rsplit(".", levels)[0] for module in modules for levels in range(module.count(".") + 1)}
+    found = (path for module in around if (path := _file(module, package)).exists())
     return {path.relative_to(package).as_posix(): path for path in sorted(found)}
 
 
 def notebook_code(path: Path) -> str:
-    """The code cells of a notebook as one script: without magics, and cells that are wrong on purpose."""
+    """The code cells of a notebook as one script, as IPython reads them, without those that are wrong on purpose."""
+    from IPython.core.inputtransformer2 import TransformerManager
+
     cells = [cell for cell in json.loads(path.read_text(encoding="utf-8"))["cells"] if cell["cell_type"] == "code"]
-    sources = [re.sub(r"(?m)^[ \t]*[%!].*", "", "".join(cell["source"])) for cell in cells]
-    return "\n".join(filter(_parses, sources))
+    return "\n".join(filter(_parses, (TransformerManager().transform_cell("".join(cell["source"])) for cell in cells)))
 
 
 def code_hash(path: Path) -> str:
     """A hash of a file's code, or of that in a notebook's cells, without comments, docstrings and layout.
 
-    `with extra(…)` around imports does not count either: it decides nothing but an error.
+    `with extra(…)` around imports does not count either: it decides nothing but an error. Nor does what an
+    `__init__.py` hands on of its own modules, or says of the version: who uses a name depends on where it is defined.
 
     >>> len(code_hash(PACKAGE / "intervals.py"))
     64
@@ -96,6 +101,8 @@ def code_hash(path: Path) -> str:
             body[:] = [inner for statement in body for inner in _without_extra(statement)]
         if getattr(node, "type_params", None) == []:
             del node.type_params  # type: ignore[attr-defined]  # of Python 3.12: the hash is the same on 3.11
+    if path.name == "__init__.py":
+        tree.body = [statement for statement in tree.body if not _hands_on(statement)]
     return hashlib.sha256(ast.dump(tree).encode()).hexdigest()
 
 
@@ -127,6 +134,18 @@ def _imported(node: ast.AST, package: str) -> Iterator[str]:
             yield from (_home(module, alias.name) for alias in node.names)
 
 
+def _reached_by_dots(node: ast.AST) -> Iterator[str]:
+    """What `lrcourse.torch.train` means where a script has imported `lrcourse`, or a part of it."""
+    parts: list[str] = []
+    while isinstance(node, ast.Attribute):
+        parts, node = [node.attr, *parts], node.value
+    if isinstance(node, ast.Name) and node.id == NAME:
+        module = NAME
+        for part in parts:
+            module = _home(module, part)
+        yield module
+
+
 def _home(module: str, name: str) -> str:
     """The module that defines what `from module import name` brings; `module` itself where that cannot be seen."""
     if _file(f"{module}.{name}").exists():
@@ -143,8 +162,9 @@ def _offered(package: str) -> dict[str, str]:
     for node in ast.walk(ast.parse(_file(package).read_text(encoding="utf-8"))):
         if isinstance(node, ast.ImportFrom) and node.level == 1 and node.module:
             inner = f"{package}.{node.module}"
-            names = _offered(inner) if node.names[0].name == "*" else {alias.name: inner for alias in node.names}
-            found |= {name: where for name, where in names.items()}
+            found |= _offered(inner) if node.names[0].name == "*" else {
+                alias.asname or alias.name: _home(inner, alias.name) for alias in node.names
+            }  # fmt: skip
     return found
 
 
@@ -165,6 +185,15 @@ def _without_extra(statement: ast.stmt) -> list[ast.stmt]:
         case ast.With(items=[ast.withitem(context_expr=ast.Call(func=ast.Name(id="extra")))]):
             return statement.body
     return [statement]
+
+
+def _hands_on(statement: ast.stmt) -> bool:
+    match statement:
+        case ast.ImportFrom(level=1):
+            return True
+        case ast.Assign(targets=[ast.Name(id="__all__" | "__version__")]):
+            return True
+    return False
 
 
 def _parses(code: str) -> bool:

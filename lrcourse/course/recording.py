@@ -83,6 +83,8 @@ def folder(root: Path) -> Path:
 
 def problems(record: Record) -> list[str]:
     """What a record's page says of it beside its results: missing runs, sources that have changed."""
+    if record.experiment not in experiments.names():
+        return ["its experiment is gone: delete the file, or bring the experiment back"]
     found, lacking = [], len(missing(record))
     if lacking:
         found.append(f"{lacking} runs are missing")

@@ -14,7 +14,7 @@ def add(commands: Any) -> None:
     figures.add_argument("--format", default="svg", help="svg (default), pdf or png")
     figures.add_argument("--theme", default="light", help="light (default), dark or transparent")
     figures.add_argument("--folder", type=Path, default=Path("figures"), help="default: figures/")
-    figures.set_defaults(run=run, extra="notebooks")
+    figures.set_defaults(run=run, extra="book")
 
 
 def run(options: argparse.Namespace) -> int:

@@ -1,6 +1,7 @@
 """`lrcourse labs`: start, check, hand in and release labs."""
 
 import argparse
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,11 @@ def add(commands: Any) -> None:
         yours.add_argument("lab", help="1, 01, 01-decay or the path of your notebook")
         yours.add_argument("--seconds", type=int, default=600, help="limit of a cell (default: 600), of a part a tenth")
     yours.add_argument("--student", metavar="NAME", help="who hands it in (default: the name you are logged in with)")
+    if find_spec(f"{__package__}.grade"):  # the student edition neither grades nor releases
+        _add_release(actions)
+
+
+def _add_release(actions: Any) -> None:
     build = actions.add_parser("build", help="instructors: generate labs/ from solutions/")
     build.add_argument("--check", action="store_true", help="only say whether labs/ is what solutions/ generate")
     bundle = actions.add_parser("bundle", help="instructors: write the student edition, one file without solutions")

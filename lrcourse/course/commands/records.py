@@ -17,10 +17,13 @@ def add(commands: Any) -> None:
 
 def run(options: argparse.Namespace) -> int:
     from ... import records
+    from ...validation import choice
     from .. import experiments, recording
 
     root = repository()
     folder = recording.folder(root)
+    if options.only is not None:
+        choice(*experiments.names())("--only", options.only)
     if options.action == "run":
         from ..progress import bar
 
@@ -38,5 +41,6 @@ def run(options: argparse.Namespace) -> int:
         return int(bool(found))
     for each in stored:
         line = f"{each.experiment}-{each.size}: {each.recorded}"
-        print(recording.provenance(each) if options.action == "show" else line)
+        known = options.action == "show" and each.experiment in experiments.names()
+        print(recording.provenance(each) if known else line)
     return 0
