@@ -20,6 +20,7 @@ USES = {"chromium": "browser", "book": "built", "IPyNbCell": "notebooks"}  # fix
 STARTS = {"playwright": "browser", "bwrap": "sandbox", "ipykernel_launcher": "notebooks"}
 PACKAGES = {"browser": "chromium", "sandbox": "bubblewrap"}
 PROGRAMS = {"browser": "chromium", "sandbox": "bwrap"}
+LONG = ("notebooks", "sandbox", "slow")
 # In CI nothing is left out: there a missing program is an error.
 MISSING = [mark for mark, program in PROGRAMS.items() if not (shutil.which(program) or os.environ.get("CI"))]
 
@@ -31,6 +32,9 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     lacking = [item for item in items if any(map(item.get_closest_marker, MISSING))]
     config.hook.pytest_deselected(items=lacking)
     items[:] = [item for item in items if item not in lacking]
+    # Files of long tests come first: one that began last would keep a single process busy at the end.
+    long = {item.path for item in items if any(map(item.get_closest_marker, LONG))}
+    items.sort(key=lambda item: item.path not in long)
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
