@@ -33,12 +33,14 @@ serve: book  ## build the book and serve it on http://127.0.0.1:8000 (PORT=…)
 	$(BIN)/python -m http.server --bind 127.0.0.1 --directory _build/html $(PORT)
 
 check: lint  ## in minutes: style, types and every test that needs no book, browser, sandbox, kernel or patience
+	echo "the quick tests: about 3 minutes on two cores"
 	$(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder -m "not browser and not built and not notebooks and not sandbox and not slow"
 
 test: lint  ## test everything: package, every notebook, labs, the built pages in a browser
 	scripts/system-packages
 	$(BIN)/lrcourse notebooks check
 	$(BIN)/lrcourse book --stored
+	echo "every test and every notebook: about 25 minutes on two cores"
 	$(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder --nbval
 
 lint: $(SETUP)  ## check style, types and who may import what

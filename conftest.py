@@ -84,7 +84,7 @@ class Progress:
 
     def pytest_xdist_node_collection_finished(self, ids: list[str]) -> None:
         if self.bar is None:
-            self.bar = self.ends.enter_context(progress.bar("testing", len(ids), "tests"))
+            self.bar = self.ends.enter_context(progress.bar("testing", len(ids), "tests", alike=False))
 
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> Iterator[None]:

@@ -50,6 +50,17 @@ def test_a_terminal_shows_one_bar_which_goes_at_the_end(shown):
     assert "\n" not in "".join(pictures) and not pictures[-1].strip()
 
 
+def test_what_is_left_is_not_guessed_where_parts_differ(monkeypatch):
+    screen = Screen(terminal=False)
+    monkeypatch.setattr(sys, "stderr", screen)
+    monkeypatch.setattr(progress, "EVERY", 0.1)
+    with progress.bar("testing", 2, "tests", alike=False) as bar:
+        time.sleep(0.11)
+        bar.set_postfix_str("one")
+        bar.update()
+    assert re.search(r"^testing: 0 of 2 tests, 00:00, one$", screen.getvalue(), re.MULTILINE), screen.getvalue()
+
+
 @pytest.mark.parametrize("terminal, ci", [(False, ""), (False, "true"), (True, "true")])
 def test_a_log_gets_plain_lines(shown, terminal, ci):
     lines = shown(terminal, ci).splitlines(keepends=True)

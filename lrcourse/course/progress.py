@@ -14,12 +14,14 @@ EVERY = 10.0  # seconds, at least, between two lines of a log; later on a tenth 
 
 
 @contextmanager
-def bar(what: str, total: int, unit: str) -> Iterator[tqdm]:
+def bar(what: str, total: int, unit: str, alike: bool = True) -> Iterator[tqdm]:
     """A bar that is gone when the work is done; its `set_postfix_str` says what is going on.
+
+    `alike`: whether the parts of the work take about as long, so that what is left can be estimated.
 
     Where standard error is no terminal, and in CI, it is a line every few seconds, without control characters.
     """
-    left = "{n_fmt} of {total_fmt} " + unit + ", {elapsed}, {remaining} left{postfix}"
+    left = "{n_fmt} of {total_fmt} " + unit + ", {elapsed}" + ", {remaining} left" * alike + "{postfix}"
     if sys.stderr.isatty() and not os.environ.get("CI"):
         shown = tqdm(total=total, bar_format=f"{what} {{bar:20}} {left}", leave=False, dynamic_ncols=True, smoothing=0)
     else:
