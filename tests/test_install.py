@@ -126,7 +126,12 @@ def test_no_command_is_left_out_of_these(numpy_only, tmp_path):
         printed = numpy_only("-m", "lrcourse", *command, "--help", cwd=tmp_path).stdout
         return set(re.findall(r"^    ([\w-]+)", printed, re.MULTILINE))
 
+    def said(command):
+        return numpy_only("-m", "lrcourse", command, "--help", cwd=tmp_path).stdout.split("\n\n")[1]
+
     tried = [command.split() for command in COMMANDS]
+    for command in listed():
+        assert re.match(r"[a-z][^:]{15,}", said(command)), command
     assert listed() == {words[0] for words in tried}
     assert listed("labs") == {words[1] for words in tried if words[0] == "labs"}
 

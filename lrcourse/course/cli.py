@@ -41,6 +41,8 @@ def parser() -> Parser:
     command = Parser(prog="lrcourse", description="Learning rates in deep learning: the course's tools.")
     command.add_argument("--version", action="version", version=f"lrcourse {__version__}")
     added = command.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    for module in pkgutil.iter_modules(commands.__path__):
-        importlib.import_module(f"{commands.__name__}.{module.name}").add(added)
+    for name in sorted(module.name for module in pkgutil.iter_modules(commands.__path__)):
+        module = importlib.import_module(f"{commands.__name__}.{name}")
+        module.add(added)
+        added.choices[name].description = (module.__doc__ or "").partition(": ")[2]
     return command

@@ -1,4 +1,4 @@
-"""`lrcourse book`: build the book."""
+"""`lrcourse book`: execute what changed, and build the pages of the book."""
 
 import argparse
 from typing import Any

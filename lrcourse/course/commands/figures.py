@@ -1,4 +1,4 @@
-"""`lrcourse figures`: draw the figures."""
+"""`lrcourse figures`: draw every figure of the book as a file, for slides."""
 
 import argparse
 from pathlib import Path

@@ -1,4 +1,5 @@
-"""`lrcourse notebooks`: open, run, normalize or check the notebooks."""
+"""`lrcourse notebooks`: open one as it is built; run them and store their outputs; normalize what an editor has changed
+in their files; or check that they are as they should be."""
 
 import argparse
 from collections.abc import Sequence

@@ -1,4 +1,5 @@
-"""`lrcourse records`: run the long experiments and show what they gave."""
+"""`lrcourse records`: run the long experiments (again where they were stopped), list what is stored, show where each
+record comes from, or check that its runs are complete and its sources unchanged."""
 
 import argparse
 from typing import Any
