@@ -20,7 +20,7 @@ USES = {"chromium": "browser", "book": "built", "IPyNbCell": "notebooks"}  # fix
 STARTS = {"playwright": "browser", "bwrap": "sandbox", "ipykernel_launcher": "notebooks"}
 PACKAGES = {"browser": "chromium", "sandbox": "bubblewrap"}
 PROGRAMS = {"browser": "chromium", "sandbox": "bwrap"}
-LONG = ("notebooks", "sandbox", "slow")
+LONG = ("notebooks", "sandbox", "slow", "browser")
 # In CI nothing is left out: there a missing program is an error.
 MISSING = [mark for mark, program in PROGRAMS.items() if not (shutil.which(program) or os.environ.get("CI"))]
 

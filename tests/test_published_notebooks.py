@@ -33,6 +33,7 @@ MARKDOWN = MarkdownIt("commonmark").enable("table").use(dollarmath_plugin, doubl
 sys.path.insert(0, str(ROOT / "book" / "_ext"))
 import install_cell  # noqa: E402
 import plain_markdown  # noqa: E402
+import publish  # noqa: E402
 
 
 def published(book, name):
@@ -261,3 +262,14 @@ def test_of_another_course_the_first_cell_says_what_to_do_and_leaves_it(first_ce
         assert said == ""
     else:
         assert says in said and "%pip install --upgrade --constraint https://raw" in said and "lrcourse[" in said
+
+
+def test_what_lies_in_the_site_is_published_again_only_if_it_was_published_before(tmp_path):
+    """A build that is stopped leaves a page's source there, with directives and without the first cell."""
+    assert publish.published(tmp_path / "none.ipynb") is None
+    raw, ours = ROOT / "book" / "decay.ipynb", tmp_path / "decay.ipynb"
+    assert publish.published(raw) is None
+    notebook = nbformat.read(raw, as_version=4)
+    notebook.cells.insert(0, nbformat.v4.new_code_cell("", id="install"))
+    nbformat.write(notebook, ours)
+    assert publish.published(ours) == notebook.cells[1:]

@@ -49,15 +49,22 @@ class Notebooks:
             first = nbformat.v4.new_code_cell(source(notebook, root, repository), id="install")
             imports |= needs(notebook, root)
             if name == f"{page}.ipynb":
-                if page not in self.texts:  # it was written by an earlier build
+                kept = None if page in self.texts else published(target)
+                if page not in self.texts and kept is None:  # an earlier build wrote the page and was stopped
                     app.env.get_and_resolve_doctree(page, app.builder)
-                notebook.cells = plain(notebook, self.texts[page])
+                notebook.cells = kept or plain(notebook, self.texts[page])
             notebook.cells.insert(0, first)
             target.parent.mkdir(parents=True, exist_ok=True)
             target.write_text(nbformat.writes(notebook) + "\n", encoding="utf-8")
         binder = site / "binder" / "environment.yml"
         binder.parent.mkdir(exist_ok=True)
         binder.write_text(environment(imports, root, repository), encoding="utf-8")
+
+
+def published(target: Path) -> list[NotebookNode] | None:
+    """The cells that an earlier build has published, without the first; None if what lies there is not from here."""
+    cells: list[NotebookNode] = nbformat.read(target, as_version=4).cells if target.exists() else []
+    return cells[1:] if cells and cells[0].id == "install" else None
 
 
 def plain(notebook: NotebookNode, texts: dict[int, str]) -> list[NotebookNode]:

@@ -92,6 +92,11 @@ def code_hash(path: Path) -> str:
     >>> len(code_hash(PACKAGE / "intervals.py"))
     64
     """
+    return _code_hash(path, path.stat().st_mtime_ns)
+
+
+@cache
+def _code_hash(path: Path, _changed: int) -> str:
     tree = ast.parse(notebook_code(path) if path.suffix == ".ipynb" else path.read_text(encoding="utf-8"))
     for node in ast.walk(tree):
         body = getattr(node, "body", None)
