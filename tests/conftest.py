@@ -26,9 +26,9 @@ AXE = {
 
 @pytest.fixture(scope="session")
 def sources():
-    """The files that make the pages; what Python and JupyterLab leave beside them does not count."""
-    files = [path for path in (ROOT / "book").rglob("*") if path.is_file()]
-    kept = [path for path in files if not {"__pycache__", ".ipynb_checkpoints"} & {*path.parts}]
+    """The files that make the pages; what Python, JupyterLab and ruff leave beside them does not count."""
+    files = [path.relative_to(ROOT) for path in (ROOT / "book").rglob("*") if path.is_file()]
+    kept = [ROOT / path for path in files if not any(part[0] == "." or part == "__pycache__" for part in path.parts)]
     return [ROOT / "_config.yml", ROOT / "_toc.yml", *kept]
 
 

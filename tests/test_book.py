@@ -178,6 +178,7 @@ def test_every_file_of_the_book_counts_as_a_source_of_the_built_pages(sources):
     tracked = subprocess.run(["git", "ls-files", "book"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
     assert {ROOT / name for name in tracked.split()} <= {*sources}
     assert {ROOT / "book" / name for name in ("_ext/quiz.py", "_static/explorers/plot.js")} <= {*sources}
+    assert not [path for path in sources if {".ruff_cache", "__pycache__"} & {*path.parts}]  # left by tools
 
 
 @pytest.mark.usefixtures("book")
