@@ -5,12 +5,14 @@ import time
 from dataclasses import asdict
 
 import nbformat
+import numpy as np
 import pytest
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
 from lrcourse.course.grading.bubblewrap import Bubblewrap
-from lrcourse.course.grading.judge import judge
+from lrcourse.course.grading.judge import judge, judged, shown
 from lrcourse.course.grading.limits import Limits
+from lrcourse.course.grading.outcome import Shown
 from lrcourse.course.grading.texts import sanitized
 
 pytestmark = pytest.mark.sandbox
@@ -45,12 +47,12 @@ def notebook(*cells, setup=SETUP):
     return nbformat.from_dict(new_notebook(cells=[cell("setup", setup), *cells]))
 
 
-def judged(*cells, **options):
+def points_of(*cells, **options):
     return judge(notebook(*cells, **options), Bubblewrap(), Limits(cell_seconds=30, call_seconds=30))
 
 
 def test_a_right_answer_earns_every_point():
-    judgement = judged(answer("double", RIGHT), check("check", CHECK))
+    judgement = points_of(answer("double", RIGHT), check("check", CHECK))
     [task] = judgement.tasks
     assert (task.grade_id, task.name, task.points, task.max_points, task.status) == ("check", "Double", 4, 4, "judged")
     assert [(part.name, part.right, part.fault) for part in task.parts] == [("small", True, ""), ("array", True, "")]
@@ -75,40 +77,40 @@ def test_a_right_answer_earns_every_point():
      "the hidden tests, which repeat this check with other inputs, find a fault. Is it 2 x?", 2),
 ])  # fmt: skip
 def test_what_a_wrong_answer_reads(source, fault, points):
-    [task] = judged(answer("double", source), check("check", CHECK)).tasks
+    [task] = points_of(answer("double", source), check("check", CHECK)).tasks
     assert (task.points, task.parts[0].fault) == (points, fault)
     assert "41" not in task.parts[0].fault
 
 
 def test_the_instructor_reads_what_the_hidden_test_found():
-    [task] = judged(
+    [task] = points_of(
         answer("double", "def double_it(x): return 4 if np.ndim(x) == 0 else 2 * x"), check("check", CHECK)
     ).tasks
     assert task.parts[0].detail == "the result is 4, which is too low"
 
 
 def test_a_task_that_is_not_solved_says_so():
-    [task] = judged(answer("double", "raise NotImplementedError"), check("check", CHECK)).tasks
+    [task] = points_of(answer("double", "raise NotImplementedError"), check("check", CHECK)).tasks
     assert task.status == "not solved"
 
 
 def test_the_instructors_names_are_the_instructors():
     source = RIGHT + "\nclass Task:\n    pass\nnp = None\nSCALE = 0\ndef double_it(x): return SCALE"
     scaled = CHECK.replace('"small", lambda: double_it(2), 4', '"scale", lambda: SCALE, 10')
-    [task] = judged(answer("double", source), check("check", scaled)).tasks
+    [task] = points_of(answer("double", source), check("check", scaled)).tasks
     assert [part.right for part in task.parts] == [True, False, False]
 
 
 def test_cells_run_in_order_so_each_check_sees_what_came_before_it():
     later = RIGHT.replace("2 *", "3 *")
-    assert judged(answer("double", RIGHT), check("check", CHECK), answer("more", later)).points == 4
+    assert points_of(answer("double", RIGHT), check("check", CHECK), answer("more", later)).points == 4
 
 
 def test_a_crash_costs_its_task_and_the_others_are_judged_with_everything_replayed():
     crash = "import os\ndef crash(x): os._exit(1)"
     second = CHECK.replace("double_it", "crash").replace("Double", "Crash").replace("double", "crash_task")
     third = CHECK.replace("Double", "Again")
-    judgement = judged(
+    judgement = points_of(
         answer("a", RIGHT + "\nstate = 1"), answer("b", crash), check("second", second), check("third", third)
     )
     assert [(task.points, task.status) for task in judgement.tasks] == [(0, "crashed"), (4, "judged")]
@@ -118,32 +120,31 @@ def test_a_crash_costs_its_task_and_the_others_are_judged_with_everything_replay
 
 def test_a_check_that_an_answer_breaks_is_worth_nothing():
     fragile = 'task = Task("T", points=4)\nfor each in items(): task.check("x", lambda: each, 1)\ntask.report()'
-    judgement = judged(answer("a", "def items(): return 7"), check("check", fragile))
+    judgement = points_of(answer("a", "def items(): return 7"), check("check", fragile))
     assert (judgement.tasks[0].points, judgement.tasks[0].status) == (0, "crashed")
     assert judgement.events == ["check: the check could not go on: TypeError: 'int' object is not iterable"]
 
 
 def test_written_answers_wait_for_a_person():
     written = cell("essay", "Because.", kind="markdown", grade=True, solution=True, locked=False, points=3)
-    [task] = judged(written).tasks
+    [task] = points_of(written).tasks
     assert (task.grade_id, task.points, task.max_points, task.status) == ("essay", 0, 3, "manual")
 
 
-@pytest.mark.parametrize(("vectors", "seen", "points"), [(2, 0, 4), (3, 2, 2)])
-def test_texts_come_from_a_run_that_saw_no_hidden_input(vectors, seen, points):
-    """And no visible one either, if every check was passed: there is nothing to explain."""
+@pytest.mark.parametrize(("vectors", "points"), [(2, 4), (3, 2)])
+def test_texts_come_from_a_run_that_saw_no_hidden_input(vectors, points):
     body = f"    seen.append(x)\n    return 2 * x if np.ndim(x) == 0 else {vectors} * np.asarray(x)"
-    judgement = judged(
+    judgement = points_of(
         answer("a", "seen = []\ndef double_it(x):\n" + body), check("check", CHECK),
         answer("b", "print(len(seen), 41 in map(np.max, seen))"),
     )  # fmt: skip
-    assert judgement.texts == {"b": f"{seen} False"} and judgement.points == points
+    assert judgement.texts == {"b": "2 False"} and judgement.points == points
 
 
 def test_a_fault_is_explained_with_what_earlier_checks_define():
     needs = CHECK.replace("Double", "Again").replace("double_it(2), 4", "twice(2), want")
     defines = CHECK.replace("double.report()", "want = 4\ndouble.report()")
-    judgement = judged(answer("a", RIGHT), check("first", defines), answer("b", "def twice(x): return x"),
+    judgement = points_of(answer("a", RIGHT), check("first", defines), answer("b", "def twice(x): return x"),
                        check("second", needs))  # fmt: skip
     assert judgement.tasks[-1].parts[0].fault == "the result is 2, which is too low. Is it 2 x?"
 
@@ -201,14 +202,89 @@ def test_a_cell_that_does_not_end_costs_the_parts_that_need_it():
     "    return list(w) if np.ndim(x) else w",
 ])  # fmt: skip
 def test_numbers_of_any_kind_are_numbers(source):
-    assert judged(answer("a", source), check("check", CHECK)).points == 4
+    assert points_of(answer("a", source), check("check", CHECK)).points == 4
 
 
 def test_locked_cells_of_ours_are_no_answers():
     picture = cell("picture", "if double.solved:\n    print('never')")
-    judgement = judged(answer("a", RIGHT), check("check", CHECK), picture)
+    judgement = points_of(answer("a", RIGHT), check("check", CHECK), picture)
     assert judgement.texts == {} and judgement.events == [] and judgement.points == 4
 
 
 def test_texts_are_plain():
     assert sanitized("a\x07\x1b[31mb\x1b[0m\n<object at 0x7f00aa11>\u202e", 100) == "ab\n<object at 0x…>"
+
+
+DRAWN = CHECK.replace("double.check(\"small\", lambda: double_it(41), 82)", "x = double.rng(1).random()\n"
+                      "double.check('small', lambda: double_it(x), 2 * x)")  # fmt: skip
+
+
+def drawn(seed):
+    """What the hidden test asks of a function that says what it is asked."""
+    wrong = "def double_it(x):\n    if np.ndim(x) or x == 2: return 2 * np.asarray(x)\n    return 0 * x + 3 * x"
+    [task] = judge(notebook(answer("a", wrong), check("check", DRAWN)), Bubblewrap(), seed=seed).tasks
+    return float(task.parts[0].detail.split()[3].strip(","))
+
+
+def test_hidden_inputs_are_drawn_from_a_secret_seed():
+    """Without one they are those that a notebook draws; with the same one they are the same."""
+    assert drawn("") == pytest.approx(3 * np.random.default_rng(1).random(), rel=1e-5)
+    assert len({drawn(""), drawn("a secret"), drawn("another")}) == 3 and drawn("a secret") == drawn("a secret")
+
+
+def test_what_is_shown_has_seen_visible_checks_alone():
+    fault = "def double_it(x):\n    print('secret', x)\n    return x if np.ndim(x) else 2 * x"
+    seen = shown(notebook(answer("a", fault), check("check", CHECK), answer("b", "print(1)")), Bubblewrap(), Limits())
+    assert seen.faults == {"check": {"small": "", "array": "entry 0 is 1, which is too low"}}
+    assert (seen.texts, seen.points, seen.stopped, seen.events) == ({"b": "1"}, {"check": 2}, [], [])
+    assert Shown(**json.loads(json.dumps(asdict(seen)))) == seen and seen.seconds > 0
+
+
+def test_a_moody_function_is_reported():
+    """It is right when it is judged and wrong when it is shown, or the other way round."""
+    book = notebook(answer("a", RIGHT), check("check", CHECK))
+    for small, array in (("", "it is 1"), ("it is 1", "")):
+        seen = Shown(faults={"check": {"small": small, "array": array}})
+        judgement = judged(book, seen, "", Bubblewrap(), Limits())
+        part = "array" if array else "small"
+        assert judgement.events == [f"check: {part}: the function does not give the same answers each time"]
+        assert judgement.points == 4
+    wrong = notebook(answer("a", "def double_it(x): return x"), check("check", CHECK))
+    seen = Shown(faults={"check": {"small": "", "array": "wrong"}})
+    judgement = judged(wrong, seen, "", Bubblewrap(), Limits())
+    assert [part.fault for part in judgement.tasks[0].parts] == [
+        "the function does not give the same answers each time", "wrong"
+    ]  # fmt: skip
+
+
+def test_an_impatient_run_ends_at_the_first_stop():
+    again = CHECK.replace("Double", "Again").replace("double_it", "again")
+    book = notebook(answer("a", f"def double_it(x):\n{ENDLESS}\nagain = double_it"), check("check", CHECK),
+                    answer("b", "print('late')"), check("later", again))  # fmt: skip
+    limits = Limits(call_seconds=2).quick()
+    seen = shown(book, Bubblewrap(), limits)
+    assert seen.events == ["check: timed out: no answer within 2 s"] and seen.texts == {}
+    assert seen.faults == {"check": {}, "later": {}}
+    judgement = judged(book, seen, "", Bubblewrap(), limits)
+    assert judgement.events == seen.events and [task.status for task in judgement.tasks] == ["timed out"] * 2
+
+
+def test_a_part_that_was_not_shown_says_its_hint_and_nothing_of_the_judged_run():
+    """It was stopped when it had little time; given more, it is wrong."""
+    slow = "import time\ndef double_it(x):\n    time.sleep(1.5)\n    return x"
+    book = notebook(answer("a", slow), check("check", CHECK))
+    seen = shown(book, Bubblewrap(), Limits(call_seconds=1))
+    assert seen.stopped == [["Double", "array"], ["Double", "small"]]
+    [small, array] = judged(book, seen, "", Bubblewrap(), Limits(call_seconds=10)).tasks[0].parts
+    assert small.fault == "the check finds a fault. Is it 2 x?" and array.fault == "the check finds a fault"
+    assert small.detail == "the result is 2, which is too low. Is it 2 x?"
+
+
+def test_what_took_too_long_when_it_was_shown_is_not_tried_again():
+    book = notebook(answer("a", RIGHT), answer("b", "while True: pass"), check("check", CHECK))
+    seen = Shown(faults={"check": {"small": "it was stopped", "array": ""}}, call_seconds=60,
+                 stopped=[["Double", "small"], ["b", ""]])  # fmt: skip
+    start = time.monotonic()
+    judgement = judged(book, seen, "", Bubblewrap(), Limits())
+    assert time.monotonic() - start < 10 and judgement.points == 2 and judgement.tasks[0].status == "timed out"
+    assert judgement.tasks[0].parts[0].fault == "it was stopped"

@@ -96,6 +96,17 @@ class Task:
         self.faults[part] = fault
         self.prints[part] = self.prints.get(part, "") + printed.value()
 
+    def rng(self, number: int) -> np.random.Generator:
+        """A generator of random inputs for a check; `number` tells it from others.
+
+        Hidden tests draw all of their inputs from it. Where a hand-in is graded, a secret of that grading is mixed in,
+        so that nobody knows the inputs before; here it is `np.random.default_rng(number)`.
+
+        >>> int(Task("Draw", points=1).rng(3).integers(100))
+        81
+        """
+        return np.random.default_rng(number)
+
     @property
     def solved(self) -> bool:
         """Whether every check so far has passed, and there was one."""

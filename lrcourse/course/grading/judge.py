@@ -3,18 +3,20 @@
 A check cell is run one statement after the other, in a namespace in which every name that the instructor's cells do
 not define is a call into the sandbox. Points and faults are read from the `Task` objects themselves.
 
-What a student is shown never comes from a process that has seen a hidden input. So after the judging there is, where
-something is to be shown, a second run that makes visible checks alone, and only those that found a fault.
+A notebook is run twice. `shown` makes visible checks alone: all that a student may read comes from there. `judged`
+makes the hidden ones, too, and gives the points. What has seen a hidden input can leave traces on the machine, so a
+class is first shown, all of it, and then judged: nothing is ever shown of a run that came after a judged one.
 """
 
 import ast
 import builtins
 import contextlib
+import hashlib
 import io
 import random
 import time
 import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from functools import lru_cache
 from math import inf
@@ -27,35 +29,65 @@ from numpy.typing import ArrayLike
 
 from ...selfcheck import UNSOLVED, Task
 from .limits import Limits
-from .outcome import Judgement, Part, TaskScore, TaskStatus
+from .outcome import Judgement, Part, Shown, TaskScore, TaskStatus
 from .sandbox import Sandbox
 from .session import Lost, Ran, Session
 from .texts import sanitized
 
 HIDDEN = "the hidden tests, which repeat this check with other inputs, find a fault"
+VISIBLE = "the check finds a fault"
 LOST = {
     TaskStatus.CRASHED: "the answer ended the process that ran it, or sent back what no check can read",
     TaskStatus.TIMED_OUT: "the answer took too long",
 }
 LESS = 4  # part of the time that the parts of a task have, once one of them was stopped
+STOPPED = "it was stopped: {}. Is there a loop that does not end?"
+BEFORE = "it took too long when visible checks alone were made"
 MOODY = "the function does not give the same answers each time"
 
 
-def judge(notebook: NotebookNode, sandbox: Sandbox, limits: Limits | None = None) -> Judgement:
-    """Judge a notebook: the instructor's cells with hidden tests, and the student's answers.
+def judge(notebook: NotebookNode, sandbox: Sandbox, limits: Limits | None = None, seed: str = "") -> Judgement:
+    """Show and judge one notebook: the instructor's cells with hidden tests, and the student's answers.
 
     Two judgings of one notebook are equal, as far as the student's code is deterministic and keeps off the limits.
 
     Raises: `NoSandbox` if a sandbox cannot be started.
     """
     limits = limits or Limits()
-    full = _Run(notebook, sandbox, limits, hidden_too=True).finish()
-    clean = full
-    if full.has_something_to_show:
-        clean = _Run(notebook, sandbox, limits, False, full.failed, full.stopped).finish()
-    tasks = [_scored(verdict, clean.verdicts[verdict.grade_id]) for verdict in full.verdicts.values()]
-    texts = {cell: _shown(ran) for cell, ran in clean.ran.items() if _shown(ran)}
-    return Judgement(tasks, texts, list(dict.fromkeys(full.events)))
+    return judged(notebook, shown(notebook, sandbox, limits), seed, sandbox, limits)
+
+
+def shown(notebook: NotebookNode, sandbox: Sandbox, limits: Limits) -> Shown:
+    """What visible checks alone find: all that a student may read.
+
+    It may use half of `limits.total_seconds`, so that at least as much is left for `judged`.
+
+    Raises: `NoSandbox` if a sandbox cannot be started.
+    """
+    run = _Run(notebook, sandbox, limits, limits.total_seconds / 2).finish()
+    return Shown(
+        {cell: _text(ran) for cell, ran in run.ran.items() if _text(ran)},
+        {name: each.faults for name, each in run.verdicts.items()},
+        {name: each.points for name, each in run.verdicts.items()},
+        [list(each) for each in sorted(run.stopped)],
+        list(dict.fromkeys(run.events)),
+        limits.call_seconds,
+        run.used,
+    )
+
+
+def judged(notebook: NotebookNode, shown: Shown, seed: str, sandbox: Sandbox, limits: Limits) -> Judgement:
+    """The points, by visible and hidden checks. `seed`: a secret, from which hidden inputs are drawn.
+
+    What took too long when it was `shown` is not tried again, unless there is more time now.
+
+    Raises: `NoSandbox` if a sandbox cannot be started.
+    """
+    skipped = {(name, part) for name, part in shown.stopped} if shown.call_seconds >= limits.call_seconds else set()
+    run = _Run(notebook, sandbox, limits, limits.total_seconds - shown.seconds, seed, True, skipped).finish()
+    moods = [event for verdict in run.verdicts.values() for event in _moods(verdict, shown)]
+    tasks = [_scored(verdict, shown) for verdict in run.verdicts.values()]
+    return Judgement(tasks, shown.texts, list(dict.fromkeys(shown.events + run.events + moods)))
 
 
 @dataclass
@@ -68,6 +100,13 @@ class _Verdict:
     points: float = 0
     status: TaskStatus = TaskStatus.JUDGED
     lost: str = ""
+
+    @property
+    def faults(self) -> dict[str, str]:
+        """What was found wrong in each part, "" where nothing was; no part where the task was lost as a whole."""
+        if not self.task or self.lost:
+            return {}
+        return {part: sanitized(fault, 2000) for part, fault in self.task.faults.items()}
 
 
 @dataclass
@@ -85,11 +124,14 @@ class _Patience:
 class _Checking:
     """What the tasks of one run know of the check cell that is at work.
 
-    `skipped`: parts, each with its task's name, that were stopped in the run before. `hidden`: whether the statement
-    is a hidden test. `tasks`: those that the cell has made.
+    `seed`: the secret that hidden inputs are drawn from. `skipped`: parts, each with its task's name, that were stopped
+    before. `patient`: whether other parts are tried after one was stopped. `hidden`: whether the statement is a hidden
+    test. `tasks`: those that the cell has made.
     """
 
+    seed: str
     skipped: set[tuple[str, str]]
+    patient: bool
     patience: _Patience = field(default_factory=lambda: _Patience(inf))
     hidden: bool = False
     tasks: "list[_JudgedTask]" = field(default_factory=list)
@@ -119,61 +161,64 @@ class _JudgedTask(Task):
     def check(
         self, part: str, got: Callable[[], Any], want: ArrayLike, hint: str = "", *args: Any, **options: Any
     ) -> None:
-        if (self.name, part) in self.checking.skipped:
-            return
         before = self.faults.get(part)
         if hint and hint not in self.hints.get(part, ""):
             self.hints[part] = f"{self.hints.get(part, '')} {hint}".strip()
+        if (self.name, part) in self.checking.skipped:
+            self._stop(part, BEFORE)
+            return
         self.checking.patience.start()
         try:
             super().check(part, got, want, hint, *args, **options)
         except Lost as lost:
-            if lost.over or not lost.timed_out:
+            if lost.over or not lost.timed_out or not self.checking.patient:
                 raise
-            self.stopped[part] = lost.reason
-            self.faults[part] = f"it was stopped: {lost.reason}. Is there a loop that does not end?"
+            self._stop(part, lost.reason)
         if self.faults[part] and not before and self.checking.hidden:
             self.hidden.add(part)
 
-    def visibly_wrong(self, part: str) -> bool:
-        """Whether a check that students have found a fault in a part that they tried."""
-        return self.faults[part] not in ("", UNSOLVED) and part not in self.hidden
+    def rng(self, number: int) -> np.random.Generator:
+        """Seeded with the secret, too: nobody outside of this process can draw the same."""
+        if not self.checking.seed:
+            return super().rng(number)
+        secret = hashlib.sha256(self.checking.seed.encode()).digest()[:16]
+        return np.random.default_rng([number, int.from_bytes(secret)])
 
-    def to_explain(self, part: str) -> bool:
-        """Whether what a student reads of a fault must come from a run without hidden inputs."""
-        return self.visibly_wrong(part) and part not in self.stopped
+    def _stop(self, part: str, reason: str) -> None:
+        self.stopped[part] = reason
+        self.faults[part] = STOPPED.format(reason)
 
 
 @dataclass
 class _Run:
     """One pass over a notebook's cells.
 
-    `only`: the grade_ids of the checks to make; None for all. `skipped`: parts not to be made, each with its task's
-    name. `failed`: of the checks those that a check which students have found wrong. `stopped`: the parts that took
-    too long.
+    `left`: seconds for the rest. `seed`, `skipped`: see `_Checking`; a run without `hidden_too` needs neither.
+    `stopped`: the parts that took too long, each with its task's name; of a cell, its name and "".
 
-    `first`: the number of the first cell that is not the instructor's setup. `left`: seconds for the rest. `past`: the
-    student's cells so far that left the session alive. `gone`: names that were to be defined by cells that did not.
-    `ended`: the type of the exception that ended the last of the student's cells.
+    `first`: the number of the first cell that is not the instructor's setup. `past`: the student's cells so far that
+    left the session alive. `gone`: names that were to be defined by cells that did not. `ended`: the type of the
+    exception that ended the last of the student's cells. `used`: seconds. `given_up`: the first stop ended an impatient
+    run.
     """
 
     notebook: NotebookNode
     sandbox: Sandbox
     limits: Limits
-    hidden_too: bool
-    only: set[str] | None = None
+    left: float
+    seed: str = ""
+    hidden_too: bool = False
     skipped: set[tuple[str, str]] = field(default_factory=set)
     verdicts: dict[str, _Verdict] = field(default_factory=dict)
     ran: dict[str, Ran] = field(default_factory=dict)
     events: list[str] = field(default_factory=list)
-    failed: set[str] = field(default_factory=set)
     stopped: set[tuple[str, str]] = field(default_factory=set)
     cells: list[NotebookNode] = field(init=False)
     first: int = field(init=False)
     setup: str = field(init=False)
-    checks: set[str] = field(init=False)
     checking: _Checking = field(init=False)
-    left: float = field(init=False)
+    used: float = field(default=0, init=False)
+    given_up: bool = field(default=False, init=False)
     session: Session | None = field(default=None, init=False)
     past: list[NotebookNode] = field(default_factory=list, init=False)
     gone: dict[str, Lost] = field(default_factory=dict, init=False)
@@ -185,13 +230,7 @@ class _Run:
         answers = [i for i, cell in enumerate(self.cells) if _graded(cell) or not _ours(cell)]
         self.first = min(answers, default=len(self.cells))
         self.setup = "\n".join(cell.source for cell in self.cells[: self.first])
-        self.checks = _with_what_they_need(self.cells, self.only)
-        self.checking = _Checking(self.skipped)
-        self.left = self.limits.total_seconds
-
-    @property
-    def has_something_to_show(self) -> bool:
-        return bool(self.failed) or any(map(_shown, self.ran.values()))
+        self.checking = _Checking(self.seed, self.skipped, self.limits.patient)
 
     def finish(self) -> "_Run":
         with _quiet():
@@ -200,7 +239,7 @@ class _Run:
                 for cell in self.cells[self.first :]:
                     if _graded(cell):
                         self._check(cell)
-                    else:
+                    elif not self.given_up:
                         self._answer(cell)
             finally:
                 self._close()
@@ -223,12 +262,18 @@ class _Run:
             return
         ours = _ours(cell)  # such as a picture, which needs the checks' results: not here
         try:
+            if (_name(cell), "") in self.skipped:
+                raise Lost(BEFORE, timed_out=True)
             ran = self._session().run(cell.source)
         except Lost as lost:
-            self._close()
+            if lost.reason != BEFORE:
+                self._close()
             self.gone |= dict.fromkeys(_defined(cell.source), lost)
             ran = Ran("", _because(lost))
             self.events.append(f"cell {_name(cell)}: {_because(lost)}")
+            self.given_up = not self.limits.patient
+            if lost.timed_out and not lost.over:
+                self.stopped.add((_name(cell), ""))
         else:
             self.past.append(cell)
             for name in _defined(cell.source):
@@ -247,6 +292,7 @@ class _Run:
 
     def _close(self) -> None:
         if self.session:
+            self.used += self.left - self.session.left
             self.left = self.session.left
             self.session.close()
             self.session = None
@@ -261,9 +307,10 @@ class _Run:
         verdict = self._verdict(cell)
         if cell.metadata.nbgrader.solution:  # an answer in code that a person grades
             verdict.status = TaskStatus.MANUAL
-            return self._answer(cell)
-        if verdict.grade_id not in self.checks:
-            return
+            return None if self.given_up else self._answer(cell)
+        if self.given_up:
+            verdict.status, verdict.lost = TaskStatus.TIMED_OUT, "it was not tried"
+            return None
         self.checking.begin(self.limits.call_seconds)
         value = None
         try:
@@ -274,6 +321,7 @@ class _Run:
                 value = eval(code, self.namespace)
         except Lost as lost:
             self._close()
+            self.given_up = not self.limits.patient
             verdict.status = TaskStatus.TIMED_OUT if lost.timed_out else TaskStatus.CRASHED
             verdict.lost = _because(lost)
             self.events.append(f"{verdict.grade_id}: {_because(lost)}")
@@ -288,13 +336,13 @@ class _Run:
             return
         for part, reason in task.stopped.items():
             self.stopped.add((task.name, part))
+            if reason == BEFORE:
+                continue
             self.events.append(f"{verdict.grade_id}: {part}: timed out: {reason}")
         if task.stopped and not verdict.lost:
             verdict.status = TaskStatus.TIMED_OUT
         if set(task.faults.values()) == {UNSOLVED}:
             verdict.status = TaskStatus.NOT_SOLVED
-        if not verdict.lost and any(map(task.to_explain, task.faults)):
-            self.failed.add(verdict.grade_id)
 
     def _statements(self, source: str) -> Iterator[tuple[CodeType, bool]]:
         """The statements of a check cell, each with whether it is a hidden test; the names of the student are calls."""
@@ -350,40 +398,48 @@ def _code(statement: ast.stmt) -> CodeType:
     return compile(ast.Module([statement], []), "check", "exec")
 
 
-def _with_what_they_need(cells: Sequence[NotebookNode], only: set[str] | None) -> set[str]:
-    """The checks in `only`, or all, and those before them that define what they use."""
-    found: set[str] = set()
-    read: set[str] = set()
-    for cell in reversed([cell for cell in cells if _graded(cell) and not cell.metadata.nbgrader.solution]):
-        check = _parsed(cell.source)
-        if only is None or _name(cell) in only or check.stored & read:
-            found.add(_name(cell))
-            read |= check.names
-    return found
-
-
-def _scored(verdict: _Verdict, clean: _Verdict) -> TaskScore:
-    task = verdict.task
-    parts = [_part(name, task, clean) for name in task.faults] if task and not verdict.lost else []
+def _scored(verdict: _Verdict, shown: Shown) -> TaskScore:
+    task, seen = verdict.task, _seen(verdict, shown)
+    parts = [_part(name, task, detail, seen.get(name)) for name, detail in verdict.faults.items()] if task else []
     return TaskScore(
         verdict.grade_id, task.name if task else verdict.grade_id, verdict.points, verdict.max_points, parts,
         verdict.status, LOST.get(verdict.status, ""),
     )  # fmt: skip
 
 
-def _part(name: str, task: _JudgedTask, clean: _Verdict) -> Part:
-    detail = sanitized(task.faults[name], 2000)
+def _part(name: str, task: _JudgedTask, detail: str, seen: str | None) -> Part:
+    """`detail`: the fault that the judged run found; `seen`: that of the shown one, None if it did not find out."""
     if not detail:
         return Part(name, right=True)
     if detail == UNSOLVED:
         return Part(name, False, UNSOLVED, UNSOLVED)
-    if name in task.stopped and name not in task.hidden:
-        fault = detail
-    elif task.visibly_wrong(name):
-        fault = sanitized(clean.task.faults.get(name, ""), 2000) if clean.task else clean.lost
-    else:
-        fault = f"{HIDDEN}. {task.hints.get(name, '')}".removesuffix(". ")
-    return Part(name, False, fault or MOODY, detail)
+    if name in task.hidden:
+        return Part(name, False, _sentences(HIDDEN, task.hints.get(name, "")), detail)
+    if seen is None:
+        return Part(name, False, _sentences(VISIBLE, task.hints.get(name, "")), detail)
+    return Part(name, False, seen or MOODY, detail)
+
+
+def _moods(verdict: _Verdict, shown: Shown) -> Iterator[str]:
+    """Parts of which visible checks do not find the same each time: a person must look."""
+    seen = _seen(verdict, shown)
+    for part, fault in verdict.faults.items():
+        visible = verdict.task and part not in verdict.task.hidden
+        if part in seen and bool(seen[part]) != bool(fault and visible):
+            yield f"{verdict.grade_id}: {part}: {MOODY}"
+
+
+def _seen(verdict: _Verdict, shown: Shown) -> dict[str, str]:
+    """The faults of the shown run; of parts that were stopped there only if they were stopped again."""
+    faults, task = dict(shown.faults.get(verdict.grade_id, {})), verdict.task
+    for name, part in shown.stopped:
+        if task and name == task.name and part not in task.stopped:
+            faults.pop(part, None)
+    return faults
+
+
+def _sentences(fault: str, hint: str) -> str:
+    return f"{fault}. {hint}".removesuffix(". ")
 
 
 @contextlib.contextmanager
@@ -408,7 +464,7 @@ def _name(cell: NotebookNode) -> str:
     return str(cell.metadata.get("nbgrader", {}).get("grade_id") or cell.get("id") or "")
 
 
-def _shown(ran: Ran) -> str:
+def _text(ran: Ran) -> str:
     return "\n".join(part for part in (ran.text.rstrip("\n"), ran.error) if part)
 
 

@@ -1,6 +1,8 @@
 """How much one submission may use, and how much of what it answers is read."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+
+FLOOR = 5.0  # seconds
 
 
 @dataclass(frozen=True)
@@ -12,7 +14,7 @@ class Limits:
     portion for /tmp and one for /dev/shm). Outside, the judge waits `cell_seconds` for a cell, `call_seconds` for the
     calls of one check of a part (a quarter of it in a task of which a part has been stopped) and `total_seconds` for
     everything, keeps `text` characters of what a cell prints, and reads answers up to `answer` bytes, `items` values
-    and `depth` levels.
+    and `depth` levels. Where it is not `patient`, the first cell, call or sandbox that is lost ends the run.
     """
 
     cell_seconds: float = 60
@@ -27,3 +29,21 @@ class Limits:
     answer: int = 16 << 20
     items: int = 1_000_000
     depth: int = 16
+    patient: bool = True
+
+    def quick(self) -> "Limits":
+        """Those of a first pass, which ends at the first stop: an eighth of the time, and not less than seconds.
+
+        Whoever is stopped, be it by a loop or by what else the machine does, is run once more alone with all of it.
+
+        >>> Limits(call_seconds=80).quick().call_seconds, Limits(call_seconds=3).quick().call_seconds
+        (10.0, 3)
+        """
+
+        def less(seconds: float) -> float:
+            return min(seconds, max(seconds / 8, FLOOR))
+
+        return replace(
+            self, cell_seconds=less(self.cell_seconds), call_seconds=less(self.call_seconds),
+            total_seconds=less(self.total_seconds), patient=False,
+        )  # fmt: skip
