@@ -17,9 +17,10 @@ os.environ.update(ENVIRONMENT)  # before any test imports torch or starts a kern
 
 collect_ignore = ["book/_ext", "nbgrader_config.py"]
 USES = {"chromium": "browser", "book": "built", "IPyNbCell": "notebooks"}  # fixtures, and nbval's kind of test
-STARTS = {"playwright": "browser", "bwrap": "sandbox", "ipykernel_launcher": "notebooks"}
-PACKAGES = {"browser": "chromium", "sandbox": "bubblewrap"}
-PROGRAMS = {"browser": "chromium", "sandbox": "bwrap"}
+STARTS = {"playwright": "browser", "bwrap": "sandbox", "ipykernel_launcher": "notebooks",
+          "postgres": "postgresql"}  # fmt: skip
+PACKAGES = {"browser": "chromium", "sandbox": "bubblewrap", "postgresql": "postgresql"}
+PROGRAMS = {"browser": "chromium", "sandbox": "bwrap", "postgresql": "pg_ctlcluster"}
 LONG = ("notebooks", "sandbox", "slow", "browser")
 # In CI nothing is left out: there a missing program is an error.
 MISSING = [mark for mark, program in PROGRAMS.items() if not (shutil.which(program) or os.environ.get("CI"))]

@@ -1,4 +1,4 @@
-"""The built pages in a browser, for the tests that look at them."""
+"""The built pages in a browser, for the tests that look at them, and a course with a small lab to grade."""
 
 import shutil
 from pathlib import Path
@@ -9,6 +9,7 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import sync_playwright
 
 from lrcourse.course.book import BUILT, OUTPUT
+from tests import small_lab
 
 ROOT = Path(__file__).parents[1]
 HTML = ROOT / OUTPUT / "html"
@@ -110,3 +111,11 @@ def violations():
         return [f"{each['id']}: {node['html'][:160]}" for each in nodes for node in each["nodes"]]
 
     return found
+
+
+@pytest.fixture(scope="session")
+def course(tmp_path_factory):
+    """A repository with one small lab."""
+    root = tmp_path_factory.mktemp("course")
+    small_lab.make(root)
+    return root

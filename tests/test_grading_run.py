@@ -4,7 +4,6 @@ The lab is a small one with a task that a person grades; test_grading_adversarie
 """
 
 import csv
-import hashlib
 import os
 import random
 import secrets
@@ -23,24 +22,20 @@ import nbformat
 import nbgrader.api
 import pytest
 from distributed import LocalCluster
-from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
+from nbformat.v4 import new_markdown_cell
 
 from lrcourse.course import cli
-from lrcourse.course.grading import gradebook, pool, run
+from lrcourse.course.grading import gradebook, run
 from lrcourse.course.grading.bubblewrap import Bubblewrap
-from lrcourse.course.grading.limits import Limits
 from lrcourse.course.grading.preflight import BrokenLab
-from lrcourse.course.labs import build
+from tests.small_lab import DOUBLE, SECRET, filled, grade, hand_in, hashes, lab, stored, table
 
 pytestmark = pytest.mark.sandbox
 ROOT = Path(__file__).parents[1]
-LIMITS = Limits(cell_seconds=20, call_seconds=5, total_seconds=60)
-SECRET = "a hidden test of the lab"
 PAYLOAD = """<script>document.title = "run"</script><img src=https://evil.example/b onerror="document.title = 'run'">
 <iframe srcdoc="<script>top.document.title = 'run'</script>"></iframe><svg onload="document.title = 'run'"></svg>
 [x](javascript:document.title='run') ![x](https://evil.example/f) <a href="javascript:document.title='run'">x</a>
 $\\href{javascript:document.title='run'}{x}$"""
-DOUBLE = "def double(x):\n    return 2 * x"
 SPY = (
     DOUBLE
     + """
@@ -49,91 +44,6 @@ found = [p for p in PATHS for p in [p, *glob.glob(p + "/**", recursive=True)] if
 print("readable:", found)
 """
 )
-
-
-def marks(grade_id, points=None, **given):
-    plain = {"grade": False, "solution": False, "locked": False, "task": False, "schema_version": 3}
-    return {"nbgrader": plain | given | {"grade_id": grade_id} | ({"points": points} if points else {})}
-
-
-def check(name, points, body):
-    source = f'{name} = Task("{name}", points={points})\n{body}\n{name}.report()'
-    return new_code_cell(source, id=f"check-{name}", metadata=marks(f"check-{name}", points, grade=True, locked=True))
-
-
-def answer(name, source):
-    cell = new_code_cell(source, id=name, metadata=marks(name, solution=True))
-    return cell
-
-
-def hidden(text):
-    return f"### BEGIN HIDDEN TESTS\n# {SECRET}\n{text}\n### END HIDDEN TESTS"
-
-
-def solved(name, argument, line):
-    return f"def {name}({argument}):\n    ### BEGIN SOLUTION\n    {line}\n    ### END SOLUTION"
-
-
-@pytest.fixture(scope="session")
-def course(tmp_path_factory):
-    """A repository with one small lab: two tasks that are checked, and one that a person grades."""
-    root = tmp_path_factory.mktemp("course")
-    written = marks("words", 3, grade=True, solution=True)
-    cells = [
-        new_markdown_cell("# A small lab", id="title"),
-        new_code_cell("from lrcourse.selfcheck import Task", id="setup", metadata=marks("setup", locked=True)),
-        answer("double", solved("double", "x", "return 2 * x")),
-        check("twice", 2, 'twice.check("one", lambda: double(1), 2, hint="Twice.")\n'
-              + hidden('twice.check("one", lambda: double(41), 82)')),
-        answer("sum", solved("total", "xs", "return sum(xs)")),
-        check("whole", 4, 'whole.check("empty", lambda: total([]), 0)\nwhole.check("two", lambda: total([1, 2]), 3)\n'
-              + hidden('whole.check("two", lambda: total([43, 2]), 45)')),
-        new_markdown_cell("### BEGIN SOLUTION\nBecause.\n### END SOLUTION", id="words", metadata=written),
-    ]  # fmt: skip
-    path = root / "solutions" / "01-small" / "01-small.ipynb"
-    path.parent.mkdir(parents=True)
-    metadata = {"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"},
-                "language_info": {"name": "python"}}  # fmt: skip
-    nbformat.write(new_notebook(cells=cells, metadata=metadata), path)
-    path.parent.with_suffix(".toml").write_text(
-        f"[otherwise]\ndouble = '''{DOUBLE.replace('2 * x', 'x + x')}'''\n"
-        "sum = '''def total(xs):\n    return sum(xs, 0)'''\n"
-        "[[wrong]]\nname = 'by heart'\ncell = 'double'\nsource = '''def double(x):\n    return 2'''\n"
-        "check = 'check-twice'\nkeeps = 0\n"
-    )
-    build(root)
-    return root
-
-
-def lab(course):
-    return nbformat.read(course / "labs" / "01-small" / "01-small.ipynb", as_version=4)
-
-
-def filled(course, double=DOUBLE, total="def total(xs):\n    return sum(xs)", words="Because it is."):
-    notebook = lab(course)
-    for cell in notebook.cells:
-        cell.source = {"double": double, "sum": total, "words": words}.get(cell.id) or cell.source
-    return notebook
-
-
-def hand_in(folder, **notebooks):
-    folder.mkdir(exist_ok=True, parents=True)
-    for student, notebook in notebooks.items():
-        (folder / f"{student}.ipynb").write_text(nbformat.writes(notebook))
-
-
-def grade(course, submissions, output, **given):
-    options: dict[str, Any] = {"jobs": 1, "sandbox": Bubblewrap(), "limits": LIMITS} | given
-    return {each.student: each for each in run.grade(course, "1", submissions, output, **options)}
-
-
-def table(output):
-    return {row["student"]: row for row in csv.DictReader((output / "01-small" / "grades.csv").open())}
-
-
-def hashes(folder):
-    return {str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest()
-            for path in sorted(folder.rglob("*")) if path.is_file() and path.name != "gradebook.db"}  # fmt: skip
 
 
 @pytest.fixture(scope="session")
@@ -210,7 +120,7 @@ def test_two_gradings_are_the_same_bytes(course, handed_in, graded, tmp_path):
 
 def test_graded_again_nothing_runs_and_nothing_changes(course, handed_in, graded, monkeypatch):
     before = hashes(graded[0])
-    monkeypatch.setattr(pool, "judge_one", None)
+    monkeypatch.setattr(run._Grading, "_judge", None)
     grade(course, handed_in[0], graded[0], roster=handed_in[1], jobs=1)
     assert hashes(graded[0]) == before
 
@@ -254,7 +164,7 @@ for line in sys.stdin:
     if not child:
         os.setsid()
         run.grade(course, "1", submissions, Path(output), jobs=1, sandbox=Bubblewrap(),
-                  limits=Limits(cell_seconds=20, call_seconds=5, total_seconds=60))
+                  limits=Limits(cell_seconds=20, call_seconds=5, total_seconds=60), seed="a secret of the tests")
         os._exit(0)
     started = time.monotonic()
     ended = status = 0
@@ -286,19 +196,6 @@ def graded_for(course, tmp_path):
         ask.close()
 
 
-def stored(output):
-    """Everything that the gradebook holds of every student."""
-    from nbgrader.api import Gradebook
-
-    with Gradebook(f"sqlite:///{output / 'gradebook.db'}", "lrcourse") as book:
-        return {
-            (submission.student_id, each.name): (each.auto_score, each.manual_score, each.needs_manual_grade)
-            for submission in book.assignment_submissions("01-small")
-            for notebook in submission.notebooks
-            for each in notebook.grades
-        }
-
-
 def test_killed_at_twenty_moments_it_comes_to_the_same(course, tmp_path, graded_for):
     """Ten times before anything is there, and ten times after a person gave points and some records were lost."""
     whole, out = tmp_path / "whole", tmp_path / "out"
@@ -328,19 +225,6 @@ def test_killed_at_twenty_moments_it_comes_to_the_same(course, tmp_path, graded_
     assert stored(out) == stored(whole)
     left = {name: digest for name, digest in hashes(out).items() if not name.endswith(".part")}
     assert left == hashes(whole)
-
-
-def test_a_submission_that_kills_its_judge_leaves_the_others_alone(course):
-    class Deadly:
-        def __reduce__(self):
-            return os._exit, (1,)
-
-    source = nbformat.read(course / "solutions" / "01-small" / "01-small.ipynb", as_version=4)
-    notebooks = {"a": source, "deadly": Deadly(), "b": source, "broken": "no notebook"}
-    results: dict[str, Any] = dict(pool.judged(list(notebooks), notebooks.__getitem__, Bubblewrap(), LIMITS, jobs=2))
-    assert results["a"].points == results["b"].points == 6
-    assert results["deadly"] == "the process that judged it died"
-    assert "AttributeError" in results["broken"]
 
 
 def test_on_a_cluster_it_comes_to_the_same(course, handed_in, graded, tmp_path):

@@ -19,6 +19,9 @@ def add(commands: Any) -> None:
         "--output", type=Path, default=Path("grading"), help="default: grading/; go on there if it exists"
     )
     grade.add_argument("--db", metavar="URL", help="gradebook (default: sqlite, gradebook.db in the output folder)")
+    grade.add_argument(
+        "--seed", metavar="SECRET", help="draw the hidden inputs of an earlier grading: the `seed` of its records"
+    )
     grade.add_argument("--dry-run", action="store_true", help="say what would be done and stop")
     grade.add_argument("--unsafe-no-sandbox", action="store_true", help="let submissions do whatever you can do here")
     grade.set_defaults(run=run, extra="labs")
@@ -35,7 +38,7 @@ def run(options: argparse.Namespace) -> int:
         return 0
     records = run.grade(
         root, options.lab, options.submissions, options.output, options.jobs, options.cluster, options.db,
-        options.roster, find_sandbox(options.unsafe_no_sandbox),
+        options.roster, find_sandbox(options.unsafe_no_sandbox), seed=options.seed,
     )  # fmt: skip
     for each in records:
         if each.flags or not each.readable:

@@ -13,26 +13,20 @@ from nbformat.v4 import new_output
 
 from .lab import Lab, marked
 from .outcome import TaskScore, TaskStatus
-from .rebuild import Rebuilt
-
-# Commands of MathJax that link, load, style or define others.
-COMMANDS = re.compile(
-    r"\\(?=(?:href|url|style|class|cssId|data|require|unicode|includegraphics|def|let|(?:re)?new\w+)\b)"
-)
 
 
-def text(rebuilt: Rebuilt, lab: Lab, tasks: Sequence[TaskScore]) -> str:
+def text(rebuilt: NotebookNode, lab: Lab, tasks: Sequence[TaskScore]) -> str:
     """The notebook's file, without outputs of the student's and without anything that a browser would run."""
     handed_out = {cell.id: cell for cell in lab.released.cells}
     said = {task.grade_id: report(task) for task in tasks if task.status is not TaskStatus.MANUAL}
-    notebook: NotebookNode = nbformat.from_dict(rebuilt.notebook)
+    notebook: NotebookNode = nbformat.from_dict(rebuilt)  # a deep copy
     for cell in notebook.cells:
         if ours := handed_out.get(cell.id):
             cell.metadata = nbformat.from_dict(ours.metadata)
         if ours and not marked(cell, "solution"):
             cell.source = ours.source
         elif cell.cell_type != "code":  # nbconvert shows a raw cell as HTML
-            cell.cell_type, cell.source = "markdown", harmless(cell.source)
+            cell.cell_type, cell.source = "markdown", as_text(cell.source)
         if cell.cell_type == "code":
             result = said.get(cell.metadata.get("nbgrader", {}).get("grade_id"))
             cell.outputs = [new_output("stream", name="stdout", text=result)] if result else []
@@ -40,14 +34,17 @@ def text(rebuilt: Rebuilt, lab: Lab, tasks: Sequence[TaskScore]) -> str:
     return nbformat.writes(notebook) + "\n"
 
 
-def harmless(markdown: str) -> str:
-    r"""A student's Markdown without HTML, links, pictures, and the commands of MathJax that act like them.
+def as_text(markdown: str) -> str:
+    r"""A student's Markdown to be read as it was written: no HTML, link, picture or formula in it is carried out.
 
-    >>> print(harmless(r"<b onclick='x()'>: $\href{javascript:x()}{a < b}$, [see](javascript:x()), `1 < 2`"))
-    &lt;b onclick='x()'>: $href{javascript:x()}{a < b}$, [see]\(javascript:x()), `1 < 2`
+    >>> print(as_text(r"[see](javascript:x()), $\href{javascript:x()}{a}$ and ```more```"))
+    ````text
+    [see](javascript:x()), $\href{javascript:x()}{a}$ and ```more```
+    ````
     """
-    markdown = re.sub(r"<(?=[A-Za-z/!?])", "&lt;", markdown)
-    return COMMANDS.sub("", re.sub(r"\](?=\s*[(:\[])", r"]\\", markdown))
+    longest = max(map(len, re.findall("`+", markdown)), default=0)
+    fence = "`" * max(3, longest + 1)  # which nothing in the text can close
+    return f"{fence}text\n{markdown}\n{fence}"
 
 
 def report(task: TaskScore) -> str:

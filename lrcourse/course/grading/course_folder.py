@@ -1,8 +1,15 @@
 """Where everything of a grading lies."""
 
+import fcntl
+import os
+import shutil
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from ...validation import bad
 from .files import write
 from .student_record import file_name
 
@@ -28,6 +35,41 @@ class CourseFolder:
     @property
     def own(self) -> Path:
         return self.output / self.lab
+
+    @property
+    def work_folder(self) -> Path:
+        """What a grading that is at work has found so far, until it is over."""
+        return self.own / "at-work"
+
+    @contextmanager
+    def locked(self) -> Iterator[None]:
+        """The folder for one grader at a time. Raises: `ValueError` if there is another one, naming it."""
+        self.output.mkdir(parents=True, exist_ok=True)
+        with open(self.output / ".grader", "a+", encoding="utf-8") as file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                file.seek(0)
+                raise bad(
+                    "output", str(self.output), "a folder in which no other grader is at work",
+                    f"there is {file.read().strip()}: wait for it, or name another folder",
+                ) from None  # fmt: skip
+            file.truncate(0)
+            file.write(f"process {os.getpid()} on {socket.gethostname()}\n")
+            file.flush()
+            yield
+            file.truncate(0)
+
+    def records(self) -> list[Path]:
+        """The records of everyone who was ever graded here."""
+        return sorted(path for path in (self.own / "records").glob("*.json") if not path.name.startswith("."))
+
+    def work(self, student: str, ending: str) -> Path:
+        return self.work_folder / f"{file_name(student)}.{ending}"
+
+    def forget_work(self) -> None:
+        """The grading is over."""
+        shutil.rmtree(self.work_folder, ignore_errors=True)
 
     def record(self, student: str) -> Path:
         return self.own / "records" / f"{file_name(student)}.json"

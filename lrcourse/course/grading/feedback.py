@@ -84,14 +84,17 @@ def page(record: StudentRecord, lab: Lab, graded: Mapping[str, Entry] | None = N
     """
     scores = record.judgement.tasks if record.judgement else []
     graded = graded or {}
-    given = {name: entry.score for name, entry in graded.items() if entry.manual and entry.score is not None}
+    counts = {name: entry.score for name, entry in graded.items() if entry.score is not None}
+    given = {name: score for name, score in counts.items() if graded[name].manual}
     tasks = [{"name": score.name, "parts": score.parts, "points": _points(score, given.get(score.grade_id)),
               "answers": _answers(record, lab, score.grade_id, graded)} for score in scores]  # fmt: skip
-    total = sum(given.get(score.grade_id, score.points) for score in scores)
+    judged = {score.grade_id: score.points for score in scores}
+    total = sum((judged | counts).values())
     waiting = any(score.status is TaskStatus.MANUAL and score.grade_id not in given for score in scores)
-    of = f"{total:g} of {sum(score.max_points for score in scores):g} points{' so far' * waiting}" if scores else ""
+    of = sum(score.max_points for score in scores) or sum(lab.points.values())
+    points = f"{total:g} of {of:g} points{' so far' * waiting}" if judged or counts else ""
     remarks = record.notes + (record.doubts if record.status is Status.UNREADABLE else [])
-    return PAGE.render(record=record, says=SAYS[record.status], remarks=remarks, tasks=tasks, total=of)
+    return PAGE.render(record=record, says=SAYS[record.status], remarks=remarks, tasks=tasks, total=points)
 
 
 def _points(score: TaskScore, given: float | None) -> str:

@@ -1,8 +1,10 @@
 """nbgrader's gradebook: scores go in, and manual grades and comments come out."""
 
 import os
+import random
 import sys
-from collections.abc import Iterator, Mapping
+import time
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,13 +15,16 @@ import nbformat
 from .lab import Lab
 
 SQLITE = "sqlite:///"
+TRIES = 10  # to store something that another grader stores too
+Points = Mapping[str, float | None]
 
 
 @dataclass(frozen=True)
 class Entry:
     """What the gradebook holds of one cell. `score` is None as long as nobody has graded it.
 
-    `manual`: whether a person gave it; `waiting`: whether a person is to look at it; `comment`: what one wrote.
+    `manual`: whether a person gave it, or a part of it; `waiting`: whether a person is to look at it; `comment`: what
+    one wrote.
     """
 
     score: float | None = None
@@ -38,35 +43,64 @@ class Book:
         """Make a student known, who may have handed in nothing."""
         self.gradebook.update_or_create_student(student)
 
-    def save(self, student: str, points: Mapping[str, float | None], unanswered: set[str], changed: bool) -> None:
+    def save(self, student: str, points: Points, unanswered: set[str], changed: bool) -> None:
         """Store a student's points; None where a person must grade.
 
         A manual grade stays and counts. If the submission has `changed` since it was given, its cell asks for a
-        person again. `unanswered`: the grade_ids of the cells that are as they were handed out.
+        person again. `unanswered`: the grade_ids of the cells that are as they were handed out. Without any points
+        nothing could be judged: then those of an earlier hand-in count no more.
         """
-        self.student(student)
+        self.again(self.student, student)
+        if points or self._notebook(student):
+            self.again(self._save, student, points, unanswered, changed)
+
+    def again(self, store: Callable[..., None], *args: Any) -> None:
+        """Store something; another grader may be storing the same."""
+        from sqlalchemy.exc import SQLAlchemyError
+
+        for left in reversed(range(TRIES)):
+            try:
+                return store(*args)
+            except SQLAlchemyError:
+                self.gradebook.db.rollback()
+                if not left:
+                    raise
+                time.sleep(0.2 * random.random())  # so that two do not meet again
+
+    def _save(self, student: str, points: Points, unanswered: set[str], changed: bool) -> None:
         with self.gradebook.db.no_autoflush:  # nbgrader builds a submission piece by piece
             submission = self.gradebook.update_or_create_submission(self.lab.name, student)
         (notebook,) = [each for each in submission.notebooks if each.name == self.lab.name]
         for grade in notebook.grades:
             grade.auto_score = points.get(grade.name)
             if grade.manual_score is None:
-                grade.needs_manual_grade = grade.auto_score is None
+                grade.needs_manual_grade = bool(points) and grade.auto_score is None
             elif changed:
                 grade.needs_manual_grade = True
         for comment in notebook.comments:
             comment.auto_comment = "No response." if comment.name in unanswered else None
         self.gradebook.db.commit()
 
+    def _notebook(self, student: str) -> Any:
+        """What nbgrader keeps of a student's hand-in; None if nothing was ever stored."""
+        from nbgrader.api import MissingEntry
+
+        try:
+            return self.gradebook.find_submission_notebook(self.lab.name, self.lab.name, student)
+        except MissingEntry:
+            return None
+
     def grades(self, student: str) -> dict[str, Entry]:
         """What counts now of a student's graded cells, and the comments on answers, by grade_id."""
-        notebook = self.gradebook.find_submission_notebook(self.lab.name, self.lab.name, student)
+        if (notebook := self._notebook(student)) is None:
+            return {}
         comments = {comment.name: comment.comment for comment in notebook.comments if comment.comment}
         found = {name: Entry(comment=text) for name, text in comments.items()}
         for grade in notebook.grades:
             given = grade.auto_score if grade.manual_score is None else grade.manual_score
             found[grade.name] = Entry(
-                None if given is None else given + (grade.extra_credit or 0), grade.manual_score is not None,
+                None if given is None else given + (grade.extra_credit or 0),
+                grade.manual_score is not None or bool(grade.extra_credit),
                 bool(grade.needs_manual_grade), comments.get(grade.name, ""),
             )  # fmt: skip
         return found
@@ -85,9 +119,10 @@ def opened(url: str, lab: Lab) -> Iterator[Book]:
     if url.startswith(SQLITE):
         create(url.removeprefix(SQLITE))
     with Gradebook(url, "lrcourse") as gradebook:
-        _announce(gradebook, url, lab)
+        book = Book(gradebook, lab)
+        book.again(_announce, gradebook, url, lab)
         gradebook.db().expire_on_commit = False  # or each of the many commits would have everything read again
-        yield Book(gradebook, lab)
+        yield book
 
 
 def create(name: str) -> None:

@@ -20,9 +20,11 @@ class StudentRecord:
     `files`: the SHA-256 of what was handed in; `timestamp`: when, if nbgrader's exchange says so; `answers`: the
     student's text for every cell to fill in, "" where there is none. `judgement` is None where nothing could be
     judged. `notes`: oddities that were set right; `doubts`: what a person must look at; `twins`: students with the
-    same answers, which stands in grades.csv and not in the file. `key`: a hash of all that the result depends on.
-    `made_with`: the lab's hash, the sandbox, the limits and the versions of packages. `original`: where in the
-    output folder the original is kept.
+    same answers, and `problems`: what could not be done with the result; both stand in grades.csv and not in the file.
+    `failed`: what kept the grader from coming to a result. `claims`: the points that the student saw of the visible
+    checks, by grade_id. `key`: a hash of all that the result depends on but for `seed`, the secret of which hidden
+    inputs were drawn. `made_with`: the lab's hash, the sandbox, the limits and the versions of packages. `original`:
+    where in the output folder the original is kept.
     """
 
     student: str
@@ -39,6 +41,10 @@ class StudentRecord:
     notes: list[str] = field(default_factory=list)
     doubts: list[str] = field(default_factory=list)
     twins: list[str] = field(default_factory=list)
+    problems: list[str] = field(default_factory=list)
+    failed: str = ""
+    claims: dict[str, float] = field(default_factory=dict)
+    seed: str = ""
     made_with: dict[str, Any] = field(default_factory=dict)
     original: str = ""
 
@@ -46,6 +52,8 @@ class StudentRecord:
     def status(self) -> Status:
         if not self.handed_in:
             return Status.MISSING
+        if self.failed:
+            return Status.NEEDS_REVIEW
         if not self.readable:
             return Status.UNREADABLE
         return Status.NEEDS_REVIEW if self.flags else Status.GRADED
@@ -53,7 +61,8 @@ class StudentRecord:
     @property
     def flags(self) -> list[str]:
         """What a person must look at."""
-        return self.doubts + [f"the same answers as {', '.join(self.twins)}"] * bool(self.twins)
+        twins = [f"the same answers as {', '.join(self.twins)}"] * bool(self.twins)
+        return [self.failed] * bool(self.failed) + self.doubts + twins + self.problems
 
     @property
     def points(self) -> float | None:
@@ -65,6 +74,8 @@ class StudentRecord:
         """What grading would do with it."""
         if self.judgement:
             return f"was graded: {self.points:g} points"
+        if self.failed:
+            return f"{self.status}; {self.failed}"
         if not self.readable or not self.answers:
             return "; ".join([self.status, *self.doubts])
         given = sum(bool(text) for text in self.answers.values())
@@ -72,13 +83,17 @@ class StudentRecord:
             [f"grade {self.notebook}, {given} of {len(self.answers)} cells answered", *self.notes, *self.doubts]
         )
 
-    def write(self, path: Path) -> None:
-        """Write it as JSON; a reader finds all of it or what was there before."""
-        alone = replace(self, twins=[])
+    def text(self) -> str:
+        """It as JSON."""
+        alone = replace(self, twins=[], problems=[])
         fields = {"student": self.student, "lab": self.lab, "status": alone.status, "points": self.points}
         fields |= asdict(alone)
-        del fields["twins"]
-        write(path, json.dumps(fields, indent=1, ensure_ascii=False) + "\n")
+        del fields["twins"], fields["problems"]
+        return json.dumps(fields, indent=1, ensure_ascii=False) + "\n"
+
+    def write(self, path: Path) -> None:
+        """Write its text; a reader finds all of it or what was there before."""
+        write(path, self.text())
 
 
 def read(path: Path) -> StudentRecord | None:

@@ -1,0 +1,166 @@
+"""A process that works for one student at a time, so that whatever a hand-in does to it costs that student alone.
+
+It has a limit of memory and of time for each call, is killed when it passes one, and dies with the process that
+started it.
+"""
+
+import ctypes
+import importlib
+import os
+import pickle
+import resource
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import traceback
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from multiprocessing.connection import Connection
+from pathlib import Path
+from typing import Any
+
+from ...determinism import ENVIRONMENT
+from .sandbox import NoSandbox
+
+MEMORY = 2 << 30  # bytes that one call may take, on top of what the process holds already
+START = 120.0  # seconds for it to load what it works with
+PR_SET_PDEATHSIG = 1
+_idle: list["Child"] = []
+_all: set["Child"] = set()
+_lock = threading.Lock()
+# Children are told when the thread that started them ends, so that is one which lasts.
+_starter = ThreadPoolExecutor(1, "starter")
+
+
+class Failed(RuntimeError):
+    """A call that came to no end: it raised, hung, took too much memory, or its process was killed."""
+
+
+def call(function: Callable[..., Any], *args: Any, seconds: float) -> Any:
+    """What `function(*args)` returns in a child process, which has `seconds` for it.
+
+    Raises: `Failed` with the reason, `NoSandbox` if the function does.
+    """
+    return call_packed(pickle.dumps((function, args)), seconds)
+
+
+def call_packed(work: bytes, seconds: float) -> Any:
+    """`call` of a pickled function and its arguments, which only the child opens."""
+    with _lock:
+        child = _idle.pop() if _idle else None
+    child = child or _starter.submit(Child).result()
+    try:
+        result = child.ask(work, seconds)
+    except BaseException:
+        child.kill()
+        raise
+    with _lock:
+        if child in _all:
+            _idle.append(child)
+    kind, value = result
+    if kind == "value":
+        return value
+    raise NoSandbox(value) if kind == "no sandbox" else Failed(value)
+
+
+def close_all() -> None:
+    """End every child of this process, those at work as well."""
+    with _lock:
+        children = [*_all]
+        _idle.clear()
+    for child in children:
+        child.kill()
+
+
+class Child:
+    """One such process."""
+
+    def __init__(self) -> None:
+        ours, theirs = socket.socketpair()
+        with theirs:
+            self.process = subprocess.Popen(
+                [sys.executable, "-P", "-c", f"from {__name__} import main; main({theirs.fileno()}, {os.getpid()})"],
+                stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+                pass_fds=[theirs.fileno()], start_new_session=True, env=_environment(),
+            )  # fmt: skip
+        self.channel, self.ready = Connection(ours.detach()), False
+        with _lock:
+            _all.add(self)
+
+    def ask(self, work: bytes, seconds: float) -> tuple[str, Any]:
+        """The result of a call, as the kind of it and a value. Raises: `Failed` if there is none."""
+        try:
+            self.ready = self.ready or (self.channel.poll(START) and self.channel.recv())
+            self.channel.send_bytes(work)
+            if not self.channel.poll(seconds):
+                raise Failed(f"it came to no end within {seconds:g} s")
+            result: tuple[str, Any] = self.channel.recv()
+            return result
+        except (OSError, EOFError):
+            raise Failed(f"its process died: {self._how()}") from None
+
+    def kill(self) -> None:
+        """End it, and with it what it has started: that looks for its parent."""
+        with _lock:
+            _all.discard(self)
+        self.process.kill()
+        self.process.wait()
+        self.channel.close()
+
+    def _how(self) -> str:
+        try:
+            code = self.process.wait(5)
+        except subprocess.TimeoutExpired:
+            return "it closed its channel"
+        return f"exit code {code}" if code >= 0 else signal.Signals(-code).name
+
+
+def _environment() -> Mapping[str, str]:
+    paths = [str(Path(__file__).parents[3]), os.environ.get("PYTHONPATH", "")]
+    return os.environ | ENVIRONMENT | {"PYTHONPATH": os.pathsep.join(filter(None, paths))}
+
+
+def main(channel: int, parent: int) -> None:
+    """In the child: answer calls until the channel closes."""
+    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+    if os.getppid() != parent:  # it died before this process could ask to be told
+        return
+    importlib.import_module(f"{__package__}.steps")
+    connection = Connection(channel)
+    connection.send(True)
+    while True:
+        try:
+            work = connection.recv_bytes()
+        except EOFError:
+            return
+        connection.send(_result(work))
+
+
+def _result(work: bytes) -> tuple[str, Any]:
+    try:
+        with _MemoryLimit():
+            function, args = pickle.loads(work)
+            return "value", function(*args)
+    except NoSandbox as error:
+        return "no sandbox", str(error)
+    except MemoryError:
+        return "failed", f"it took more than {MEMORY >> 20} MB of memory"
+    except RecursionError:
+        return "failed", "it is nested too deeply"
+    except Exception:
+        return "failed", traceback.format_exc(limit=-3).strip()[-3000:]
+
+
+class _MemoryLimit:
+    """A limit on what this process may allocate, while a call lasts; libraries that it maps do not count."""
+
+    def __enter__(self) -> None:
+        with open("/proc/self/statm") as file:
+            held = int(file.read().split()[5]) * resource.getpagesize()
+        self.before = resource.getrlimit(resource.RLIMIT_DATA)
+        resource.setrlimit(resource.RLIMIT_DATA, (held + MEMORY, self.before[1]))
+
+    def __exit__(self, *_: object) -> None:
+        resource.setrlimit(resource.RLIMIT_DATA, self.before)

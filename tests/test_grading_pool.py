@@ -1,0 +1,74 @@
+"""Work for many, each in a process of its own: what one does to its process costs the others nothing."""
+
+import operator
+import os
+import signal
+import subprocess
+import sys
+import time
+from typing import Any
+
+import numpy as np
+import psutil
+import pytest
+
+from lrcourse.course.grading import child, pool
+
+
+class Deadly:
+    def __reduce__(self):
+        return os._exit, (7,)
+
+
+@pytest.fixture(autouse=True)
+def children():
+    yield
+    child.close_all()
+
+
+@pytest.mark.parametrize("jobs", [1, 2])
+def test_each_has_a_result_or_a_reason(jobs):
+    work = {
+        "right": (2, 3), "wrong": (2, "3"), "deadly": (2, Deadly()), "last": (4, 5),
+    }  # fmt: skip
+    results = dict(pool.results(operator.add, work.items(), 20, jobs))
+    assert results.keys() == work.keys() and (results["right"], results["last"]) == (5, 9)
+    assert "TypeError" in str(results["wrong"]) and str(results["deadly"]) == "its process died: exit code 7"
+
+
+def test_what_hangs_dies_or_fills_the_memory_ends():
+    assert child.call(operator.add, 1, 2, seconds=20) == 3
+    faults: list[tuple[Any, tuple[Any, ...], str]] = [
+        (time.sleep, (60,), "it came to no end within 0.5 s"), (os.abort, (), "its process died: SIGABRT"),
+        (np.ones, (10**9,), "it took more than 2048 MB of memory"),
+    ]  # fmt: skip
+    for function, args, reason in faults:
+        with pytest.raises(child.Failed, match=reason):
+            child.call(function, *args, seconds=0.5 if function is time.sleep else 20)
+    assert child.call(operator.add, 1, 2, seconds=20) == 3
+
+
+def test_work_is_taken_up_when_its_turn_comes():
+    taken = []
+
+    def work():
+        for i in range(50):
+            taken.append(i)
+            yield str(i), (i, 0)
+
+    results = pool.results(operator.add, work(), 20, 2)
+    next(results)
+    assert len(taken) < 20
+    assert len(list(results)) == 49
+
+
+@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGTERM])
+def test_children_die_with_their_parent(how):
+    program = "import time; from lrcourse.course.grading import child; child.call(time.sleep, 300, seconds=300)"
+    with subprocess.Popen([sys.executable, "-c", program]) as parent:
+        while not (children := psutil.Process(parent.pid).children(recursive=True)):
+            time.sleep(0.05)
+        time.sleep(0.5)
+        parent.send_signal(how)
+    _, alive = psutil.wait_procs(children, 5)
+    assert not alive
