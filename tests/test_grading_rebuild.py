@@ -126,7 +126,7 @@ def test_a_notebook_of_something_else_is_doubted():
 def test_what_is_published_holds_no_hidden_test():
     rebuilt = rebuild(SOLVED, LAB)
     before = copy.deepcopy(rebuilt.notebook)
-    text = autograded.text(rebuilt, LAB, [])
+    text = autograded.text(rebuilt.notebook, LAB, [])
     assert "HIDDEN" in str(before) and "HIDDEN" not in text
     assert rebuilt.notebook == before
 
