@@ -4,7 +4,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from .files import write
-from .student_record import file_name
 
 CONFIGURATION = '''\
 """Written by `lrcourse grade`: start nbgrader, or JupyterLab for formgrader, in this folder."""
@@ -20,7 +19,7 @@ c.HTMLExporter.sanitize_html = True
 
 @dataclass(frozen=True)
 class CourseFolder:
-    """One folder for all labs, laid out as a course of nbgrader's."""
+    """One folder for all labs, laid out as a course of nbgrader's. A student's name can name a folder: see `names`."""
 
     output: Path
     lab: str
@@ -30,7 +29,7 @@ class CourseFolder:
         return self.output / self.lab
 
     def record(self, student: str) -> Path:
-        return self.own / "records" / f"{file_name(student)}.json"
+        return self.own / "records" / f"{student}.json"
 
     def autograded(self, student: str) -> Path:
         return self.output / "autograded" / student / self.lab / f"{self.lab}.ipynb"

@@ -99,7 +99,7 @@ def _taken_in(
     if not submission.paths:
         return result, None
     found = intake.read(submission, the_lab, others, originals)
-    result.files, result.notebook, result.timestamp = found.files, found.notebook, found.timestamp
+    result.files, result.notebook = found.files, found.notebook
     result.notes, result.doubts, result.handed_in = found.notes, found.doubts, True
     result.original = f"{the_lab.name}/originals/{found.digest[:16]}"
     result.readable = found.cells is not None
