@@ -101,8 +101,11 @@ class Copies:
 
     def file(self, file: int, name: str) -> str:
         """Copy an open file, if it is one; returns why not."""
-        if not stat.S_ISREG(os.fstat(file).st_mode):
+        about = os.fstat(file)
+        if not stat.S_ISREG(about.st_mode):
             return "was changed while it was read"
+        if about.st_size > FILE:
+            return f"has more than {FILE >> 20} MB: not copied"
         target = self.target / name
         digest, size, room = hashlib.sha256(), 0, min(FILE, TOTAL - self.bytes)
         with _ours(target):

@@ -146,9 +146,11 @@ def _opened(files: Sequence[Copy], found: HandIn) -> tuple[list[_Notebook], list
 
 
 def _not_used(path: PurePosixPath, shown: str, found: HandIn) -> None:
+    if path.name == "timestamp.txt":  # of nbgrader's, which the student could write too: a time that nobody believes
+        return
     if path.suffix.lower() in HARMLESS or path.stem.lower() == "readme":
         found.notes.append(f"{shown} is not used")
-    elif path.name != "timestamp.txt":
+    else:
         found.doubts.append(f"{shown} was handed in with the notebook and is not used: a person must look")
 
 
@@ -193,14 +195,13 @@ def _grade_ids(cells: Sequence[Cell]) -> set[str]:
 def _claims(chosen: _Notebook, receipts: Sequence[Receipt], lab: Lab) -> dict[str, float]:
     """The points that the student saw, as far as they are points of this lab."""
     checks = {cell.id: cell.metadata.nbgrader.grade_id for cell in lab.released.cells if marked(cell, "grade")}
-    given: dict[str, Any] = {}
+    shown: dict[str, Any] = {}
     for cell in chosen.cells:
         with suppress(ValueError):
-            given[cell.grade_id or checks.get(cell.id, "")] = float(cell.value)
-    for each in receipts:
-        given |= each.points if each.sha256 == chosen.digest else {}
+            shown[cell.grade_id or checks.get(cell.id, "")] = float(cell.value)
+    packed = [each.points for each in receipts if each.sha256 == chosen.digest]
     return {
-        name: float(points) for name, points in given.items()
+        name: float(points) for given in (shown, *packed) for name, points in given.items()
         if isinstance(points, int | float) and 0 <= points <= lab.points.get(name, -1)
     }  # fmt: skip
 
