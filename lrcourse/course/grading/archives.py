@@ -76,7 +76,7 @@ def _members(top: str, data: bytes, doubts: list[str]) -> Iterator[Content]:
             fault = "is encrypted"
         if fault:
             doubts.append(f"{printable(f'{top}/{info.filename}')} {fault}: not opened")
-        elif not info.is_dir() and not ignored(str(path)):
+        elif not info.filename.endswith("/") and not ignored(str(path)):  # its `is_dir` fails without a name
             yield f"{top}/{path}", info.file_size, partial(_unpacked, archive, info)
 
 
