@@ -121,10 +121,7 @@ class Copies:
         self.bytes += size
         if size > room:
             target.unlink()
-            limit = (
-                f"more than {FILE >> 20} MB" if size > FILE else f"with what comes before it more than {TOTAL >> 20} MB"
-            )
-            return f"has {limit}: not copied"
+            return f"and what comes before it: more than {TOTAL >> 20} MB, not copied"
         self.files.append(Copy(name, target, size, digest.hexdigest()))
         return ""
 

@@ -85,13 +85,11 @@ def read(submission: Submission, lab: Lab, others: Sequence[Lab] = (), keep: Pat
 @contextmanager
 def _copied(submission: Submission, lab: Lab, keep: Path | None, found: HandIn) -> Iterator[list[Copy]]:
     """Copies of all files, below `keep`/DIGEST if they are to be kept."""
-    if keep is not None:
-        unfinished = (
-            keep / f".{submission.student}.part"
-        )  # of the student, so that the next run clears what a killed one left
-        shutil.rmtree(unfinished, ignore_errors=True)
-    else:
+    if keep is None:
         unfinished = Path(tempfile.mkdtemp(prefix="lrcourse-"))
+    else:
+        unfinished = keep / f".{submission.student}.part"
+        shutil.rmtree(unfinished, ignore_errors=True)  # what a killed grader left
     try:
         copies = Copies(unfinished, lab.name)
         copies.take(submission.paths)
