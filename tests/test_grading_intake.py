@@ -111,6 +111,7 @@ def test_a_notebook_is_found_however_it_is_handed_in(tmp_path, files):
     ({"ada.ipynb": b"{}"}, "it has no cells"),
     ({"ada.ipynb": b"[1, 2]"}, "it has no cells"),
     ({"ada.ipynb": b'{"cells": []}'}, "it has no cells"),
+    ({"ada.ipynb": b'{"cells": [{}, 7]}'}, "all of its cells are damaged"),
     ({"ada.ipynb": b'{"worksheets": 7}'}, "the old notebook format cannot be read"),
     ({"ada.ipynb": b'{"cells": [%s 1]}' % (b"1," * 1000)}, "more than 1000 cells"),
     ({"ada.zip": b""}, "cannot be read"),
@@ -264,6 +265,22 @@ def test_a_file_that_vanishes_in_the_middle_costs_itself(tmp_path, monkeypatch):
     monkeypatch.setattr(os, "open", vanishing)
     found = handed_in(tmp_path, {"ada/a.ipynb": RIGHT, "ada/b.ipynb": RIGHT})
     assert found.cells and found.doubts == ["ada/a.ipynb cannot be read: No such file or directory"]
+
+
+@pytest.mark.parametrize("make", [os.mkfifo, os.mkdir, lambda path: path.symlink_to("/etc/passwd")])
+def test_a_file_that_becomes_something_else_is_not_read(tmp_path, monkeypatch, make):
+    own = os.open
+
+    def changing(path, *args, **options):
+        if path == "a.ipynb":
+            (tmp_path / "in/ada/a.ipynb").unlink()
+            make(tmp_path / "in/ada/a.ipynb")
+        return own(path, *args, **options)
+
+    monkeypatch.setattr(os, "open", changing)
+    found = handed_in(tmp_path, {"ada/a.ipynb": RIGHT, "ada/b.ipynb": RIGHT})
+    assert found.cells and found.doubts == ["ada/a.ipynb was changed while it was read"]
+    assert list(found.files) == ["ada/b.ipynb"]
 
 
 def test_what_is_copied_is_limited(tmp_path, monkeypatch):
@@ -440,7 +457,7 @@ def test_an_archive_that_lies_about_its_size_is_not_believed(tmp_path):
     assert found.cells is None
 
 
-@pytest.mark.parametrize("name", [b"a\xff", b"a\nb", b"<b>", "é" * 120, "\u202egnp"])
+@pytest.mark.parametrize("name", [b"a\xff", b"\xff" * 70, b"a\nb", b"<b>", "é" * 120, "\u202egnp"])
 def test_odd_names_are_kept_apart_and_can_be_stored(tmp_path, name):
     folder = tmp_path / "in" / "ada"
     folder.mkdir(parents=True)

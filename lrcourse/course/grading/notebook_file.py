@@ -68,10 +68,12 @@ def cells_of(data: bytes, notes: list[str]) -> list[Cell]:
     if len(cells) > CELLS:
         raise Unreadable(f"more than {CELLS} cells")
     found = [cell for cell in map(_cell, cells) if cell]
+    if not found:
+        raise Unreadable("no notebook: all of its cells are damaged")
     if len(found) < len(cells):
         notes.append(f"{len(cells) - len(found)} damaged cells are not used")
     lengths = [len(cell.source) for cell in found]
-    if max(lengths, default=0) > SOURCE or sum(lengths) > SOURCES:
+    if max(lengths) > SOURCE or sum(lengths) > SOURCES:
         raise Unreadable(f"what is written in it is too long: more than {SOURCE:,} characters in a cell, or "
                          f"{SOURCES:,} in all")  # fmt: skip
     return found

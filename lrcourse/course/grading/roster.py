@@ -24,6 +24,7 @@ class Roster:
 
     def __init__(self, path: Path) -> None:
         self.students: dict[str, set[str]] = {}  # the keys of all names, by the first
+        self.bearers: dict[str, list[str]] = {}  # the other way round
         numbers: dict[str, int] = {}
         for number, row in _rows(path):
             student = row[0]
@@ -36,6 +37,8 @@ class Roster:
                 raise bad("roster", str(path), f"no name twice in the first column, as {student!r} in the rows {same} "
                           f"and {number}", FIX)  # fmt: skip
             self.students[student] = {key(name) for name in row if name}
+            for name in self.students[student]:
+                self.bearers.setdefault(name, []).append(student)
         if not self.students:
             raise bad("roster", str(path), "a table with a student's name first in every row", "see the book's page")
 
@@ -47,7 +50,7 @@ class Roster:
         return [student for student in numbered if student in named] or sorted({*numbered, *named})
 
     def _named(self, name: str) -> list[str]:
-        return [student for student, keys in self.students.items() if key(name) in keys]
+        return self.bearers.get(key(name), [])
 
 
 def _rows(path: Path) -> list[tuple[int, list[str]]]:
