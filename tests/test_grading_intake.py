@@ -317,7 +317,7 @@ def deep(folder, depth, name="x" * 200):
     os.close(inner)
 
 
-@pytest.mark.parametrize(("depth", "name"), [(30, "x" * 200), (30, "x")])
+@pytest.mark.parametrize(("depth", "name"), [(30, "x" * 200), (10, "x" * 200), (30, "x")])
 def test_what_lies_too_deep_costs_itself(tmp_path, depth, name):
     deep(tmp_path / "in" / "ada", depth, name)
     found = handed_in(tmp_path, {"ada/a.ipynb": RIGHT})
