@@ -1,70 +1,96 @@
 """Archives, opened without trust: never unpacked to disk, and without what leaves them or would fill the memory."""
 
+import io
 import re
 import stat
 import zipfile
-import zlib
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
-from pathlib import Path, PurePosixPath
+from pathlib import PurePosixPath
 
-from .files import ignored, open_plain
+from .copies import Copy
+from .files import ignored
 from .notebook_file import NOTEBOOK
 from .texts import printable
 
 ARCHIVE, TOTAL = 50 << 20, 200 << 20  # bytes
-FILES = 1000
+FILES, PATH = 1000, 1000  # files, letters
 RATIO = 200  # how much larger than its archive a file may become, from a megabyte on
+METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)  # of others, 500 bytes fill any memory at the first read
 
-ZIP = b"PK\x03\x04"
-DAMAGE = (OSError, zipfile.BadZipFile, zlib.error, EOFError, RuntimeError, ValueError)  # what opening one raises
+ZIP, ENTRY = b"PK\x03\x04", b"PK\x01\x02"
 
 Content = tuple[str, int, Callable[[], bytes]]  # name, size, and how to load it
 
 
-def contents(files: Sequence[tuple[str, Path]], doubts: list[str]) -> Iterator[Content]:
-    """The plain files, and the members of those that are archives, whatever their names say; `doubts` grows."""
-    for name, path in files:
-        try:
-            with open_plain(path) as file:
-                start = file.read(4)
-            size = path.stat().st_size
-            if start == ZIP or (path.suffix.lower() == ".zip" and start[:1] != b"{"):
-                if size > ARCHIVE:  # its table of contents alone could fill the memory
-                    raise ValueError(f"an archive of more than {ARCHIVE >> 20} MB is not opened")
-                with zipfile.ZipFile(path) as archive:
-                    yield from _members(name, archive, doubts)
-            else:
-                yield name, size, path.read_bytes
-        except DAMAGE as error:
-            doubts.append(f"{printable(name)} cannot be read: {error}")
+class Damaged(ValueError):
+    """Why a file or a member of an archive cannot be had."""
 
 
-def _members(top: str, archive: zipfile.ZipFile, doubts: list[str]) -> Iterator[Content]:
-    infos = archive.infolist()
-    if len(infos) > FILES or sum(info.file_size for info in infos) > TOTAL:
-        doubts.append(f"{printable(top)} unpacks to more than {FILES} files or {TOTAL >> 20} MB: not opened")
+def contents(files: Sequence[Copy], doubts: list[str]) -> Iterator[Content]:
+    """The plain files, and the members of those that are archives, whatever their names say; `doubts` grows.
+
+    Loading one raises `Damaged` if it cannot be had.
+    """
+    for file in files:
+        with open(file.path, "rb") as copy:
+            start = copy.read(4)
+        named = file.name.lower().endswith(".zip") and start[:1] != b"{"
+        if start != ZIP and not named:
+            yield file.name, file.size, file.path.read_bytes
+        elif file.size > ARCHIVE:
+            doubts.append(f"{printable(file.name)}: an archive of more than {ARCHIVE >> 20} MB is not opened")
+        else:
+            try:
+                yield from _members(file.name, file.path.read_bytes(), doubts)
+            except Damaged as error:
+                doubts.append(f"{printable(file.name)} cannot be read: {error}")
+
+
+def _members(top: str, data: bytes, doubts: list[str]) -> Iterator[Content]:
+    if data.count(ENTRY) > FILES:  # its table of contents alone could fill the memory
+        doubts.append(f"{printable(top)} unpacks to more than {FILES} files: not opened")
+        return
+    try:
+        archive = zipfile.ZipFile(io.BytesIO(data))
+        infos = archive.infolist()
+    except Exception as error:  # what zipfile raises for bytes that are no archive is not documented
+        raise Damaged(_said(error)) from None
+    if sum(info.file_size for info in infos) > TOTAL:
+        doubts.append(f"{printable(top)} unpacks to more than {TOTAL >> 20} MB: not opened")
         return
     for info in infos:
         path = PurePosixPath(info.filename.replace("\\", "/"))
         fault = ""
         if path.is_absolute() or ".." in path.parts or re.match("[A-Za-z]:", info.filename):
             fault = "points outside its archive"
+        elif len(info.filename) > PATH:
+            fault = f"has a path of more than {PATH} letters"
         elif stat.S_IFMT(info.external_attr >> 16) not in (0, stat.S_IFREG, stat.S_IFDIR):
             fault = "is a link, or no plain file"
         elif info.file_size > max(1 << 20, RATIO * info.compress_size):
             fault = f"becomes more than {RATIO} times as large"
+        elif info.compress_type not in METHODS:
+            fault = f"is packed by a rare method (number {info.compress_type})"
         elif info.flag_bits & 1:
             fault = "is encrypted"
         if fault:
             doubts.append(f"{printable(f'{top}/{info.filename}')} {fault}: not opened")
-        elif not info.is_dir() and not ignored(str(path)):
+        elif not info.filename.endswith("/") and not ignored(str(path)):  # its `is_dir` fails without a name
             yield f"{top}/{path}", info.file_size, partial(_unpacked, archive, info)
 
 
 def _unpacked(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> bytes:
-    with archive.open(info) as file:
-        data = file.read(NOTEBOOK + 1)  # it may hold more than it says
+    try:
+        with archive.open(info) as file:
+            data = file.read(NOTEBOOK + 1)  # it may hold more than it says
+    except Exception as error:
+        raise Damaged(_said(error)) from None
     if len(data) > NOTEBOOK:
-        raise ValueError(f"it unpacks to more than {NOTEBOOK >> 20} MB")
+        raise Damaged(f"it unpacks to more than {NOTEBOOK >> 20} MB")
     return data
+
+
+def _said(error: Exception) -> str:
+    """What an exception says, or its name if it says nothing."""
+    return str(error) or type(error).__name__

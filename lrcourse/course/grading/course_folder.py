@@ -11,7 +11,6 @@ from pathlib import Path
 
 from ...validation import bad
 from .files import write
-from .student_record import file_name
 
 CONFIGURATION = '''\
 """Written by `lrcourse grade`: start nbgrader, or JupyterLab for formgrader, in this folder."""
@@ -27,7 +26,7 @@ c.HTMLExporter.sanitize_html = True
 
 @dataclass(frozen=True)
 class CourseFolder:
-    """One folder for all labs, laid out as a course of nbgrader's."""
+    """One folder for all labs, laid out as a course of nbgrader's. A student's name can name a folder: see `names`."""
 
     output: Path
     lab: str
@@ -65,14 +64,14 @@ class CourseFolder:
         return sorted(path for path in (self.own / "records").glob("*.json") if not path.name.startswith("."))
 
     def work(self, student: str, ending: str) -> Path:
-        return self.work_folder / f"{file_name(student)}.{ending}"
+        return self.work_folder / f"{student}.{ending}"
 
     def forget_work(self) -> None:
         """The grading is over."""
         shutil.rmtree(self.work_folder, ignore_errors=True)
 
     def record(self, student: str) -> Path:
-        return self.own / "records" / f"{file_name(student)}.json"
+        return self.own / "records" / f"{student}.json"
 
     def autograded(self, student: str) -> Path:
         return self.output / "autograded" / student / self.lab / f"{self.lab}.ipynb"

@@ -1,36 +1,43 @@
 """Take in what a student handed in: hash and keep the originals, and find the notebook of the lab in them.
 
-Nothing here trusts a file: links are not followed, archives are never unpacked to disk, everything read is capped,
-and whatever cannot be read becomes a reason that a person can act on.
+Nothing here trusts a file: it is copied once, without following a link, and only the copy is read; archives are never
+unpacked to disk, everything read is capped, and whatever cannot be read becomes a reason that a person can act on.
 """
 
 import hashlib
 import json
-import os
 import shutil
-import stat
-from collections.abc import Collection, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
+from typing import Any
 
-from .archives import DAMAGE, FILES, TOTAL, ZIP, contents
-from .files import ignored, open_plain
-from .lab import Lab
+from . import receipt
+from .archives import TOTAL, ZIP, Damaged, contents
+from .copies import Copies, Copy
+from .lab import Lab, marked
+from .names import key, label
 from .notebook_file import NOTEBOOK, Cell, Unreadable, cells_of
-from .submissions import Submission, student_of
-from .texts import printable
+from .receipt import Receipt
+from .submissions import Submission
+from .texts import printable, sanitized
 
-FILE, RECEIPT = 100 << 20, 64 << 10  # bytes
-REMARKS = 20
+NOTEBOOKS = 20  # of one student that are read
+REMARKS, REMARK = 20, 400  # how many, and characters of one
+HARMLESS = (".txt", ".md", ".rst", ".pdf", ".doc", ".docx", ".odt", ".rtf", ".html", ".htm", ".log",
+            ".png", ".jpg", ".jpeg", ".gif", ".svg", ".webp", ".heic", ".bmp", ".tif", ".tiff")  # fmt: skip
 
 
 @dataclass
 class HandIn:
-    """What was found in a submission.
+    """What was found in a submission. All text in it can be stored, and is limited.
 
     `files`: the SHA-256 of every file, by its path; `digest`: of all of them together. `cells`: the notebook's, None
-    if there is none to be had. `notes`: harmless oddities; `doubts`: what a person must look at. `timestamp`: when it
-    was handed in, if nbgrader's exchange says so.
+    if there is none to be had. `notes`: harmless oddities; `doubts`: what a person must look at. `claims`: the points
+    that the student saw of visible checks, by the check's grade_id: by the receipt of this notebook, or by what its
+    check cells show. Both are the student's words.
     """
 
     student: str
@@ -39,7 +46,7 @@ class HandIn:
     cells: list[Cell] | None = None
     notes: list[str] = field(default_factory=list)
     doubts: list[str] = field(default_factory=list)
-    timestamp: str = ""
+    claims: dict[str, float] = field(default_factory=dict)
     other_lab: bool = False
 
     @property
@@ -47,163 +54,156 @@ class HandIn:
         return hashlib.sha256(json.dumps(self.files, sort_keys=True).encode()).hexdigest()
 
 
+@dataclass(frozen=True)
+class _Notebook:
+    name: str
+    digest: str
+    cells: list[Cell]
+    fault: str = ""  # why it has no cells
+
+
 def read(submission: Submission, lab: Lab, others: Sequence[Lab] = (), keep: Path | None = None) -> HandIn:
     """Hash a submission's files, keep the originals below `keep`, and find the notebook of `lab` in them.
 
-    Originals lie in `keep`/DIGEST, named as they were handed in. Never raises for what a student handed in.
+    Originals lie in `keep`/DIGEST, named as they were handed in.
+
+    Raises: `RuntimeError` if nothing can be written to `keep`, and nothing for what a student handed in.
     """
     found = HandIn(submission.student, doubts=list(submission.doubts))
-    plain = list(_plain_files(submission, lab, found))
-    found.files = {printable(name): _sha256(path, found) for name, path in plain}
-    if keep is not None and plain:
-        _keep(plain, keep / found.digest[:16], found)
-    names = {submission.student.lower(), *(student_of(path.name, lab.name).lower() for path in submission.paths)}
-    candidates = list(_notebooks(plain, names, found))
-    try:
-        found.notebook, found.cells = _choose(candidates, lab, others, found)
-    except Unreadable as error:
-        found.doubts.append(str(error))
-    for remarks in (found.notes, found.doubts):
-        remarks[REMARKS:] = [f"… and {len(remarks) - REMARKS} more"] * (len(remarks) > REMARKS)
+    with _copied(submission, lab, keep, found) as files:
+        notebooks, receipts = _opened(files, found)
+    digests = {each.digest for each in notebooks}
+    names = submission.names | {key(submission.student)}
+    found.doubts += [doubt for each in receipts for doubt in each.doubts(names, digests)]
+    if chosen := _chosen(notebooks, lab, others, found):
+        found.notebook, found.cells = chosen.name, chosen.cells
+        found.claims = _claims(chosen, receipts, lab)
+    found.notes, found.doubts = _bounded(found.notes), _bounded(found.doubts)
     return found
 
 
-def _plain_files(submission: Submission, lab: Lab, found: HandIn) -> Iterator[tuple[str, Path]]:
-    count = 0
-    for top in submission.paths:
-        of_lab = top / lab.name
-        for path in _walk(of_lab if not top.is_symlink() and of_lab.is_dir() else top):
-            name = str(path.relative_to(top.parent))
-            try:
-                kind = path.lstat().st_mode
-            except OSError as error:
-                found.doubts.append(f"{printable(name)} cannot be read: {error.strerror}")
-                continue
-            if stat.S_ISLNK(kind):
-                found.doubts.append(f"{printable(name)} is a link, which is not followed")
-            elif not stat.S_ISREG(kind):
-                found.doubts.append(f"{printable(name)} is not a plain file")
-            elif not os.access(path, os.R_OK):
-                found.doubts.append(f"{printable(name)} cannot be read: no permission")
-            elif not ignored(str(path.relative_to(top.parent))):
-                count += 1
-                if count > FILES:
-                    found.doubts.append(f"more than {FILES} files: only these were looked at")
-                    return
-                yield name, path
-
-
-def _walk(top: Path) -> Iterator[Path]:
-    if top.is_symlink() or not top.is_dir():
-        yield top
-        return
-    for folder, folders, files in os.walk(top):
-        folders.sort()
-        links = [name for name in folders if (Path(folder) / name).is_symlink()]
-        yield from (Path(folder) / name for name in sorted(files + links))
-
-
-def _sha256(path: Path, found: HandIn) -> str:
+@contextmanager
+def _copied(submission: Submission, lab: Lab, keep: Path | None, found: HandIn) -> Iterator[list[Copy]]:
+    """Copies of all files, below `keep`/DIGEST if they are to be kept."""
+    if keep is None:
+        unfinished = Path(tempfile.mkdtemp(prefix="lrcourse-"))
+    else:
+        unfinished = keep / f".{submission.student}.part"
+        shutil.rmtree(unfinished, ignore_errors=True)  # what a killed grader left
     try:
-        with open_plain(path) as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
-    except OSError as error:
-        found.doubts.append(f"{printable(path.name)} cannot be read: {error.strerror}")
-        return ""
+        copies = Copies(unfinished, lab.name)
+        copies.take(submission.paths)
+        found.doubts += copies.doubts
+        found.files = {printable(copy.name): copy.digest for copy in copies.files}
+        yield _kept(copies.files, keep / found.digest[:16], unfinished) if keep and copies.files else copies.files
+    finally:
+        shutil.rmtree(unfinished, ignore_errors=True)
 
 
-def _keep(files: Sequence[tuple[str, Path]], folder: Path, found: HandIn) -> None:
-    for name, path in files:
-        target = folder / name
-        if target.exists():
-            continue
-        if path.stat().st_size > FILE:
-            found.doubts.append(f"{printable(name)} has more than {FILE >> 20} MB and was not copied")
-            continue
-        target.parent.mkdir(parents=True, exist_ok=True)
-        unfinished = folder / ".part"
-        shutil.copyfile(path, unfinished, follow_symlinks=False)
-        unfinished.replace(target)
+def _kept(files: Sequence[Copy], folder: Path, unfinished: Path) -> list[Copy]:
+    """Give the copies their place for good, unless the same lie there already: before anything in them is looked at."""
+    try:
+        unfinished.rename(folder)
+    except OSError:
+        if not folder.is_dir():
+            raise RuntimeError(f"the originals cannot be kept in {folder}") from None
+        return list(files)
+    return [replace(copy, path=folder / copy.name) for copy in files]
 
 
-def _notebooks(files: Sequence[tuple[str, Path]], names: Collection[str], found: HandIn) -> Iterator[tuple[str, bytes]]:
-    receipts: list[bytes] = []
-    digests = set()
+def _opened(files: Sequence[Copy], found: HandIn) -> tuple[list[_Notebook], list[Receipt]]:
+    """The notebooks and receipts among the files and in archives."""
+    notebooks: list[_Notebook] = []
+    receipts: list[Receipt] = []
     total = 0
     for name, size, load in contents(files, found.doubts):
-        path = PurePosixPath(name)
+        path, shown = PurePosixPath(name), printable(name)
         try:
-            if path.name == "receipt.json" and size < RECEIPT:
-                receipts.append(load())
-            elif path.name == "timestamp.txt" and size < RECEIPT:
-                found.timestamp = load().decode(errors="replace").strip()
+            if path.name == "receipt.json" and size < receipt.SIZE:
+                if own := receipt.read(load()):
+                    receipts.append(own)
+                else:
+                    found.doubts.append("its receipt cannot be read")
             elif path.suffix.lower() not in (".ipynb", ".zip"):
-                found.notes.append(f"{printable(name)} is not used")
+                _not_used(path, shown, found)
             elif size > NOTEBOOK:
-                found.doubts.append(f"{printable(name)} has more than {NOTEBOOK >> 20} MB: not opened")
+                found.doubts.append(f"{shown} has more than {NOTEBOOK >> 20} MB: not opened")
             elif (total := total + size) > TOTAL:
-                found.doubts.append(
-                    f"{printable(name)} and what comes after it: more than {TOTAL >> 20} MB, not opened"
-                )
+                found.doubts.append(f"{shown} and what comes after it: more than {TOTAL >> 20} MB, not opened")
                 break
             elif (data := load())[:4] == ZIP:
-                found.doubts.append(f"{printable(name)} is an archive in an archive: not opened")
+                found.doubts.append(f"{shown} is an archive in an archive: not opened")
+            elif len(notebooks) == NOTEBOOKS:
+                found.doubts.append(f"{shown} and what comes after it: more than {NOTEBOOKS} notebooks, not opened")
+                break
             else:
-                digests.add(hashlib.sha256(data).hexdigest())
-                yield printable(name), data
-        except DAMAGE as error:
-            found.doubts.append(f"{printable(name)} cannot be read: {error}")
-    for receipt in receipts:
-        found.doubts += _receipt_doubts(receipt, digests, names)
+                notebooks.append(_notebook(shown, data, found))
+        except Damaged as error:
+            found.doubts.append(f"{shown} cannot be read: {error}")
+    return notebooks, receipts
 
 
-def _receipt_doubts(text: bytes, digests: set[str], names: Collection[str]) -> Iterator[str]:
-    try:
-        receipt = json.loads(text)
-        whose, digest = receipt["student"], receipt["sha256"]
-        if not isinstance(whose, str) or not isinstance(digest, str):
-            raise TypeError("no receipt of ours")
-    except (ValueError, KeyError, TypeError, RecursionError):
-        yield "its receipt cannot be read"
+def _not_used(path: PurePosixPath, shown: str, found: HandIn) -> None:
+    if path.name == "timestamp.txt":  # of nbgrader's, which the student could write too: a time that nobody believes
         return
-    if whose.lower() not in names:
-        yield f"its receipt is made out to {printable(whose)[:100]}"
-    if digest not in digests:
-        yield "its receipt is of another notebook: it was changed after it was packed"
+    if path.suffix.lower() in HARMLESS or path.stem.lower() == "readme":
+        found.notes.append(f"{shown} is not used")
+    else:
+        found.doubts.append(f"{shown} was handed in with the notebook and is not used: a person must look")
 
 
-def _choose(
-    candidates: Iterable[tuple[str, bytes]], lab: Lab, others: Sequence[Lab], found: HandIn
-) -> tuple[str, list[Cell]]:
-    """The notebook of `lab` among those handed in.
+def _notebook(name: str, data: bytes, found: HandIn) -> _Notebook:
+    digest = hashlib.sha256(data).hexdigest()
+    try:
+        return _Notebook(name, digest, cells_of(data, found.notes))
+    except Unreadable as error:
+        return _Notebook(name, digest, [], str(error))
 
-    Raises: `Unreadable` if none can be read.
-    """
-    read: dict[str, list[Cell]] = {}
-    faults = []
-    for name, data in candidates:
-        try:
-            cells = cells_of(data, found.notes)
-            if cells not in read.values():
-                read[name if name not in read else f"{name} (again)"] = cells
-        except Unreadable as error:
-            faults.append(f"{name}: {error}")
-    if not read:
-        raise Unreadable("; ".join(faults) or "there is no notebook in it")
+
+def _chosen(notebooks: Sequence[_Notebook], lab: Lab, others: Sequence[Lab], found: HandIn) -> _Notebook | None:
+    """The notebook of `lab` among those handed in; None if none can be read."""
+    faults = [f"{each.name}: {each.fault}" for each in notebooks if each.fault]
+    different: list[_Notebook] = []
+    for each in notebooks:
+        if not each.fault and all(each.cells != other.cells for other in different):
+            different.append(each)
+    if not different:
+        found.doubts += faults or ["there is no notebook in it"]
+        return None
     found.doubts += faults
-    of_lab = {name: len(_grade_ids(cells) & lab.answer_ids) for name, cells in read.items()}
-    best = [name for name in read if of_lab[name] == max(of_lab.values())]
-    exact = [name for name in best if PurePosixPath(name).name == f"{lab.name}.ipynb"] or best
-    chosen = exact[-1]
+    of_lab = [len(_grade_ids(each.cells) & lab.answer_ids) for each in different]
+    best = [each for each, ours in zip(different, of_lab, strict=True) if ours == max(of_lab)]
+    says = {each.name: label(PurePosixPath(each.name).name, lab.name) for each in best}
+    exact = [each for each in best if says[each.name].student == lab.name] or best
+    chosen = max(reversed(exact), key=lambda each: says[each.name].copy)  # a browser's "(1)" came later
     if len(best) > 1:
-        rest = ", ".join(name for name in best if name != chosen)
-        found.doubts.append(f"several notebooks of this lab, all different: {chosen} was graded, not {rest}")
+        rest = ", ".join(each.name for each in best if each is not chosen)
+        found.doubts.append(f"several notebooks of this lab, all different: {chosen.name} was graded, not {rest}")
     for other in others:  # labs share some names of tasks
-        if len(_grade_ids(read[chosen]) & other.answer_ids) > of_lab[chosen]:
-            found.doubts.append(f"{chosen} is of another lab, {other.name}")
+        if len(_grade_ids(chosen.cells) & other.answer_ids) > max(of_lab):
+            found.doubts.append(f"{chosen.name} is of another lab, {other.name}")
             found.other_lab = True
-    return chosen, read[chosen]
+    return chosen
 
 
 def _grade_ids(cells: Sequence[Cell]) -> set[str]:
     return {cell.grade_id or cell.id for cell in cells}
+
+
+def _claims(chosen: _Notebook, receipts: Sequence[Receipt], lab: Lab) -> dict[str, float]:
+    """The points that the student saw, as far as they are points of this lab."""
+    checks = {cell.id: cell.metadata.nbgrader.grade_id for cell in lab.released.cells if marked(cell, "grade")}
+    shown: dict[str, Any] = {}
+    for cell in chosen.cells:
+        with suppress(ValueError):
+            shown[cell.grade_id or checks.get(cell.id, "")] = float(cell.value)
+    packed = [each.points for each in receipts if each.sha256 == chosen.digest]
+    return {
+        name: float(points) for given in (shown, *packed) for name, points in given.items()
+        if isinstance(points, int | float) and 0 <= points <= lab.points.get(name, -1)
+    }  # fmt: skip
+
+
+def _bounded(remarks: Sequence[str]) -> list[str]:
+    some = [sanitized(remark, REMARK) for remark in remarks[:REMARKS]]
+    return some + [f"… and {len(remarks) - REMARKS} more"] * (len(remarks) > REMARKS)

@@ -49,7 +49,7 @@ def _taken_in(submission: Submission, lab: Lab, others: Sequence[Lab], originals
         result.doubts = list(submission.doubts)
         return result, ""
     found = intake.read(submission, lab, others, originals)
-    result.files, result.notebook, result.claims = found.files, found.notebook, getattr(found, "claims", {})
+    result.files, result.notebook, result.claims = found.files, found.notebook, found.claims
     result.notes, result.doubts, result.handed_in = found.notes, found.doubts, True
     result.original = f"{lab.name}/originals/{found.digest[:16]}"
     result.readable = found.cells is not None

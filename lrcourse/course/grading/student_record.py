@@ -1,6 +1,5 @@
 """What is kept of one student: the status, every point with its reason, and how to come to the same again."""
 
-import hashlib
 import json
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
@@ -17,21 +16,20 @@ class StudentRecord:
     Its file holds no time, no place and nothing of others, so that two gradings give the same bytes, whoever else
     is graded.
 
-    `files`: the SHA-256 of what was handed in; `timestamp`: when, if nbgrader's exchange says so; `answers`: the
-    student's text for every cell to fill in, "" where there is none. `judgement` is None where nothing could be
-    judged. `notes`: oddities that were set right; `doubts`: what a person must look at; `twins`: students with the
-    same answers, and `problems`: what could not be done with the result; both stand in grades.csv and not in the file.
-    `failed`: what kept the grader from coming to a result. `claims`: the points that the student saw of the visible
-    checks, by grade_id. `key`: a hash of all that the result depends on but for `seed`, the secret of which hidden
-    inputs were drawn. `made_with`: the lab's hash, the sandbox, the limits and the versions of packages. `original`:
-    where in the output folder the original is kept.
+    `student`: a name that can name a folder. `files`: the SHA-256 of what was handed in; `answers`: the student's text
+    for every cell to fill in, "" where there is none. `judgement` is None where nothing could be judged. `notes`:
+    oddities that were set right; `doubts`: what a person must look at; `twins`: students with the same answers, and
+    `problems`: what could not be done with the result; both stand in grades.csv and not in the file. `failed`: what kept
+    the grader from coming to a result. `claims`: the points that the student saw of the visible checks, by grade_id.
+    `key`: a hash of all that the result depends on but for `seed`, the secret of which hidden inputs were drawn.
+    `made_with`: the lab's hash, the sandbox, the limits and the versions of packages. `original`: where in the output
+    folder the original is kept.
     """
 
     student: str
     lab: str
     key: str = ""
     handed_in: bool = False
-    timestamp: str = ""
     files: dict[str, str] = field(default_factory=dict)
     notebook: str = ""
     readable: bool = False
@@ -107,17 +105,6 @@ def read(path: Path) -> StudentRecord | None:
         return StudentRecord(**fields)
     except (OSError, ValueError, TypeError, KeyError):
         return None
-
-
-def file_name(student: str) -> str:
-    """A name for a student's files that every file system takes.
-
-    >>> file_name("ada"), len(file_name(250 * "a"))
-    ('ada', 73)
-    """
-    if len(student.encode()) <= 200:
-        return student
-    return f"{student[:40]}-{hashlib.sha256(student.encode()).hexdigest()[:32]}"
 
 
 def _task(fields: dict[str, Any]) -> TaskScore:

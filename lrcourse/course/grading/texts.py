@@ -1,6 +1,8 @@
 """Texts that come from students, made fit to be read and kept."""
 
 import codecs
+import hashlib
+import itertools
 import re
 
 ESCAPES = re.compile(r"\x1b\[[0-?]*[ -/]*[@-~]")
@@ -24,6 +26,15 @@ def sanitized(text: str, limit: int) -> str:
     return plain if len(plain) <= limit else plain[:limit] + "…"
 
 
+def storable(text: str) -> str:
+    """`text` that can be written as UTF-8: half a surrogate pair cannot.
+
+    >>> storable("half a pair: \\ud800")
+    'half a pair: ?'
+    """
+    return text.encode(errors="replace").decode()
+
+
 def decoded(data: bytes, notes: list[str]) -> str:
     """The text in a file of whatever encoding, which is added to `notes` where it is not plain UTF-8."""
     for mark, encoding in BOMS:
@@ -41,6 +52,16 @@ def decoded(data: bytes, notes: list[str]) -> str:
         return data.decode("windows-1252", errors="replace")
 
 
-def printable(name: str) -> str:
-    """A file's name as text that can be printed and stored, whatever its bytes are; other names give other texts."""
-    return "".join(c if c.isprintable() and c != "\\" else c.encode("unicode_escape").decode() for c in name)
+def printable(name: str, limit: int = 150) -> str:
+    """A file's name as text that can be printed and stored, whatever its bytes are; other names give other texts.
+
+    >>> print(printable("a\\n.ipynb"), len(printable("long " * 40)))
+    a\\n.ipynb 144
+    """
+    letters = [c if c.isprintable() and c != "\\" else c.encode("unicode_escape").decode() for c in name]
+    text = "".join(letters)
+    if len(text) <= limit:
+        return text
+    ends = itertools.accumulate(map(len, letters))  # no escape is cut, or the mark behind it could be a name's own
+    start = "".join(letters[: sum(end <= limit - 40 for end in ends)])
+    return f"{start}\\…{hashlib.sha256(name.encode('utf-8', 'surrogatepass')).hexdigest()[:32]}"
