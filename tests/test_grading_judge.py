@@ -166,16 +166,17 @@ def test_an_endless_part_costs_its_part_and_is_waited_for_once():
     judgement, seconds = stopped(source, check("later", again))
     task, later = judgement.tasks
     assert (task.points, task.status, later.points, later.status) == (2, "timed out", 4, "judged")
-    fault = "it was stopped: no answer within 4 s. Is there a loop that does not end?"
+    fault = "it was stopped: no answer within 4 s of processor time. Is there a loop that does not end?"
     assert [(part.right, part.fault) for part in task.parts] == [(False, fault), (True, "")]
-    assert judgement.events == ["check: small: timed out: no answer within 4 s"] and seconds < 25
+    assert judgement.events == ["check: small: timed out: no answer within 4 s of processor time"] and seconds < 25
 
 
 def test_the_other_parts_of_a_task_then_have_less_time():
     judgement, _ = stopped(f"def double_it(x):\n{ENDLESS}")
     assert judgement.events == [
-        "check: small: timed out: no answer within 4 s", "check: array: timed out: no answer within 1 s"
-    ]  # fmt: skip
+        "check: small: timed out: no answer within 4 s of processor time",
+        "check: array: timed out: no answer within 1 s of processor time",
+    ]
     assert (judgement.points, judgement.tasks[0].status) == (0, "timed out")
 
 
@@ -263,7 +264,7 @@ def test_an_impatient_run_ends_at_the_first_stop():
                     answer("b", "print('late')"), check("later", again))  # fmt: skip
     limits = Limits(call_seconds=2).quick()
     seen = shown(book, Bubblewrap(), limits)
-    assert seen.events == ["check: timed out: no answer within 2 s"] and seen.texts == {}
+    assert seen.events == ["check: timed out: no answer within 2 s of processor time"] and seen.texts == {}
     assert seen.faults == {"check": {}, "later": {}}
     judgement = judged(book, seen, "", Bubblewrap(), limits)
     assert judgement.events == seen.events and [task.status for task in judgement.tasks] == ["timed out"] * 2

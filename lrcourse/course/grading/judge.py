@@ -14,7 +14,6 @@ import contextlib
 import hashlib
 import io
 import random
-import time
 import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -28,6 +27,7 @@ from nbformat import NotebookNode
 from numpy.typing import ArrayLike
 
 from ...selfcheck import UNSOLVED, Task
+from .clock import Budget
 from .limits import Limits
 from .outcome import Judgement, Part, Shown, TaskScore, TaskStatus
 from .sandbox import Sandbox
@@ -64,7 +64,7 @@ def shown(notebook: NotebookNode, sandbox: Sandbox, limits: Limits) -> Shown:
 
     Raises: `NoSandbox` if a sandbox cannot be started.
     """
-    run = _Run(notebook, sandbox, limits, limits.total_seconds / 2).finish()
+    run = _Run(notebook, sandbox, limits, Budget(limits.total_seconds / 2)).finish()
     return Shown(
         {cell: _text(ran) for cell, ran in run.ran.items() if _text(ran)},
         {name: each.faults for name, each in run.verdicts.items()},
@@ -72,7 +72,7 @@ def shown(notebook: NotebookNode, sandbox: Sandbox, limits: Limits) -> Shown:
         [list(each) for each in sorted(run.stopped)],
         list(dict.fromkeys(run.events)),
         limits.call_seconds,
-        run.used,
+        run.total.used,
     )
 
 
@@ -84,7 +84,7 @@ def judged(notebook: NotebookNode, shown: Shown, seed: str, sandbox: Sandbox, li
     Raises: `NoSandbox` if a sandbox cannot be started.
     """
     skipped = {(name, part) for name, part in shown.stopped} if shown.call_seconds >= limits.call_seconds else set()
-    run = _Run(notebook, sandbox, limits, limits.total_seconds - shown.seconds, seed, True, skipped).finish()
+    run = _Run(notebook, sandbox, limits, Budget(limits.total_seconds - shown.seconds), seed, True, skipped).finish()
     moods = [event for verdict in run.verdicts.values() for event in _moods(verdict, shown)]
     tasks = [_scored(verdict, shown) for verdict in run.verdicts.values()]
     return Judgement(tasks, shown.texts, list(dict.fromkeys(shown.events + run.events + moods)))
@@ -110,35 +110,25 @@ class _Verdict:
 
 
 @dataclass
-class _Patience:
-    """The time that the student's code has for one check of a part: `seconds`, which end at the moment `until`."""
-
-    seconds: float
-    until: float = inf
-
-    def start(self) -> None:
-        self.until = time.monotonic() + self.seconds
-
-
-@dataclass
 class _Checking:
     """What the tasks of one run know of the check cell that is at work.
 
     `seed`: the secret that hidden inputs are drawn from. `skipped`: parts, each with its task's name, that were stopped
     before. `patient`: whether other parts are tried after one was stopped. `hidden`: whether the statement is a hidden
-    test. `tasks`: those that the cell has made.
+    test. `tasks`: those that the cell has made. `budget`: for the student's code in one check of a part, of `seconds`.
     """
 
     seed: str
     skipped: set[tuple[str, str]]
     patient: bool
-    patience: _Patience = field(default_factory=lambda: _Patience(inf))
+    seconds: float = inf
+    budget: Budget | None = None
     hidden: bool = False
     tasks: "list[_JudgedTask]" = field(default_factory=list)
 
     def begin(self, seconds: float) -> None:
         """Another check cell, of whose parts each may take `seconds`."""
-        self.patience, self.tasks = _Patience(seconds), []
+        self.seconds, self.tasks = seconds, []
 
     def task(self, name: str, points: float) -> "_JudgedTask":
         """What a check cell has in the place of `Task`."""
@@ -167,13 +157,15 @@ class _JudgedTask(Task):
         if (self.name, part) in self.checking.skipped:
             self._stop(part, BEFORE)
             return
-        self.checking.patience.start()
+        self.checking.budget = Budget(self.checking.seconds)  # for all calls together
         try:
             super().check(part, got, want, hint, *args, **options)
         except Lost as lost:
             if lost.over or not lost.timed_out or not self.checking.patient:
                 raise
             self._stop(part, lost.reason)
+        finally:
+            self.checking.budget = None
         if self.faults[part] and not before and self.checking.hidden:
             self.hidden.add(part)
 
@@ -193,19 +185,18 @@ class _JudgedTask(Task):
 class _Run:
     """One pass over a notebook's cells.
 
-    `left`: seconds for the rest. `seed`, `skipped`: see `_Checking`; a run without `hidden_too` needs neither.
+    `total`: for all of it. `seed`, `skipped`: see `_Checking`; a run without `hidden_too` needs neither.
     `stopped`: the parts that took too long, each with its task's name; of a cell, its name and "".
 
     `first`: the number of the first cell that is not the instructor's setup. `past`: the student's cells so far that
     left the session alive. `gone`: names that were to be defined by cells that did not. `ended`: the type of the
-    exception that ended the last of the student's cells. `used`: seconds. `given_up`: the first stop ended an impatient
-    run.
+    exception that ended the last of the student's cells. `given_up`: the first stop ended an impatient run.
     """
 
     notebook: NotebookNode
     sandbox: Sandbox
     limits: Limits
-    left: float
+    total: Budget
     seed: str = ""
     hidden_too: bool = False
     skipped: set[tuple[str, str]] = field(default_factory=set)
@@ -217,7 +208,6 @@ class _Run:
     first: int = field(init=False)
     setup: str = field(init=False)
     checking: _Checking = field(init=False)
-    used: float = field(default=0, init=False)
     given_up: bool = field(default=False, init=False)
     session: Session | None = field(default=None, init=False)
     past: list[NotebookNode] = field(default_factory=list, init=False)
@@ -285,15 +275,13 @@ class _Run:
     def _session(self) -> Session:
         """The session, with every cell so far run in it."""
         if not self.session:
-            self.session = Session(self.sandbox, self.setup, self.limits, self.left)
+            self.session = Session(self.sandbox, self.setup, self.limits, self.total)
             for cell in self.past:
                 self.session.run(cell.source)
         return self.session
 
     def _close(self) -> None:
         if self.session:
-            self.used += self.left - self.session.left
-            self.left = self.session.left
             self.session.close()
             self.session = None
 
@@ -358,11 +346,10 @@ class _Run:
             if lost := self.gone.get(name):
                 raise Lost(lost.reason, lost.timed_out, lost.over)
             try:
-                patience = self.checking.patience
-                return self._session().call(name, args, kwargs, patience.seconds, patience.until)
+                return self._session().call(name, args, kwargs, self.checking.budget or Budget(self.checking.seconds))
             except Lost:
                 self._close()
-                self.checking.patience.seconds = self.limits.call_seconds / LESS
+                self.checking.seconds = self.limits.call_seconds / LESS
                 raise
             except NameError:
                 if self.ended == "NotImplementedError":
