@@ -13,6 +13,7 @@ from lrcourse.course.grading.bubblewrap import Bubblewrap
 from lrcourse.course.grading.judge import judge, judged, shown
 from lrcourse.course.grading.limits import Limits
 from lrcourse.course.grading.outcome import Shown
+from lrcourse.course.grading.session import Session
 from lrcourse.course.grading.texts import sanitized
 
 pytestmark = pytest.mark.sandbox
@@ -166,16 +167,17 @@ def test_an_endless_part_costs_its_part_and_is_waited_for_once():
     judgement, seconds = stopped(source, check("later", again))
     task, later = judgement.tasks
     assert (task.points, task.status, later.points, later.status) == (2, "timed out", 4, "judged")
-    fault = "it was stopped: no answer within 4 s. Is there a loop that does not end?"
+    fault = "it was stopped: no answer within 4 s of processor time. Is there a loop that does not end?"
     assert [(part.right, part.fault) for part in task.parts] == [(False, fault), (True, "")]
-    assert judgement.events == ["check: small: timed out: no answer within 4 s"] and seconds < 25
+    assert judgement.events == ["check: small: timed out: no answer within 4 s of processor time"] and seconds < 25
 
 
 def test_the_other_parts_of_a_task_then_have_less_time():
     judgement, _ = stopped(f"def double_it(x):\n{ENDLESS}")
     assert judgement.events == [
-        "check: small: timed out: no answer within 4 s", "check: array: timed out: no answer within 1 s"
-    ]  # fmt: skip
+        "check: small: timed out: no answer within 4 s of processor time",
+        "check: array: timed out: no answer within 1 s of processor time",
+    ]
     assert (judgement.points, judgement.tasks[0].status) == (0, "timed out")
 
 
@@ -263,7 +265,7 @@ def test_an_impatient_run_ends_at_the_first_stop():
                     answer("b", "print('late')"), check("later", again))  # fmt: skip
     limits = Limits(call_seconds=2).quick()
     seen = shown(book, Bubblewrap(), limits)
-    assert seen.events == ["check: timed out: no answer within 2 s"] and seen.texts == {}
+    assert seen.events == ["check: timed out: no answer within 2 s of processor time"] and seen.texts == {}
     assert seen.faults == {"check": {}, "later": {}}
     judgement = judged(book, seen, "", Bubblewrap(), limits)
     assert judgement.events == seen.events and [task.status for task in judgement.tasks] == ["timed out"] * 2
@@ -288,3 +290,47 @@ def test_what_took_too_long_when_it_was_shown_is_not_tried_again():
     judgement = judged(book, seen, "", Bubblewrap(), Limits())
     assert time.monotonic() - start < 10 and judgement.points == 2 and judgement.tasks[0].status == "timed out"
     assert judgement.tasks[0].parts[0].fault == "it was stopped"
+
+
+LENDS = CHECK.replace("double.report()", "data = [1, 2]\ndouble.report()").replace(
+    "double_it(41)", "double_it(41 + SECRET)"
+)
+READS = "def again(x):\n    return 2 * np.asarray(x) + len(data) - len(rates)"
+AGAIN = CHECK.replace("Double", "Again").replace("double_it", "again")
+
+
+def test_a_later_cell_reads_what_our_cells_define(monkeypatch):
+    """As in the student's notebook; but what is hidden in them is never sent into a sandbox."""
+    sources = []
+    run = Session.run
+    monkeypatch.setattr(Session, "run", lambda self, source: [sources.append(source), run(self, source)][1])
+    judgement = judge(notebook(
+        answer("a", RIGHT), check("check", LENDS.replace("SECRET", "0")),
+        cell("picture", "if ready(double):\n    rates = data"),
+        answer("b", READS), check("later", AGAIN), setup=SETUP + "\nfrom lrcourse.selfcheck import ready",
+    ), Bubblewrap())  # fmt: skip
+    assert judgement.points == 8 and judgement.events == [] and judgement.texts == {}
+    lent = [source for source in sources if "data = [1, 2]" in source]
+    assert len(lent) == 2 and not [source for source in sources if "41" in source or "HIDDEN" in source]
+
+
+def test_check_cells_run_in_the_sandbox_only_where_something_reads_what_they_define(monkeypatch):
+    sources = []
+    run = Session.run
+    monkeypatch.setattr(Session, "run", lambda self, source: [sources.append(source), run(self, source)][1])
+    own = "data = [3]\n" + READS.replace("len(rates)", "1")
+    assert points_of(answer("a", RIGHT), check("check", LENDS), answer("b", own)).points == 4 - 2
+    assert not [source for source in sources if "double.report" in source]
+
+
+def test_a_stopped_part_does_not_take_its_time_again_for_what_later_cells_read():
+    judgement, seconds = stopped(f"def double_it(x):\n{ENDLESS}", answer("b", READS), check("later", AGAIN))
+    assert judgement.points == 0 and seconds < 20
+
+
+@pytest.mark.parametrize("magic", ["%matplotlib inline", "%%time"])
+def test_lines_that_are_no_python_hide_no_name(magic):
+    """A cell that does not end costs the parts that need what it would define, and says why."""
+    source = f"{magic}\ndef double_it(x): return x\nwhile True: pass"
+    judgement = judge(notebook(answer("a", source), check("check", CHECK)), Bubblewrap(), Limits(cell_seconds=1))
+    assert judgement.tasks[0].status == "timed out" and len(judgement.events) == 3, judgement.events

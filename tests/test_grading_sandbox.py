@@ -17,6 +17,7 @@ import pytest
 
 from lrcourse.course.grading import bubblewrap
 from lrcourse.course.grading.bubblewrap import Bubblewrap, Unsafe
+from lrcourse.course.grading.clock import Budget
 from lrcourse.course.grading.codec import HEADER, NotPlain, Opaque, decode, encode, pack, unpack
 from lrcourse.course.grading.container import Container
 from lrcourse.course.grading.limits import Limits
@@ -125,7 +126,7 @@ def test_the_name_of_a_type_cannot_smuggle_text():
 
 
 def test_a_session_runs_and_calls():
-    session = Session(Bubblewrap(), SETUP, LIMITS, 60)
+    session = Session(Bubblewrap(), SETUP, LIMITS, Budget(60))
     assert session.run("def double(x, plus=0): return 2 * x + plus\nprint('made')\n3").text == "made\n3\n"
     np.testing.assert_array_equal(session.call("double", (np.arange(3),), {"plus": 1}), [1, 3, 5])
     with pytest.raises(NameError):
@@ -137,7 +138,7 @@ def test_a_session_runs_and_calls():
 
 
 def test_two_sessions_share_nothing():
-    first, second = (Session(Bubblewrap(), SETUP, LIMITS, 60) for _ in range(2))
+    first, second = (Session(Bubblewrap(), SETUP, LIMITS, Budget(60)) for _ in range(2))
     assert not first.run("open('/tmp/note', 'w').write('x')\nopen('/dev/shm/note', 'w').write('x')\nnp.pi = 3").error
     left = "import os; print([os.path.exists(f'{each}/note') for each in ('/tmp', '/dev/shm')], np.pi > 3)"
     assert second.run(left).text == "[False, False] True\n"
@@ -149,7 +150,7 @@ def test_what_is_not_seeded_is_the_same_in_every_sandbox():
     drawn = []
     for _ in range(2):
         bubblewrap.warm_process.cache_clear()  # another process to fork from
-        session = Session(Bubblewrap(), SETUP + "\nimport torch", LIMITS, 60)
+        session = Session(Bubblewrap(), SETUP + "\nimport torch", LIMITS, Budget(60))
         drawn.append(session.run("import random; print(random.random(), np.random.rand(), torch.rand(1))").text)
         session.close()
     assert drawn[0] == drawn[1] != ""
@@ -162,7 +163,7 @@ def test_an_environment_below_tmp_is_seen_and_tmp_is_the_sandboxs_own(monkeypatc
         shown = [*bubblewrap.python_paths(), Path(place)]
         monkeypatch.setattr(bubblewrap, "python_paths", lambda: shown)
         bubblewrap.warm_process.cache_clear()
-        session = Session(Bubblewrap(), SETUP, LIMITS, 60)
+        session = Session(Bubblewrap(), SETUP, LIMITS, Budget(60))
         code = f"open('/tmp/note', 'w').write('y')\nprint(open('{place}/module.py').read())\nopen('{place}/z', 'w')"
         ran = session.run(code)
         session.close()
@@ -171,7 +172,7 @@ def test_an_environment_below_tmp_is_seen_and_tmp_is_the_sandboxs_own(monkeypatc
 
 
 def test_the_process_has_no_privileges_and_sees_little():
-    session = Session(Bubblewrap(), SETUP, Limits(), 60)
+    session = Session(Bubblewrap(), SETUP, Limits(), Budget(60))
     text = session.run("print(open('/proc/self/status').read())\nimport os; print(os.environ)").text
     for line in ("CapEff:\t0000000000000000", "CapBnd:\t0000000000000000", "NoNewPrivs:\t1", "Seccomp:\t2"):
         assert line in text
@@ -184,7 +185,7 @@ def test_the_process_has_no_privileges_and_sees_little():
 
 def test_root_grades_as_nobody_and_others_as_themselves():
     user = os.getuid() or bubblewrap.NOBODY
-    session = Session(Bubblewrap(), SETUP, LIMITS, 60)
+    session = Session(Bubblewrap(), SETUP, LIMITS, Budget(60))
     owners = set()
     for command in Path("/proc").glob("[0-9]*/cmdline"):
         with contextlib.suppress(FileNotFoundError, ProcessLookupError):  # another process may end meanwhile
@@ -196,7 +197,7 @@ def test_root_grades_as_nobody_and_others_as_themselves():
 
 
 def test_the_watch_ends_what_holds_too_much_memory_together():
-    session = Session(Bubblewrap(), SETUP, Limits(memory=600 << 20), 60)
+    session = Session(Bubblewrap(), SETUP, Limits(memory=600 << 20), Budget(60))
     holder = "    if not os.fork():\n        x = b'1' * (200 << 20)\n        time.sleep(60)\n"
     bomb = f"import os, time\nfor _ in range(4):\n{holder}time.sleep(60)"
     with pytest.raises(Lost, match="more than 600 MB"):
@@ -204,24 +205,24 @@ def test_the_watch_ends_what_holds_too_much_memory_together():
 
 
 def test_the_time_ends_whatever_it_does():
-    session = Session(Bubblewrap(), SETUP, Limits(cell_seconds=1), 60)
+    session = Session(Bubblewrap(), SETUP, Limits(cell_seconds=1), Budget(60))
     with pytest.raises(Lost, match="no answer within 1 s") as caught:
         session.run("import time\nwhile True:\n    try: time.sleep(9)\n    except BaseException: pass")
     assert caught.value.timed_out
 
 
 def test_the_grader_survives_a_dead_starter():
-    Session(Bubblewrap(), SETUP, LIMITS, 60).close()
+    Session(Bubblewrap(), SETUP, LIMITS, Budget(60)).close()
     warm = bubblewrap.warm_process(SETUP, bubblewrap.as_nobody())
     assert warm.control and warm.process
     warm.control.shutdown(socket.SHUT_RDWR)
     warm.process.wait()
-    Session(Bubblewrap(), SETUP, LIMITS, 60).close()
+    Session(Bubblewrap(), SETUP, LIMITS, Budget(60)).close()
 
 
 def test_a_setup_cell_that_fails_is_nobodys_submission():
     with pytest.raises(NoSandbox, match="ZeroDivisionError"):
-        Session(Bubblewrap(), "1 / 0", LIMITS, 60)
+        Session(Bubblewrap(), "1 / 0", LIMITS, Budget(60))
 
 
 def test_without_a_sandbox_nothing_is_graded(monkeypatch):
@@ -278,7 +279,7 @@ def podman(tmp_path, monkeypatch):
 def test_a_container_serves_like_bubblewrap(podman):
     container = Container(engine=str(podman))
     assert container.available() is None
-    session = Session(container, SETUP, LIMITS, 60)
+    session = Session(container, SETUP, LIMITS, Budget(60))
     assert session.run("def double(x): return 2 * x\nprint('made')").text == "made\n"
     assert session.call("double", (4,), {}) == 8
     with pytest.raises(Lost, match="exited with code 3"):
@@ -286,7 +287,7 @@ def test_a_container_serves_like_bubblewrap(podman):
 
 
 def test_a_container_is_killed_when_the_time_is_over(podman):
-    session = Session(Container(engine=str(podman)), SETUP, Limits(cell_seconds=1), 60)
+    session = Session(Container(engine=str(podman)), SETUP, Limits(cell_seconds=1), Budget(60))
     with pytest.raises(Lost, match="no answer"):
         session.run("while True: pass")
     assert (podman.parent / "log").read_text().split() == ["run", "kill"]
@@ -315,10 +316,11 @@ def test_nothing_survives_the_grader(tmp_path):
     code = """
 import time
 from lrcourse.course.grading.bubblewrap import Bubblewrap
+from lrcourse.course.grading.clock import Budget
 from lrcourse.course.grading.limits import Limits
 from lrcourse.course.grading.machine import find_sandbox
 from lrcourse.course.grading.session import Session
-session = Session(Bubblewrap(), "", Limits(), 60)
+session = Session(Bubblewrap(), "", Limits(), Budget(60))
 session.run("import ctypes; ctypes.CDLL(None).prctl(15, b'lr-orphan', 0, 0, 0)")
 print("up", flush=True)
 time.sleep(60)

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from ...determinism import ENVIRONMENT
+from .clock import Usage
 from .limits import Limits
 from .sandbox import NoSandbox, Process
 
@@ -93,7 +94,8 @@ class Warm:
         if fault := reply.get("error"):
             ours.close()
             raise NoSandbox(fault)
-        return Process(ours, functools.partial(self._end, reply["pid"]))
+        pid = reply["pid"]
+        return Process(ours, functools.partial(self._end, pid), functools.partial(self._usage, pid))
 
     def _ask(self, order: bytes, channel: socket.socket) -> dict[str, Any]:
         self.open()
@@ -109,6 +111,16 @@ class Warm:
             return str(self._reply()["end"])
         except ConnectionError:  # its sandboxes ended with it
             return ""
+
+    def _usage(self, pid: int) -> Usage | None:
+        if not self.control:
+            return None
+        try:
+            self.control.send(json.dumps({"do": "usage", "pid": pid}).encode())
+            reply = self._reply()
+        except ConnectionError:
+            return None
+        return Usage(**reply) if reply else None
 
     def _reply(self) -> dict[str, Any]:
         assert self.control

@@ -15,7 +15,7 @@ from dataclasses import asdict, dataclass
 
 from ...determinism import ENVIRONMENT
 from .limits import Limits
-from .sandbox import Ended, NoSandbox, Process
+from .sandbox import Ended, NoSandbox, Process, until
 
 IMAGE = "lrcourse"
 NOBODY = "65534:65534"
@@ -56,7 +56,7 @@ class Container:
             theirs.close()
         container = Process(ours, functools.partial(self._end, name, process))
         try:  # the first frame comes before any of the student's code: what fails until then is not the student's fault
-            container.receive(1000, time.monotonic() + START_SECONDS)
+            container.receive(1000, until(time.monotonic() + START_SECONDS))
         except (Ended, TimeoutError):
             raise NoSandbox(f"{self.name}: the container did not start; {container.end(grace=1.0)}") from None
         return container

@@ -14,9 +14,8 @@ import contextlib
 import hashlib
 import io
 import random
-import time
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from math import inf
@@ -28,7 +27,9 @@ from nbformat import NotebookNode
 from numpy.typing import ArrayLike
 
 from ...selfcheck import UNSOLVED, Task
+from .clock import Budget
 from .limits import Limits
+from .cell_names import defined, hidden_lines, needed, stored, visible
 from .outcome import Judgement, Part, Shown, TaskScore, TaskStatus
 from .sandbox import Sandbox
 from .session import Lost, Ran, Session
@@ -64,7 +65,7 @@ def shown(notebook: NotebookNode, sandbox: Sandbox, limits: Limits) -> Shown:
 
     Raises: `NoSandbox` if a sandbox cannot be started.
     """
-    run = _Run(notebook, sandbox, limits, limits.total_seconds / 2).finish()
+    run = _Run(notebook, sandbox, limits, Budget(limits.total_seconds / 2)).finish()
     return Shown(
         {cell: _text(ran) for cell, ran in run.ran.items() if _text(ran)},
         {name: each.faults for name, each in run.verdicts.items()},
@@ -72,7 +73,7 @@ def shown(notebook: NotebookNode, sandbox: Sandbox, limits: Limits) -> Shown:
         [list(each) for each in sorted(run.stopped)],
         list(dict.fromkeys(run.events)),
         limits.call_seconds,
-        run.used,
+        run.total.used,
     )
 
 
@@ -84,7 +85,7 @@ def judged(notebook: NotebookNode, shown: Shown, seed: str, sandbox: Sandbox, li
     Raises: `NoSandbox` if a sandbox cannot be started.
     """
     skipped = {(name, part) for name, part in shown.stopped} if shown.call_seconds >= limits.call_seconds else set()
-    run = _Run(notebook, sandbox, limits, limits.total_seconds - shown.seconds, seed, True, skipped).finish()
+    run = _Run(notebook, sandbox, limits, Budget(limits.total_seconds - shown.seconds), seed, True, skipped).finish()
     moods = [event for verdict in run.verdicts.values() for event in _moods(verdict, shown)]
     tasks = [_scored(verdict, shown) for verdict in run.verdicts.values()]
     return Judgement(tasks, shown.texts, list(dict.fromkeys(shown.events + run.events + moods)))
@@ -110,35 +111,25 @@ class _Verdict:
 
 
 @dataclass
-class _Patience:
-    """The time that the student's code has for one check of a part: `seconds`, which end at the moment `until`."""
-
-    seconds: float
-    until: float = inf
-
-    def start(self) -> None:
-        self.until = time.monotonic() + self.seconds
-
-
-@dataclass
 class _Checking:
     """What the tasks of one run know of the check cell that is at work.
 
     `seed`: the secret that hidden inputs are drawn from. `skipped`: parts, each with its task's name, that were stopped
     before. `patient`: whether other parts are tried after one was stopped. `hidden`: whether the statement is a hidden
-    test. `tasks`: those that the cell has made.
+    test. `tasks`: those that the cell has made. `budget`: for the student's code in one check of a part, of `seconds`.
     """
 
     seed: str
     skipped: set[tuple[str, str]]
     patient: bool
-    patience: _Patience = field(default_factory=lambda: _Patience(inf))
+    seconds: float = inf
+    budget: Budget | None = None
     hidden: bool = False
     tasks: "list[_JudgedTask]" = field(default_factory=list)
 
     def begin(self, seconds: float) -> None:
         """Another check cell, of whose parts each may take `seconds`."""
-        self.patience, self.tasks = _Patience(seconds), []
+        self.seconds, self.tasks = seconds, []
 
     def task(self, name: str, points: float) -> "_JudgedTask":
         """What a check cell has in the place of `Task`."""
@@ -167,13 +158,15 @@ class _JudgedTask(Task):
         if (self.name, part) in self.checking.skipped:
             self._stop(part, BEFORE)
             return
-        self.checking.patience.start()
+        self.checking.budget = Budget(self.checking.seconds)  # for all calls together
         try:
             super().check(part, got, want, hint, *args, **options)
         except Lost as lost:
             if lost.over or not lost.timed_out or not self.checking.patient:
                 raise
             self._stop(part, lost.reason)
+        finally:
+            self.checking.budget = None
         if self.faults[part] and not before and self.checking.hidden:
             self.hidden.add(part)
 
@@ -193,19 +186,19 @@ class _JudgedTask(Task):
 class _Run:
     """One pass over a notebook's cells.
 
-    `left`: seconds for the rest. `seed`, `skipped`: see `_Checking`; a run without `hidden_too` needs neither.
+    `total`: for all of it. `seed`, `skipped`: see `_Checking`; a run without `hidden_too` needs neither.
     `stopped`: the parts that took too long, each with its task's name; of a cell, its name and "".
 
-    `first`: the number of the first cell that is not the instructor's setup. `past`: the student's cells so far that
-    left the session alive. `gone`: names that were to be defined by cells that did not. `ended`: the type of the
-    exception that ended the last of the student's cells. `used`: seconds. `given_up`: the first stop ended an impatient
-    run.
+    `first`: the number of the first cell that is not the instructor's setup. `past`: the cells so far that left the
+    session alive. `lent`: the check cells that define what the student's cells read. `gone`: names that were to be
+    defined by cells that did not. `ended`: the type of the exception that ended the last of the student's cells.
+    `given_up`: the first stop ended an impatient run.
     """
 
     notebook: NotebookNode
     sandbox: Sandbox
     limits: Limits
-    left: float
+    total: Budget
     seed: str = ""
     hidden_too: bool = False
     skipped: set[tuple[str, str]] = field(default_factory=set)
@@ -215,12 +208,12 @@ class _Run:
     stopped: set[tuple[str, str]] = field(default_factory=set)
     cells: list[NotebookNode] = field(init=False)
     first: int = field(init=False)
+    lent: set[str] = field(init=False)
     setup: str = field(init=False)
     checking: _Checking = field(init=False)
-    used: float = field(default=0, init=False)
     given_up: bool = field(default=False, init=False)
     session: Session | None = field(default=None, init=False)
-    past: list[NotebookNode] = field(default_factory=list, init=False)
+    past: list[str] = field(default_factory=list, init=False)
     gone: dict[str, Lost] = field(default_factory=dict, init=False)
     ended: str = field(default="", init=False)
     namespace: dict[str, Any] = field(default_factory=dict, init=False)
@@ -230,6 +223,7 @@ class _Run:
         answers = [i for i, cell in enumerate(self.cells) if _graded(cell) or not _ours(cell)]
         self.first = min(answers, default=len(self.cells))
         self.setup = "\n".join(cell.source for cell in self.cells[: self.first])
+        self.lent = _lent(self.cells[self.first :])
         self.checking = _Checking(self.seed, self.skipped, self.limits.patient)
 
     def finish(self) -> "_Run":
@@ -239,6 +233,7 @@ class _Run:
                 for cell in self.cells[self.first :]:
                     if _graded(cell):
                         self._check(cell)
+                        self._lend(cell)
                     elif not self.given_up:
                         self._answer(cell)
             finally:
@@ -266,17 +261,17 @@ class _Run:
                 raise Lost(BEFORE, timed_out=True)
             ran = self._session().run(cell.source)
         except Lost as lost:
+            self.gone |= dict.fromkeys(defined(cell.source), lost)
+            ran = Ran("", _because(lost))
             if lost.reason != BEFORE:
                 self._close()
-            self.gone |= dict.fromkeys(_defined(cell.source), lost)
-            ran = Ran("", _because(lost))
-            self.events.append(f"cell {_name(cell)}: {_because(lost)}")
-            self.given_up = not self.limits.patient
+                self.events.append(f"cell {_name(cell)}: {_because(lost)}")
+                self.given_up = not self.limits.patient
             if lost.timed_out and not lost.over:
                 self.stopped.add((_name(cell), ""))
         else:
-            self.past.append(cell)
-            for name in _defined(cell.source):
+            self.past.append(cell.source)
+            for name in defined(cell.source):
                 self.gone.pop(name, None)
         if not ours:
             self.ended = ran.error.partition(":")[0]
@@ -285,17 +280,32 @@ class _Run:
     def _session(self) -> Session:
         """The session, with every cell so far run in it."""
         if not self.session:
-            self.session = Session(self.sandbox, self.setup, self.limits, self.left)
-            for cell in self.past:
-                self.session.run(cell.source)
+            self.session = Session(self.sandbox, self.setup, self.limits, self.total)
+            for source in self.past:
+                self.session.run(source)
         return self.session
 
     def _close(self) -> None:
         if self.session:
-            self.used += self.left - self.session.left
-            self.left = self.session.left
             self.session.close()
             self.session = None
+
+    def _lend(self, cell: NotebookNode) -> None:
+        """Run a check cell, as students have it, where the student's later cells read what it defines.
+
+        Not if a part of it was stopped: it would take as long again.
+        """
+        verdict = self._verdict(cell)
+        if verdict.grade_id not in self.lent or verdict.lost or (verdict.task and verdict.task.stopped):
+            return
+        source = visible(cell.source)
+        try:
+            self._session().run(source)
+            self.past.append(source)
+        except Lost as lost:
+            self._close()
+            self.events.append(f"cell {_name(cell)}: {_because(lost)}")
+            self.given_up = not self.limits.patient
 
     # The instructor's checks
 
@@ -358,11 +368,10 @@ class _Run:
             if lost := self.gone.get(name):
                 raise Lost(lost.reason, lost.timed_out, lost.over)
             try:
-                patience = self.checking.patience
-                return self._session().call(name, args, kwargs, patience.seconds, patience.until)
+                return self._session().call(name, args, kwargs, self.checking.budget or Budget(self.checking.seconds))
             except Lost:
                 self._close()
-                self.checking.patience.seconds = self.limits.call_seconds / LESS
+                self.checking.seconds = self.limits.call_seconds / LESS
                 raise
             except NameError:
                 if self.ended == "NotImplementedError":
@@ -372,6 +381,19 @@ class _Run:
 
         call.__name__ = name
         return call
+
+
+def _lent(cells: Sequence[NotebookNode]) -> set[str]:
+    """The check cells that define what later cells in the sandbox read: the student's, and ours that those read."""
+    lent, wanted = set(), set[str]()
+    for cell in reversed(cells):
+        source = visible(cell.source)
+        if _ours(cell) and not defined(source) & wanted:
+            continue
+        if _ours(cell) and _graded(cell):
+            lent.add(_name(cell))
+        wanted = wanted - defined(source) | needed(source)
+    return lent
 
 
 @dataclass(frozen=True)
@@ -387,9 +409,9 @@ class _Check:
 def _parsed(source: str) -> _Check:
     tree = ast.parse(source)
     names = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)}
-    hidden = _hidden_lines(source)
+    hidden = hidden_lines(source)
     statements = tuple((_code(statement), statement.lineno in hidden) for statement in tree.body)
-    return _Check(statements, frozenset(names), frozenset(_stored(tree)))
+    return _Check(statements, frozenset(names), frozenset(stored(tree)))
 
 
 def _code(statement: ast.stmt) -> CodeType:
@@ -470,47 +492,3 @@ def _text(ran: Ran) -> str:
 
 def _because(lost: Lost) -> str:
     return f"{'timed out' if lost.timed_out else 'crashed'}: {lost.reason}"
-
-
-def _stored(tree: ast.AST) -> set[str]:
-    """Names that a cell binds anywhere."""
-    stored: set[str] = set()
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
-            stored.add(node.id)
-        elif isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
-            stored.add(node.name)
-        elif isinstance(node, ast.arg):
-            stored.add(node.arg)
-        elif isinstance(node, ast.alias):
-            stored.add((node.asname or node.name).partition(".")[0])
-    return stored
-
-
-def _defined(source: str) -> set[str]:
-    """Names that a student's cell would bind at its top level."""
-    try:
-        tree = ast.parse(source)
-    except (SyntaxError, ValueError, RecursionError, MemoryError):
-        return set()
-    return {name for statement in tree.body for name in _stored(_without_body(statement))}
-
-
-def _without_body(statement: ast.stmt) -> ast.AST:
-    """A definition's name alone: what it binds inside is its own."""
-    if isinstance(statement, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
-        return ast.Name(statement.name, ast.Store())
-    return statement
-
-
-def _hidden_lines(source: str) -> set[int]:
-    """The line numbers, from 1, between the markers of hidden tests."""
-    hidden, inside = set(), False
-    for number, line in enumerate(source.split("\n"), 1):
-        if "BEGIN HIDDEN TESTS" in line:
-            inside = True
-        elif "END HIDDEN TESTS" in line:
-            inside = False
-        elif inside:
-            hidden.add(number)
-    return hidden

@@ -18,8 +18,8 @@ class Limits:
     """
 
     cell_seconds: float = 60
-    call_seconds: float = 60
-    total_seconds: float = 600
+    call_seconds: float = 30
+    total_seconds: float = 300
     memory: int = 4 << 30
     processes: int = 64
     disk: int = 64 << 20

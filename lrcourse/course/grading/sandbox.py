@@ -1,11 +1,11 @@
 """What a sandbox must offer."""
 
 import socket
-import struct
 import time
 from collections.abc import Callable
 from typing import Protocol
 
+from .clock import POLL, Usage
 from .codec import HEADER, NotPlain
 from .limits import Limits
 
@@ -22,51 +22,64 @@ class Process:
     """A process in a sandbox, and the channel to it.
 
     `end(grace)` kills everything in the sandbox and returns how the process ended, if it had ended by itself within
-    `grace` seconds, else "".
+    `grace` seconds, else "". `usage()` says what the sandbox has used so far, None if nobody knows.
+
+    Where it takes long to send or to receive, `waiting` is called every `POLL` seconds, and may raise `TimeoutError`.
     """
 
-    def __init__(self, channel: socket.socket, end: Callable[[float], str]) -> None:
-        self._channel, self._end, self._ended = channel, end, False
+    def __init__(
+        self,
+        channel: socket.socket,
+        end: Callable[[float], str],
+        usage: Callable[[], Usage | None] = lambda: None,
+    ) -> None:
+        self._channel, self._end, self._ended, self.usage = channel, end, False, usage
+        channel.settimeout(POLL)
+        self._look = 0.0
 
-    def send(self, frame: bytes, deadline: float) -> None:
-        """Send a frame. Raises: `TimeoutError` at the `deadline` (of `time.monotonic`), `Ended`."""
-        self._channel.settimeout(max(deadline - time.monotonic(), 0.001))
-        try:
-            self._channel.sendall(frame)
-        except TimeoutError:
-            raise
-        except OSError:
-            raise Ended from None
+    def send(self, frame: bytes, waiting: Callable[[], None]) -> None:
+        """Send a frame. Raises: `TimeoutError`, `Ended`."""
+        self._look, rest = time.monotonic() + POLL, memoryview(frame)
+        while rest:
+            self._patiently(waiting)
+            try:
+                rest = rest[self._channel.send(rest) :]
+            except TimeoutError:
+                continue
+            except OSError:
+                raise Ended from None
 
-    def receive(self, limit: int, deadline: float) -> bytes:
+    def receive(self, limit: int, waiting: Callable[[], None]) -> bytes:
         """The text of the next frame.
 
-        Raises: `TimeoutError` at the `deadline`, `Ended`, `NotPlain` if it says to be longer than `limit`.
+        Raises: `TimeoutError`, `Ended`, `NotPlain` if it says to be longer than `limit`.
         """
-        try:
-            (length,) = HEADER.unpack(self._exactly(HEADER.size, deadline))
-        except struct.error:
-            raise Ended from None
+        self._look = time.monotonic() + POLL
+        (length,) = HEADER.unpack(self._exactly(HEADER.size, waiting))
         if length > limit:
             raise NotPlain(f"an answer of {length >> 20} MB")
-        return self._exactly(length, deadline)
+        return self._exactly(length, waiting)
 
-    def _exactly(self, length: int, deadline: float) -> bytes:
+    def _exactly(self, length: int, waiting: Callable[[], None]) -> bytes:
         pieces = bytearray()
         while len(pieces) < length:
-            if (left := deadline - time.monotonic()) <= 0:
-                raise TimeoutError
-            self._channel.settimeout(left)
+            self._patiently(waiting)
             try:
                 piece = self._channel.recv(min(length - len(pieces), 1 << 20))
             except TimeoutError:
-                raise
+                continue
             except OSError:
                 raise Ended from None
             if not piece:
                 raise Ended
             pieces += piece
         return bytes(pieces)
+
+    def _patiently(self, waiting: Callable[[], None]) -> None:
+        """By the time that has passed, and not by silence: an answer may come drop by drop."""
+        if time.monotonic() >= self._look:
+            waiting()
+            self._look = time.monotonic() + POLL
 
     def end(self, grace: float = 0.0) -> str:
         """Kill everything in the sandbox."""
@@ -75,6 +88,16 @@ class Process:
         self._ended = True
         self._channel.close()
         return self._end(grace)
+
+
+def until(moment: float) -> Callable[[], None]:
+    """What waits until a moment of `time.monotonic`."""
+
+    def waiting() -> None:
+        if time.monotonic() > moment:
+            raise TimeoutError
+
+    return waiting
 
 
 class Sandbox(Protocol):

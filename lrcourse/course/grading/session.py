@@ -1,10 +1,9 @@
 """A student's notebook at work in a sandbox: run a cell, call a function, get plain data back."""
 
-import time
 from dataclasses import dataclass
-from math import inf
 from typing import Any
 
+from .clock import Budget, Clock
 from .codec import NotPlain, decode, encode, frame_limit, identifier, pack, unpack
 from .limits import Limits
 from .sandbox import Ended, Sandbox
@@ -38,33 +37,26 @@ class Ran:
 
 
 class Session:
-    """One process in a sandbox, with `seconds` for all that it is asked. Once it is gone, asking raises `Lost`."""
+    """One process in a sandbox, with `total` for all that it is asked. Once it is gone, asking raises `Lost`."""
 
-    def __init__(self, sandbox: Sandbox, setup: str, limits: Limits, seconds: float) -> None:
-        self.limits, self.requests = limits, 0
-        self.process = sandbox.start(setup, limits)
-        self.deadline = time.monotonic() + seconds  # from here: starting is not the student's time
-
-    @property
-    def left(self) -> float:
-        """The seconds that are left."""
-        return self.deadline - time.monotonic()
+    def __init__(self, sandbox: Sandbox, setup: str, limits: Limits, total: Budget) -> None:
+        self.limits, self.total, self.requests = limits, total, 0
+        self.process = sandbox.start(setup, limits)  # which is not the student's time
+        self.clock = Clock(self.process.usage)
 
     def run(self, source: str) -> Ran:
         """Run a cell."""
-        answer = self._ask(self.limits.cell_seconds, inf, do="run", source=source)
+        answer = self._ask(Budget(self.limits.cell_seconds), do="run", source=source)
         text, error = answer.get("text"), answer.get("error")
         return Ran(
             sanitized(text, self.limits.text) if isinstance(text, str) else "",
             "{}: {}".format(*_error(error)) if error else "",
         )
 
-    def call(
-        self, name: str, args: tuple[Any, ...], kwargs: dict[str, Any], seconds: float = 0, until: float = inf
-    ) -> Any:
+    def call(self, name: str, args: tuple[Any, ...], kwargs: dict[str, Any], budget: Budget | None = None) -> Any:
         """What the student's function `name` returns, as plain data.
 
-        It may take `seconds`, by default as long as a call may, and not longer than until the moment `until`.
+        It may take what is left of the `budget`, by default as long as a call may.
 
         Raises: `NotImplementedError` or a `StudentError` if the function raises, `NameError` if there is none,
         `NotPlain` if an argument is not plain data.
@@ -73,7 +65,7 @@ class Session:
             "args": encode(args, self.limits, opaque=False),
             "kwargs": encode(kwargs, self.limits, opaque=False),
         }
-        answer = self._ask(seconds or self.limits.call_seconds, until, do="call", name=name, **request)
+        answer = self._ask(budget or Budget(self.limits.call_seconds), do="call", name=name, **request)
         if answer.get("missing"):
             raise NameError(f"there is no {name}")
         if error := answer.get("error"):
@@ -88,18 +80,19 @@ class Session:
         """End the process and everything that it started."""
         self.process.end()
 
-    def _ask(self, seconds: float, until: float, **request: Any) -> dict[str, Any]:
+    def _ask(self, budget: Budget, **request: Any) -> dict[str, Any]:
         self.requests += 1
-        deadline = min(time.monotonic() + seconds, until, self.deadline)
+        waiting = self.clock.wait(budget, self.total)
         try:
-            self.process.send(pack(request | {"id": self.requests}), deadline)
-            answer = unpack(self.process.receive(frame_limit(self.limits), deadline), self.limits)
+            self.process.send(pack(request | {"id": self.requests}), waiting)
+            answer = unpack(self.process.receive(frame_limit(self.limits), waiting), self.limits)
+            waiting.over()
         except TimeoutError:
             self.process.end()
-            in_all = deadline == self.deadline
+            in_all = self.total.left <= 0
             raise Lost(
-                f"the time in all of {self.limits.total_seconds:g} s was over"
-                if in_all else f"no answer within {seconds:g} s", timed_out=True, over=in_all,
+                f"the time in all of {self.total.seconds:g} s was over"
+                if in_all else f"no answer within {budget.seconds:g} s of processor time", timed_out=True, over=in_all,
             ) from None  # fmt: skip
         except Ended:
             raise Lost(self.process.end(grace=1.0) or "it closed its channel") from None

@@ -17,10 +17,13 @@ import signal
 import socket
 import subprocess
 import sys
+import time
 import traceback
+from dataclasses import asdict
 from typing import Any
 
 from . import driver
+from .clock import Usage
 from .limits import Limits
 from .syscalls import refuse
 
@@ -46,10 +49,13 @@ def main() -> None:
     gc.freeze()  # or the first collection of each fork would copy every page
     control.send(b"{}")
     forks: dict[int, Fork] = {}
+    look = 0.0
     while True:
-        if not select.select([control], [], [], WATCH)[0]:
+        if (now := time.monotonic()) >= look:
             for fork in forks.values():
                 fork.watch()
+            look = now + WATCH
+        if not select.select([control], [], [], WATCH)[0]:
             continue
         text, channels, *_ = socket.recv_fds(control, 1 << 20, 1)
         if not text:
@@ -64,6 +70,9 @@ def main() -> None:
             except (OSError, RuntimeError, ValueError) as error:
                 reply = {"error": str(error)}
             channel.close()
+        elif request["do"] == "usage":
+            asked = forks.get(request["pid"])
+            reply = asdict(asked.room.usage()) if asked and asked.room else {}
         else:
             ended = forks.pop(request["pid"], None)  # None: a predecessor's, which died with it
             reply = {"end": ended.end(request["grace"]) if ended else ""}
@@ -150,9 +159,17 @@ class Room:
         if not os.path.sameopenfile(owner, spaces["user"]):
             _check(libc.setns(spaces["user"], 0), "join the inner user namespace")
 
+    def processes(self) -> list[str]:
+        return [name for name in os.listdir("/proc") if name.isdigit() and _process_space(name) == self.process_space]
+
+    def usage(self) -> Usage:
+        """The time of the processors that the room has used, and whether nothing in it is able to run."""
+        pids = self.processes()
+        return Usage(sum(map(_processor, pids)), not any(map(_runs, pids)))
+
     def memory(self, limit: int) -> int:
         """The bytes that the room's processes hold together, a shared page counted once; 0 if clearly below `limit`."""
-        pids = [name for name in os.listdir("/proc") if name.isdigit() and _process_space(name) == self.process_space]
+        pids = self.processes()
         if sum(_resident(pid) for pid in pids) < limit:
             return 0  # the exact number costs milliseconds
         return sum(_proportional(pid) for pid in pids)
@@ -175,6 +192,25 @@ def _process_space(pid: str) -> int:
         return os.stat(f"/proc/{pid}/ns/pid").st_ino
     except OSError:  # gone, or another user's
         return 0
+
+
+def _stat(place: str) -> list[str]:
+    """The fields of a process or thread from its state on; the name before it may hold anything."""
+    return _read(f"{place}/stat", ") X" + 14 * " 0").rpartition(")")[2].split()
+
+
+def _processor(pid: str) -> float:
+    """The seconds of a process and of its children that are no more, in user mode and in the kernel."""
+    return sum(map(int, _stat(f"/proc/{pid}")[11:15])) / os.sysconf("SC_CLK_TCK")
+
+
+def _runs(pid: str) -> bool:
+    """Whether one of its threads runs, waits for a processor, or for a disk."""
+    try:
+        threads = os.listdir(f"/proc/{pid}/task")
+    except OSError:
+        return False
+    return any(_stat(f"/proc/{pid}/task/{thread}")[0] in "RD" for thread in threads)
 
 
 def _resident(pid: str) -> int:
@@ -270,7 +306,7 @@ def _prove(outside: dict[str, str]) -> None:
 
 def _limit(limits: Limits) -> None:
     for name, value in {
-        "AS": limits.memory, "CPU": int(limits.total_seconds) + 1, "FSIZE": limits.file_size, "CORE": 0,
+        "AS": limits.memory, "CPU": 2 * int(limits.total_seconds) + 1, "FSIZE": limits.file_size, "CORE": 0,
         "NOFILE": limits.open_files, "NPROC": limits.processes, "MSGQUEUE": 0, "MEMLOCK": 0,
     }.items():  # fmt: skip
         resource.setrlimit(getattr(resource, f"RLIMIT_{name}"), (value, value))
