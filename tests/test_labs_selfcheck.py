@@ -51,7 +51,7 @@ def fault(got, want=(1.0, 2.0), **options) -> str:
         (lambda: [AlwaysEqual(), AlwaysEqual()], "must be numbers, and entry 0 is a AlwaysEqual"),
         (lambda: [1, None], "must be numbers, and entry 1 is None"),
         (lambda: [[1, 2], [3, "4"]], "must be numbers, and entry (1, 1) is a str"),
-        (lambda: [1j, 2], "must be numbers, and entry 0 is a complex"),
+        (lambda: [1j, 2], "must be real numbers, and entry 0 is complex"),
         (lambda: map(float, [1, 2]), "must be numbers, in a list or an array, and is a map"),
         (lambda: [1, [2, 3]], "in rows of one length: entry 0 is one number, entry 1 has 2"),
         (lambda: [[1, 2], [3]], "in rows of one length: entry 0 has 2, entry 1 has 1"),
@@ -136,7 +136,7 @@ def test_agreement_can_be_asked_for_to_more_than_five_digits():
 
 @pytest.mark.parametrize("value", [
     (1, 2.0), np.array([1, 2], np.float32), [np.float64(1), np.int8(2)], [Fraction(1), Fraction(2)], range(1, 3),
-    torch.tensor([1, 2], dtype=torch.bfloat16), torch.tensor([1.0, 2.0], requires_grad=True),
+    torch.tensor([1, 2], dtype=torch.bfloat16), torch.tensor([1.0, 2.0], requires_grad=True), memoryview(b"\1\2"),
     [torch.tensor(1.0, requires_grad=True), torch.tensor(2.0)], [True, 2], np.array([1, 2], dtype=object),
 ], ids=str)  # fmt: skip
 def test_numbers_of_any_kind_are_numbers(value):

@@ -1,4 +1,4 @@
-"""Plain data over a wire: numbers, strings, lists, tuples, dictionaries and arrays, as JSON and raw bytes.
+"""Plain data over a wire: real numbers, strings, lists, tuples, dictionaries and arrays, as JSON and raw bytes.
 
 Nothing that arrives is evaluated or unpickled: an array is its bytes, a shape and one of a few number types. What is
 not plain arrives as an `Opaque` object that carries the name of its type and nothing else.
@@ -9,15 +9,17 @@ import json
 import math
 import re
 import struct
-from collections.abc import Sequence
+from collections.abc import ItemsView, Iterator, KeysView, Set, ValuesView
 from typing import Any
 
 import numpy as np
 
+from ...selfcheck.plain import DEPTH, DIMENSIONS, ENTRIES, WHOLE, TooMuch, opened, size
 from .limits import Limits
 
-DTYPE = re.compile(r"[<>|](?:b1|[iu][1248]|f[248]|c8|c16)")
-INTEGER = 10**300  # every whole number below it is a float too
+DTYPE = re.compile(r"[<>|](?:b1|[iu][1248]|f[248])")
+LOOPED = (Set, KeysView, ValuesView, ItemsView, Iterator)
+COMPLEX = "it holds complex numbers, and must be real"
 HEADER = struct.Struct(">I")
 
 
@@ -29,12 +31,28 @@ class Opaque:
     """What stands for a value that is not plain data: its class bears the name of the value's type."""
 
 
+class Items(Opaque):
+    """What stands for a set, a generator and the like: a check may loop over it, and it is no sequence of numbers."""
+
+    def __init__(self, items: list[Any]) -> None:
+        self._items = items
+
+    def __iter__(self) -> Iterator[Any]:
+        return iter(self._items)
+
+    def __len__(self) -> int:
+        return len(self._items)
+
+
 def encode(value: Any, limits: Limits, opaque: bool = True) -> Any:
     """`value` as JSON data. What is not plain becomes its type's name, or raises if not `opaque`.
 
-    Raises: `NotPlain` for a value that is too large, too deep or, if not `opaque`, not plain.
+    Raises: `NotPlain` for a value that is too large, too deep, complex or, if not `opaque`, not plain.
     """
-    return _Encoder(limits, opaque).encode(value, 0)
+    try:
+        return _Encoder(limits, opaque).encode(value, 0)
+    except TooMuch as error:
+        raise NotPlain(str(error)) from None
 
 
 class _Encoder:
@@ -42,50 +60,45 @@ class _Encoder:
         self.limits, self.opaque, self.items = limits, opaque, 0
 
     def encode(self, value: Any, depth: int) -> Any:
-        self.items += 1
+        data = opened(value)
+        self.items += size(data.shape) if isinstance(data, np.ndarray) else 1
         if self.items > self.limits.items or depth > self.limits.depth:
             raise NotPlain("too many values or too deep a structure")
-        if value is None or isinstance(value, bool):
-            return value
-        if isinstance(value, np.generic) or hasattr(value, "__array__"):
-            return self._array(value, depth)
-        if isinstance(value, str):
-            return str.__str__(value)
-        if isinstance(value, float):
-            return float(value)
-        if isinstance(value, int):
-            if abs(value) > INTEGER:
+        if data is None or isinstance(data, bool | float | str):
+            return data
+        if isinstance(data, np.ndarray):
+            return self._array(value, data)
+        if isinstance(data, complex):
+            raise NotPlain(COMPLEX)
+        if isinstance(data, int):
+            if abs(data) > WHOLE:
                 raise NotPlain("too large a whole number")
-            return int(value)
-        if isinstance(value, tuple):
-            return {"tuple": [self.encode(each, depth + 1) for each in value]}
-        if isinstance(value, dict):
-            return {"dict": [[self._key(key), self.encode(each, depth + 1)] for key, each in value.items()]}
-        if isinstance(value, Sequence) and not isinstance(value, bytes | bytearray | memoryview):
-            return [self.encode(each, depth + 1) for each in value]
-        if hasattr(type(value), "__float__"):  # such as a fraction
-            return float(value)
-        return self._not_plain(value)
+            return data
+        if isinstance(data, list):
+            return [self.encode(each, depth + 1) for each in data]
+        if isinstance(data, tuple):
+            return {"tuple": [self.encode(each, depth + 1) for each in data]}
+        if isinstance(data, dict):
+            return {"dict": [[self._key(key), self.encode(each, depth + 1)] for key, each in data.items()]}
+        if self.opaque and isinstance(data, LOOPED):
+            return {"items": [type(data).__name__, [self.encode(each, depth + 1) for each in data]]}
+        return self._not_plain(data)
 
-    def _array(self, value: Any, depth: int) -> Any:
-        if hasattr(value, "detach"):  # a tensor that wants its gradient, or lies elsewhere
-            value = value.detach().cpu()
-        try:
-            array = np.asarray(value)
-        except (TypeError, RuntimeError):  # of a type that NumPy lacks
-            return self.encode(value.tolist(), depth + 1) if hasattr(value, "tolist") else self._not_plain(value)
-        if array.dtype.kind in "UO":
-            return self.encode(array.tolist(), depth + 1)
-        if not DTYPE.fullmatch(array.dtype.str):
-            return self._not_plain(value)
+    def _array(self, value: Any, array: np.ndarray) -> Any:
+        if array.dtype.kind == "c":
+            raise NotPlain(COMPLEX)
         if array.nbytes > self.limits.answer:
             raise NotPlain("too large an array")
+        if not DTYPE.fullmatch(array.dtype.str):
+            return self._not_plain(value)
         return {"array": [array.dtype.str, list(array.shape), base64.b64encode(array.tobytes()).decode()]}
 
     def _key(self, key: Any) -> Any:
-        if type(key) not in (str, int):
+        if isinstance(key, str):
+            return str.__str__(key)
+        if not isinstance(key, int | np.integer):
             raise NotPlain(f"a dictionary's keys must be strings or whole numbers, not {type(key).__name__}")
-        return key
+        return int(key)
 
     def _not_plain(self, value: Any) -> Any:
         if not self.opaque:
@@ -96,45 +109,65 @@ class _Encoder:
 def decode(data: Any) -> Any:
     """The value that `encode` made into `data`.
 
-    Raises: `NotPlain` if `data` is malformed.
+    Raises: `NotPlain` if `data` is malformed or too large.
     """
     try:
-        return _decode(data)
+        return _Decoder().decode(data)
     except NotPlain:
         raise
-    except (ValueError, TypeError, OverflowError, RecursionError, MemoryError) as error:
+    except (ValueError, TypeError, LookupError, OverflowError, RecursionError, MemoryError) as error:
         raise NotPlain(f"malformed: {type(error).__name__}") from None
 
 
-def _decode(data: Any) -> Any:
-    if isinstance(data, list):
-        return [_decode(each) for each in data]
-    if isinstance(data, int) and abs(data) > INTEGER:
-        raise NotPlain("too large a whole number")
-    if not isinstance(data, dict):
-        return data
-    [(kind, content)] = data.items()
-    if kind == "tuple" and isinstance(content, list):
-        return tuple(_decode(each) for each in content)
-    if kind == "dict":
-        pairs = {key: _decode(each) for key, each in content if type(key) in (str, int)}
-        if len(pairs) == len(content):
-            return pairs
-    if kind == "array":
-        return _decode_array(*content)
-    if kind == "opaque":
-        return type(identifier(content), (Opaque,), {})()
-    raise NotPlain("malformed")
+class _Decoder:
+    """Bounds what a check may have to loop over: an array of shape (10**15, 0) has no bytes, and that many rows."""
 
+    def __init__(self) -> None:
+        self.entries = 0
 
-def _decode_array(dtype: str, shape: list[int], content: str) -> Any:
-    if not DTYPE.fullmatch(dtype) or len(shape) > 32 or not all(type(n) is int and n >= 0 for n in shape):
-        raise NotPlain("malformed array")
-    raw = base64.b64decode(content, validate=True)
-    if math.prod(shape) * np.dtype(dtype).itemsize != len(raw):
-        raise NotPlain("malformed array")
-    array = np.frombuffer(raw, dtype).reshape(shape).copy()[()]
-    return array != 0 if dtype == "|b1" else array
+    def decode(self, data: Any, depth: int = 0) -> Any:
+        self._count(1)
+        if depth > DEPTH:
+            raise NotPlain("too deep a structure")
+        if isinstance(data, list):
+            return self._each(data, depth)
+        if isinstance(data, int) and abs(data) > WHOLE:
+            raise NotPlain("too large a whole number")
+        if not isinstance(data, dict):
+            return data
+        [(kind, content)] = data.items()
+        if kind == "tuple" and isinstance(content, list):
+            return tuple(self._each(content, depth))
+        if kind == "dict":
+            pairs = {key: self.decode(each, depth + 1) for key, each in content if type(key) in (str, int)}
+            if len(pairs) == len(content):
+                return pairs
+        if kind == "array":
+            return self._array(*content)
+        if kind == "opaque":
+            return ... if content == "ellipsis" else type(identifier(content), (Opaque,), {})()
+        if kind == "items" and isinstance(content, list) and isinstance(content[-1], list):
+            name, items = content
+            return type(identifier(name), (Items,), {})(self._each(items, depth))
+        raise NotPlain("malformed")
+
+    def _each(self, data: list[Any], depth: int) -> list[Any]:
+        return [self.decode(each, depth + 1) for each in data]
+
+    def _array(self, dtype: str, shape: list[int], content: str) -> Any:
+        if not DTYPE.fullmatch(dtype) or len(shape) > DIMENSIONS or not all(type(n) is int and n >= 0 for n in shape):
+            raise NotPlain("malformed array")
+        self._count(size(tuple(shape)))
+        raw = base64.b64decode(content, validate=True)
+        if math.prod(shape) * np.dtype(dtype).itemsize != len(raw):
+            raise NotPlain("malformed array")
+        array = np.frombuffer(raw, dtype).reshape(shape).copy()[()]
+        return array != 0 if dtype == "|b1" else array
+
+    def _count(self, entries: int) -> None:
+        self.entries += entries
+        if self.entries > 2 * ENTRIES:  # an array counts once more, as a value
+            raise NotPlain("too many values")
 
 
 def identifier(name: Any) -> str:

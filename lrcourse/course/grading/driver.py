@@ -12,7 +12,10 @@ import sys
 from typing import Any, BinaryIO
 
 import numpy as np
+from IPython.core import page
+from IPython.core.error import UsageError
 from IPython.core.interactiveshell import InteractiveShell
+from IPython.utils.text import SList
 from traitlets.config import Config
 
 from ...selfcheck.errors import placed
@@ -20,12 +23,27 @@ from ...selfcheck.printed import Text
 from .codec import HEADER, NotPlain, decode, encode, pack, unpack
 from .limits import Limits
 
+NOT_FOUND = 127  # the exit code of a command that is not there
+INSTALLERS = ("pip", "conda", "mamba", "micromamba", "uv")
+EXTENDS = ("load_ext", "reload_ext", "matplotlib")  # by what may not be installed here
+SCRIPTS = ("script", "bash", "sh", "cmd", "perl", "ruby", "python", "python2", "python3", "pypy")
+
 
 class Notebook(InteractiveShell):
-    """A notebook's namespace without a terminal, a stored history or tracebacks."""
+    """A notebook's namespace without a terminal, a stored history or tracebacks.
+
+    There is no shell and nothing to install from. A line that asks for one says so and does nothing, and the cell goes
+    on: many notebooks begin with `!pip install`.
+    """
 
     def init_sys_modules(self) -> None:  # __main__ stays the driver
         pass
+
+    def init_hooks(self) -> None:
+        super().init_hooks()
+        self.set_hook(
+            "show_in_pager", page.as_hook(lambda *args, **kwargs: None), 99
+        )  # a ? shows help beside the cells
 
     def enable_gui(self, gui: str | None = None) -> None:  # %matplotlib asks for it
         pass
@@ -34,6 +52,35 @@ class Notebook(InteractiveShell):
         pass
 
     showsyntaxerror = showindentationerror = showtraceback
+
+    def system(self, cmd: str) -> None:
+        print(f"not available at grading: !{cmd}")
+        self.user_ns["_exit_code"] = NOT_FOUND
+
+    system_piped = system_raw = system
+
+    def getoutput(self, cmd: str, split: bool = True, depth: int = 0) -> SList | str:
+        self.system(cmd)
+        return SList() if split else ""
+
+    def run_line_magic(self, magic_name: str, line: str, _stack_depth: int = 1) -> Any:
+        try:
+            if magic_name not in INSTALLERS:
+                return super().run_line_magic(magic_name, line, _stack_depth + 1)
+        except UsageError as error:  # there is none, or not with such arguments
+            print(error)
+        except Exception:
+            if magic_name not in EXTENDS:
+                raise
+        print(f"not available at grading: %{magic_name} {line}".rstrip())
+
+    def run_cell_magic(self, magic_name: str, line: str, cell: str) -> Any:
+        try:
+            if magic_name not in SCRIPTS:
+                return super().run_cell_magic(magic_name, line, cell)
+        except UsageError as error:
+            print(error)
+        print(f"not available at grading: %%{magic_name} {line}".rstrip())
 
 
 def notebook(setup: str) -> Notebook:
@@ -53,6 +100,7 @@ def notebook(setup: str) -> Notebook:
 def serve(shell: Notebook, requests: BinaryIO, answers: BinaryIO, limits: Limits) -> None:
     """Answer the requests that come in, until there is no more."""
     me = os.getpid()
+    sys.path.append("")  # modules that a cell writes; last, so that none takes the name of an installed one
     _seed()
     while head := requests.read(HEADER.size):
         request = unpack(requests.read(*HEADER.unpack(head)), limits)
@@ -75,6 +123,7 @@ def _seed() -> None:
 
 def _run(shell: Notebook, request: dict[str, Any], limits: Limits) -> dict[str, Any]:
     sys.stdout = sys.stderr = text = Text(limits.text)
+    importlib.invalidate_caches()  # the cell before may have written a module
     result = shell.run_cell(request["source"], store_history=False)
     error = result.error_before_exec or result.error_in_exec
     return {"text": text.value(), "error": _described(error) if error else None}

@@ -9,20 +9,23 @@ import copy
 import difflib
 import hashlib
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Container, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 
 from nbformat import NotebookNode
 
 from .lab import Lab, marked
+from .missing import Missing, program
 from .notebook_file import Cell
+from .python import body, plain, tree
 
 ALIKE, COPY = 0.5, 0.85  # how much of a text must be found again: in an answer, and in a copy of our own cell
 LINES = 400  # of a cell that are compared
 MARKS = ("grade", "solution", "locked", "task", "points")
 DEFINITIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.Import, ast.ImportFrom)
-STUB = re.compile(r"YOUR (CODE|ANSWER) HERE|raise NotImplementedError")
+DEFINED = re.compile(r"^(?:(?:async\s+)?(?:def|class)\s+(\w+)|(\w+)[ \t]*=[ \t]*lambda\b)", re.MULTILINE)
+STUB = re.compile(r"YOUR (CODE|ANSWER) HERE|raise NotImplementedError(\(\))?")
 
 
 @dataclass
@@ -59,23 +62,25 @@ class _Rebuilder:
         self.ids = {cell.id: k for k, cell in enumerate(self.slots)}
         self.grade_ids = {_grade_id(cell): k for k, cell in enumerate(self.slots) if _grade_id(cell)}
         self.texts = {_bare(cell.source): k for k, cell in enumerate(self.slots)}
+        self.wording = {line for cell in self.slots if cell.cell_type != "code" for line in _lines(cell.source)}
         self.notes: list[str] = []
         self.doubts: list[str] = []
 
     def rebuilt(self) -> Rebuilt:
         places = [self.place(cell) for cell in self.cells]
         self.continuations(places)
-        self.written_by_position(places)
+        found, moved = self.written_elsewhere(places)
         if not any(place is not None for place in places):
             self.doubts.append("no cell of this lab is in it")
         self.name_anomalies(places)
+        self.name_what_is_missing(places)
         notebook = copy.deepcopy(self.lab.source)
         answers: dict[str, str] = {}
         extras: dict[int, list[Cell]] = {}  # by the cell of ours that they follow; -1 for the front
         for k, slot in enumerate(self.slots):
             mine = [self.cells[j] for j, place in enumerate(places) if place == k]
             if marked(slot, "solution"):
-                first, *more = self.answer(slot, mine)
+                first, *more = [found[k]] if k in found else self.answer(slot, mine)
                 notebook.cells[k].source = first
                 extras[k] = [Cell("code", text) for text in more]
                 given = "\n\n".join([first, *more])
@@ -84,10 +89,10 @@ class _Rebuilder:
                 extras.setdefault(k - marked(slot, "grade"), []).extend(self.additions(slot, mine))
         front = next(k for k, slot in enumerate(self.slots) if marked(slot, "solution")) - 1  # behind our set-up
         after = front
-        for cell, place in zip(self.cells, places, strict=True):
+        for j, (cell, place) in enumerate(zip(self.cells, places, strict=True)):
             if place is not None:
                 after = max(front, place)
-            elif cell.source.strip():
+            elif cell.source.strip() and j not in moved:
                 extras.setdefault(after, []).append(cell)
         notebook.cells = list(_assembled(notebook.cells, extras))
         return Rebuilt(notebook, answers, self.notes, self.doubts)
@@ -139,23 +144,47 @@ class _Rebuilder:
             if indented and here is None and before is not None and self.fillable(before):
                 places[j] = before
 
-    def written_by_position(self, places: list[int | None]) -> None:
-        """A written answer without marks is the one text that stands where it should."""
+    def written_elsewhere(self, places: Sequence[int | None]) -> tuple[dict[int, str], set[int]]:
+        """Texts for written answers whose cells have none, by our cell, and the student's cells that they stood in.
+
+        The text of the student's own that stands nearest is taken, and a person sees whether it is the answer.
+        """
+        found: dict[int, str] = {}
+        moved: set[int] = set()
+        texts = {j: text for j, place in enumerate(places) if (text := self.prose(self.cells[j], place))}
         for k, slot in enumerate(self.slots):
-            if not marked(slot, "solution") or slot.cell_type == "code" or k in places:
+            if not self.fillable(k) or slot.cell_type == "code" or not texts:
+                continue
+            mine = [j for j, place in enumerate(places) if place == k]
+            if any(self.own(self.cells[j].source) for j in mine):
                 continue
             before = max((j for j, place in enumerate(places) if place is not None and place < k), default=-1)
-            own = [j for j in range(before + 1, len(places)) if self.cells[j].kind != "code"]
-            between = []
-            for j in range(before + 1, len(places)):
-                if places[j] is not None:
-                    break
-                if j in own:
-                    between.append(j)
-            if len(between) == 1:
-                places[between[0]] = k
-            if between:
-                self.doubts.append(f"the written answer {slot.id!r} was found by its place only: see whether it is one")
+            at = mine[0] if mine else before + 1
+            nearest = min(texts, key=lambda j: (abs(j - at), -j))
+            together = _run_around(nearest, texts)
+            found[k] = "\n\n".join(texts.pop(j) for j in together)
+            moved.update(j for j in together if places[j] is None)
+            self.doubts.append(f"the written answer {slot.id!r} was found beside its cell: see whether it is one")
+        return found, moved
+
+    def prose(self, cell: Cell, place: int | None) -> str:
+        """What `cell` says in words of the student's own and is no answer: a note, or what was added to our text."""
+        if place is None:
+            return self.own(cell.source) if cell.kind != "code" or _in_words(cell.source) else ""
+        slot = self.slots[place]
+        if self.fillable(place):
+            return ""
+        ours = set(_lines(slot.source))
+        added = [line for line in cell.source.splitlines() if line.strip() not in ours]
+        if slot.cell_type == "code":
+            added = [line for line in added if line.lstrip().startswith("#")]
+        return self.own("\n".join(added))
+
+    def own(self, text: str) -> str:
+        """The lines of `text` that are not our wording; "" if nothing is left."""
+        lines = [line for line in text.splitlines() if line.strip() not in self.wording]
+        rest = "\n".join(lines).strip()
+        return rest if re.search(r"\w", STUB.sub("", rest)) else ""
 
     # ---- what the student wrote in it ----
 
@@ -163,6 +192,8 @@ class _Rebuilder:
         """The student's text for a cell to fill in; more than one if it goes on in cells of its own."""
         texts = list(dict.fromkeys(cell.source.rstrip("\n") for cell in mine))
         written = [text for text in texts if _bare(text) not in (_bare(slot.source), "")]
+        if slot.cell_type != "code":
+            written = [text for text in written if self.own(text)]
         if len(mine) > 1:
             self.notes.append(f"there are {len(mine)} cells {slot.id!r}")
         if not written:
@@ -191,6 +222,20 @@ class _Rebuilder:
                 yield Cell("code", "\n".join(added))
 
     # ---- what was done to the notebook ----
+
+    def name_what_is_missing(self, places: Sequence[int | None]) -> None:
+        missing = Missing(self.cells)
+        lost: set[str] = set()
+        idle: set[str] = set()
+        for cell, place in zip(self.cells, places, strict=True):
+            if place is not None and not self.fillable(place):
+                continue
+            (lost if missing.matters(cell) else idle).update(missing.modules(cell))
+            if place is not None and cell.kind == "code" and (name := program(cell.source)):
+                self.doubts.append(f"the answer {self.slots[place].id!r} is in a %%{name[:20]} cell: it is no Python")
+        for remarks, names in ((self.doubts, lost), (self.notes, idle - lost)):
+            if names:
+                remarks.append(f"it imports {', '.join(sorted(names))[:200]}, which cannot be imported at grading")
 
     def name_anomalies(self, places: Sequence[int | None]) -> None:
         found = [place for place in places if place is not None]
@@ -272,19 +317,37 @@ def _kept(ours: str, theirs: str) -> float:
 @lru_cache(maxsize=4096)
 def _defined(text: str) -> frozenset[str]:
     """The functions and classes that a cell defines, even if it does not compile."""
-    return frozenset(re.findall(r"^(?:async\s+)?(?:def|class)\s+(\w+)", text, re.MULTILINE))
+    return frozenset(found[1] or found[2] for found in DEFINED.finditer(body(text)))
 
 
 def _statements(text: str) -> dict[str, ast.stmt]:
+    code = tree(plain(text))
     try:
-        return {ast.unparse(node): node for node in ast.parse(text).body}
-    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return {ast.unparse(node): node for node in code.body} if code else {}
+    except RecursionError:
         return {}
 
 
 def _compiles(text: str) -> bool:
-    try:
-        ast.parse(text)
-    except (SyntaxError, ValueError, RecursionError, MemoryError):
-        return False
-    return True
+    return not text[:1].isspace() and tree(plain(text)) is not None
+
+
+def _in_words(text: str) -> bool:
+    """Whether a code cell holds no code: comments, a text in quotes, or what is no Python and defines nothing."""
+    code = tree(plain(text))
+    if code is None:
+        return not _defined(text)
+    return bool(body(text)) and all(
+        isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant) and isinstance(node.value.value, str)
+        for node in code.body
+    )
+
+
+def _run_around(at: int, found: Container[int]) -> list[int]:
+    """`at`, and its neighbors without a gap, as far as they are in `found`."""
+    first = last = at
+    while first - 1 in found:
+        first -= 1
+    while last + 1 in found:
+        last += 1
+    return list(range(first, last + 1))

@@ -187,8 +187,8 @@ def _place(notebook: NotebookNode) -> None:
 
 
 def _name(cell: NotebookNode) -> str:
-    name: str = cell.metadata.get("nbgrader", {}).get("grade_id", cell.id)
-    return cell.metadata.get("task") or f"the cell {name}"
+    name = cell.metadata.get("nbgrader", {}).get("grade_id") or cell.get("id")  # older files have no ids
+    return cell.metadata.get("task") or (f"the cell {name}" if name else "a cell")
 
 
 def _fault(cell: NotebookNode, notebook: NotebookNode, seconds: int) -> str:
