@@ -3,13 +3,13 @@
 import ast
 from functools import lru_cache
 
-RUNS_ITS_BODY = ("%%time", "%%capture", "%%prun")
+from .python import plain, tree
 
 
-def stored(tree: ast.AST) -> set[str]:
-    """Names that are bound anywhere in a tree."""
+def stored(code: ast.AST) -> set[str]:
+    """Names that are bound anywhere in a syntax tree."""
     found: set[str] = set()
-    for node in ast.walk(tree):
+    for node in ast.walk(code):
         if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
             found.add(node.id)
         elif isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
@@ -78,17 +78,8 @@ def hidden_lines(source: str) -> set[int]:
 @lru_cache(maxsize=256)  # every student has ours
 def _statements(source: str) -> list[ast.stmt]:
     """None of a cell that is no Python."""
-    try:
-        return ast.parse(source).body
-    except (SyntaxError, ValueError, RecursionError, MemoryError):
-        pass
-    from IPython.core.inputtransformer2 import TransformerManager
-
-    first, _, rest = source.lstrip().partition("\n")
-    try:
-        return ast.parse(TransformerManager().transform_cell(rest if first.startswith(RUNS_ITS_BODY) else source)).body
-    except (SyntaxError, ValueError, RecursionError, MemoryError):
-        return []
+    found = tree(plain(source))
+    return found.body if found else []
 
 
 def _bound(statement: ast.stmt) -> set[str]:

@@ -27,9 +27,9 @@ from nbformat import NotebookNode
 from numpy.typing import ArrayLike
 
 from ...selfcheck import UNSOLVED, Task
+from .cell_names import defined, hidden_lines, needed, stored, visible
 from .clock import Budget
 from .limits import Limits
-from .cell_names import defined, hidden_lines, needed, stored, visible
 from .outcome import Judgement, Part, Shown, TaskScore, TaskStatus
 from .sandbox import Sandbox
 from .session import Lost, Ran, Session
