@@ -19,11 +19,11 @@ class StudentRecord:
     `student`: a name that can name a folder. `files`: the SHA-256 of what was handed in; `answers`: the student's text
     for every cell to fill in, "" where there is none. `judgement` is None where nothing could be judged. `notes`:
     oddities that were set right; `doubts`: what a person must look at; `twins`: students with the same answers, and
-    `problems`: what could not be done with the result; both stand in grades.csv and not in the file. `failed`: what kept
-    the grader from coming to a result. `claims`: the points that the student saw of the visible checks, by grade_id.
-    `key`: a hash of all that the result depends on but for `seed`, the secret of which hidden inputs were drawn.
-    `made_with`: the lab's hash, the sandbox, the limits and the versions of packages. `original`: where in the output
-    folder the original is kept.
+    `problems`: what could not be done with the result; both stand in grades.csv and not in the file. `failed`: what
+    kept the grader from coming to a result. `claims`: the points that the student saw of the visible checks, by
+    grade_id. `key`: a hash of all that the result depends on but for `seed`, the secret of which hidden inputs were
+    drawn. `made_with`: the lab's hash, the sandbox, the limits and the versions of packages. `original`: where in the
+    output folder the original is kept.
     """
 
     student: str
