@@ -8,7 +8,7 @@ from pathlib import Path
 from ...validation import bad
 from .files import has_folder, ignored
 from .lab import Lab
-from .names import Label, key, label, stored, unclear
+from .student_name import Label, key, label, stored, unclear
 from .roster import Roster
 from .texts import printable
 
