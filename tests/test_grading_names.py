@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from lrcourse.course.grading.course_folder import CourseFolder
 from lrcourse.course.grading.intake import read
 from lrcourse.course.grading.lab import Lab
-from lrcourse.course.grading.names import BYTES, LETTERS, key, label, stored, unclear
+from lrcourse.course.grading.student_name import BYTES, LETTERS, key, label, stored, unclear
 from lrcourse.course.grading.submissions import find
 
 ROOT = Path(__file__).parents[1]

@@ -26,7 +26,7 @@ c.HTMLExporter.sanitize_html = True
 
 @dataclass(frozen=True)
 class CourseFolder:
-    """One folder for all labs, laid out as a course of nbgrader's. A student's name can name a folder: see `names`."""
+    """One folder for all labs, laid out as a course of nbgrader's; a student's name names folders in it."""
 
     output: Path
     lab: str

@@ -18,9 +18,9 @@ from . import receipt
 from .archives import TOTAL, ZIP, Damaged, contents
 from .copies import Copies, Copy
 from .lab import Lab, marked
-from .names import key, label
 from .notebook_file import NOTEBOOK, Cell, Unreadable, cells_of
 from .receipt import Receipt
+from .student_name import key, label
 from .submissions import Submission
 from .texts import printable, sanitized
 

@@ -8,7 +8,7 @@ from collections.abc import Collection
 from dataclasses import dataclass, field
 from typing import Any
 
-from .names import key
+from .student_name import key
 from .texts import printable
 
 SIZE = 64 << 10  # bytes

@@ -6,7 +6,7 @@ import unicodedata
 from pathlib import Path
 
 from ...validation import bad
-from .names import Label, key, stored
+from .student_name import Label, key, stored
 from .texts import decoded
 
 HEADERS = ("student", "id", "student_id", "name", "username", "account", "email", "address", "number")

@@ -8,8 +8,8 @@ from pathlib import Path
 from ...validation import bad
 from .files import has_folder, ignored
 from .lab import Lab
-from .names import Label, key, label, stored, unclear
 from .roster import Roster
+from .student_name import Label, key, label, stored, unclear
 from .texts import printable
 
 SHOWN = 5  # files that a doubt names
