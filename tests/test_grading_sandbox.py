@@ -4,6 +4,7 @@ import contextlib
 import json
 import math
 import os
+import signal
 import socket
 import stat
 import subprocess
@@ -13,6 +14,7 @@ import time
 from pathlib import Path
 
 import numpy as np
+import psutil
 import pytest
 
 from lrcourse.course.grading import bubblewrap
@@ -311,36 +313,55 @@ def test_a_container_has_no_network_no_privileges_and_limits():
     assert json.loads(command[-1])["setup"] == SETUP
 
 
-def test_nothing_survives_the_grader(tmp_path):
-    """A grader that is killed takes its sandboxes with it."""
-    code = """
-import time
-from lrcourse.course.grading.bubblewrap import Bubblewrap
+STARTS = """
+from lrcourse.course.grading.bubblewrap import Bubblewrap, Unsafe
 from lrcourse.course.grading.clock import Budget
 from lrcourse.course.grading.limits import Limits
-from lrcourse.course.grading.machine import find_sandbox
 from lrcourse.course.grading.session import Session
-session = Session(Bubblewrap(), "", Limits(), Budget(60))
-session.run("import ctypes; ctypes.CDLL(None).prctl(15, b'lr-orphan', 0, 0, 0)")
-print("up", flush=True)
-time.sleep(60)
+session = Session({sandbox}(), {setup!r}, Limits(), Budget(60))
+session.run("import ctypes; ctypes.CDLL(None).prctl(15, b'lr-orphan', 0, 0, 0)\\nwhile True: pass")
 """
-    grader = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True)
-    assert grader.stdout and grader.stdout.readline() == "up\n"
-    assert "lr-orphan" in commands()
-    grader.kill()
-    grader.wait()
-    deadline = time.monotonic() + 10
-    while "lr-orphan" in commands():
-        assert time.monotonic() < deadline
+
+
+@pytest.mark.parametrize("sandbox", ["Bubblewrap", "Unsafe"])
+@pytest.mark.parametrize("ending", [signal.SIGKILL, signal.SIGTERM])
+@pytest.mark.parametrize(
+    ("setup", "busy"), [("", "lr-orphan"), ("import ctypes, time; ctypes.CDLL(None).prctl(15, b'lr-warm', 0, 0, 0)\n"
+                                             "time.sleep(60)", "lr-warm")]
+)  # fmt: skip
+def test_nothing_survives_the_grader(sandbox, ending, setup, busy):
+    """Whatever the sandbox, or the process that starts them, is at."""
+    end_at_work(STARTS.format(sandbox=sandbox, setup=setup), busy, ending)
+
+
+def test_a_fork_of_the_grader_does_not_keep_the_sandboxes_alive():
+    fork = "import os, time\nif os.fork() == 0: time.sleep(9)\nsession.run"
+    end_at_work(STARTS.format(sandbox="Bubblewrap", setup="").replace("session.run", fork), "lr-orphan", signal.SIGKILL)
+
+
+def end_at_work(code: str, busy: str, ending: signal.Signals) -> None:
+    """End a grader while a process of this name is at work: two seconds later no sandbox is left."""
+    grader = subprocess.Popen([sys.executable, "-c", code])
+    deadline = time.monotonic() + 30
+    family: list[psutil.Process] = []
+    while busy not in map(named, family):
+        assert time.monotonic() < deadline and grader.poll() is None
         time.sleep(0.1)
+        family = psutil.Process(grader.pid).children(recursive=True)
+    fork_of_the_grader = [process for process in family if process.cmdline() == psutil.Process(grader.pid).cmdline()]
+    grader.send_signal(ending)
+    grader.wait()
+    deadline = time.monotonic() + 2
+    while any(named(process) for process in family if process not in fork_of_the_grader):
+        assert time.monotonic() < deadline, list(map(named, family))
+        time.sleep(0.1)
+    for process in fork_of_the_grader:
+        process.kill()
 
 
-def commands() -> list[str]:
-    names = []
-    for path in Path("/proc").glob("[0-9]*/comm"):
-        try:
-            names.append(path.read_text().strip())
-        except OSError:
-            continue
-    return names
+def named(process: psutil.Process) -> str:
+    """Its name, "" of one that is no more."""
+    try:
+        return "" if process.status() == psutil.STATUS_ZOMBIE else process.name()
+    except psutil.Error:
+        return ""

@@ -9,6 +9,7 @@ import socket
 import subprocess
 import sys
 import tempfile
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,16 @@ from .sandbox import NoSandbox, Process
 
 LIBRARIES = ["/lib", "/lib32", "/lib64", "/usr/lib", "/usr/lib32", "/usr/lib64"]
 DEVICES = ["/dev/null", "/dev/zero", "/dev/full", "/dev/random", "/dev/urandom"]
+# What the kernel tells there is of the whole machine: its load, its memory, its locks. A sandbox could tell another one
+# something by it. Files are empty, folders too.
+WHOLE_MACHINE = [
+    f"/proc/{name}"
+    for name in (
+        "buddyinfo", "diskstats", "interrupts", "kallsyms", "kcore", "keys", "key-users", "latency_stats", "loadavg",
+        "locks", "meminfo", "pagetypeinfo", "schedstat", "slabinfo", "softirqs", "stat", "swaps", "timer_list",
+        "vmallocinfo", "vmstat", "zoneinfo", "fs", "irq", "pressure", "sys/fs", "sys/vm",
+    )
+]  # fmt: skip
 NOBODY = 65534
 HOME = "/tmp"
 WALLS = [
@@ -49,7 +60,7 @@ class Bubblewrap:
         return [
             _program("bwrap"), *WALLS, *_in_memory(HOME, limits), *_view(cat),
             "--size", "4096", "--tmpfs", str(Path(__file__).parent),
-            "--proc", "/proc", "--size", "4096", "--tmpfs", "/dev",
+            "--proc", "/proc", *_masks(WHOLE_MACHINE), "--size", "4096", "--tmpfs", "/dev",
             *(part for device in (*DEVICES, *self.devices) for part in ("--dev-bind", device, device)),
             *_in_memory("/dev/shm", limits),
             *(part for place in (str(Path(__file__).parent), "/dev", "/") for part in ("--remount-ro", place)),
@@ -80,6 +91,8 @@ class Warm:
         self.control: socket.socket | None = None
         self.home: tempfile.TemporaryDirectory[str] | None = None
         self.process: subprocess.Popen[bytes] | None = None
+        self.lifeline = -1  # while it is open, the process lives
+        os.register_at_fork(after_in_child=self._forget)
 
     def start(self, limits: Limits, command: list[str]) -> Process:
         """A fork, in a sandbox of its own that `command` builds. Raises: `NoSandbox`."""
@@ -136,13 +149,15 @@ class Warm:
             return
         self.home = tempfile.TemporaryDirectory(prefix="lrcourse-")
         self.control, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        end, self.lifeline = os.pipe()
         with tempfile.TemporaryFile() as errors:
             self.process = subprocess.Popen(
-                [*self.prefix, sys.executable, "-s", "-P", "-m", f"{__package__}.warm"],
-                stdin=theirs.fileno(), stdout=errors, stderr=errors, start_new_session=True,
+                [*self.prefix, sys.executable, "-s", "-P", "-m", f"{__package__}.warm", str(end)],
+                stdin=theirs.fileno(), stdout=errors, stderr=errors, start_new_session=True, pass_fds=[end],
                 env=_environment(self.home.name, bool(self.prefix)),
             )  # fmt: skip
             theirs.close()
+            os.close(end)
             try:
                 self.control.send(json.dumps({"setup": self.setup}).encode())
                 reply = self._reply()
@@ -159,12 +174,21 @@ class Warm:
         if self.control and self.process and self.home:
             self.control.close()
             self.control = None
+            os.close(self.lifeline)
             try:
                 self.process.wait(10)
             except subprocess.TimeoutExpired:
                 self.process.kill()
                 self.process.wait()
             self.home.cleanup()
+
+    def _forget(self) -> None:
+        """In a fork of this process: it is the parent's, and must not live on because the fork does."""
+        if self.control and self.home:
+            self.control.close()
+            self.control = None
+            os.close(self.lifeline)
+            self.home._finalizer.detach()  # type: ignore[attr-defined]
 
 
 warm_process = functools.lru_cache(maxsize=4)(Warm)
@@ -203,6 +227,18 @@ def _view(*programs: str) -> list[str]:
     return view
 
 
+def _masks(places: Sequence[str]) -> list[str]:
+    """Over a file a device that cannot be opened, over a folder an empty one."""
+    masks = []
+    for place in filter(os.path.exists, places):
+        masks += (
+            ["--perms", "0555", "--size", "4096", "--tmpfs", place, "--remount-ro", place]
+            if os.path.isdir(place)
+            else ["--ro-bind", "/dev/null", place]
+        )
+    return masks
+
+
 def _in_memory(place: str, limits: Limits) -> tuple[str, ...]:
     """A writable folder. HOME comes before the view: what is shown may lie below it."""
     return ("--size", str(limits.disk), "--tmpfs", place)
@@ -225,7 +261,7 @@ def as_nobody() -> tuple[str, ...]:
         return ()
     programs = [_program(name) for name in ("bwrap", "setpriv", "cat")]
     return (
-        _program("bwrap"), "--perms", "1777", "--tmpfs", HOME, *_view(*programs),
+        _program("bwrap"), "--die-with-parent", "--perms", "1777", "--tmpfs", HOME, *_view(*programs),
         "--bind", "/proc", "/proc", "--dev", "/dev", "--chdir", "/", "--",
         _program("setpriv"), f"--reuid={NOBODY}", f"--regid={NOBODY}", "--clear-groups", "--inh-caps=-all", "--",
     )  # fmt: skip

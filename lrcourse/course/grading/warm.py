@@ -31,12 +31,14 @@ libc = ctypes.CDLL(None, use_errno=True)
 NS_GET_USERNS = 0xB701  # the user namespace that owns another one (ioctl_ns(2))
 PR_SET_NO_NEW_PRIVS, PR_CAPBSET_DROP, PR_SET_PDEATHSIG, PR_CAP_AMBIENT = 38, 24, 1, 47
 SYS_CAPSET = {"x86_64": 126, "aarch64": 91}
+F_SETSIG = 10
 WATCH = 0.25  # seconds between two looks at how much memory the sandboxes hold
 NAMESPACES = ["mnt", "net", "ipc", "uts", "cgroup", "pid"]
 
 
 def main() -> None:
     """Read the setup from the control socket on standard input, then start and end forks until it closes."""
+    _die_with(int(sys.argv[1]))
     control = socket.socket(fileno=os.dup(0))
     order = json.loads(control.recv(1 << 20))
     os.chdir("/")
@@ -79,6 +81,19 @@ def main() -> None:
         control.send(json.dumps(reply).encode())
     for fork in forks.values():
         fork.end(0)
+
+
+def _die_with(pipe: int) -> None:
+    """Whatever this process is at: kill it, and so its sandboxes, once nobody holds the other end of the pipe.
+
+    (A parent's death signal would not do: it comes when the thread ends that started us, and not at all from a parent
+    without privileges and of another user, as bubblewrap is.)
+    """
+    fcntl.fcntl(pipe, fcntl.F_SETOWN, os.getpid())
+    fcntl.fcntl(pipe, F_SETSIG, signal.SIGKILL)
+    fcntl.fcntl(pipe, fcntl.F_SETFL, os.O_ASYNC | os.O_NONBLOCK)
+    if select.select([pipe], [], [], 0)[0]:  # it was too late for a signal
+        os._exit(1)
 
 
 class Fork:
@@ -254,8 +269,9 @@ def _child(shell: driver.Notebook, channel: socket.socket, limits: Limits, room:
             os._exit(128 - code if code < 0 else code)
         channel_fd, ready = _keep([channel.fileno(), ready])
         channel.detach()
-        if room:
-            libc.prctl(PR_SET_PDEATHSIG, 0, 0, 0, 0)  # its parent is in another namespace; the room's init ends it
+        if not room:
+            libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+        else:  # the room's first process ends it
             _drop_privileges()
             refuse()
             _prove(outside)
