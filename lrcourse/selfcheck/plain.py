@@ -64,7 +64,7 @@ def opened(value: Any) -> Any:
         return value
     if isinstance(value, list | tuple):
         _bounded((len(value),))
-        kind = list if isinstance(value, list) else tuple
+        kind: Any = list if isinstance(value, list) else tuple
         return kind.__getitem__(value, slice(None))  # of a subclass, only what it holds
     if isinstance(value, np.generic) or any(hasattr(type(value), name) for name in ARRAYS):
         return _array(value)

@@ -71,16 +71,6 @@ class Task:
         self.faults: dict[str, str] = {}  # the first fault of each part, "" for none
         self.prints: dict[str, str] = {}
 
-    def rng(self, number: int) -> np.random.Generator:
-        """A generator for the inputs of tests: always the same one here, another one at each grading.
-
-        `number` tells the generators of a lab apart.
-
-        >>> Task("Double a number", points=2).rng(101).integers(100)
-        31
-        """
-        return np.random.default_rng(number)
-
     def check(self, part: str, got: Callable[[], Any], want: ArrayLike, hint: str = "", share: float = 1.0,
               rtol: float = 1e-5, atol: float = 1e-9) -> None:  # fmt: skip
         """Compare what `got()` returns, a number or nested numbers, with `want`, to five digits: float32 passes.
