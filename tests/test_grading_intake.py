@@ -435,6 +435,11 @@ def test_what_a_student_saw_is_read_off_the_receipt(tmp_path, points, claims):
     assert found.claims == SHOWN, "a receipt of another notebook"
 
 
+def test_a_copy_that_was_run_is_no_other_notebook(tmp_path):
+    found = handed_in(tmp_path, {f"ada/{NAME}": RIGHT, "ada/copy.ipynb": claiming(["2", "", "1"])})
+    assert (found.notebook, found.claims, found.doubts) == (f"ada/{NAME}", SHOWN, [])
+
+
 def test_a_time_that_a_student_wrote_is_not_believed(tmp_path):
     found = handed_in(tmp_path, {f"ada/{NAME}": RIGHT, "ada/timestamp.txt": b"2020-01-01 00:00:00 UTC"})
     assert "2020" not in str(asdict(found)) and (found.notes, found.doubts) == ([], [])

@@ -11,6 +11,7 @@ import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
+from itertools import chain
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -77,7 +78,7 @@ def read(submission: Submission, lab: Lab, others: Sequence[Lab] = (), keep: Pat
     found.doubts += [doubt for each in receipts for doubt in each.doubts(names, digests)]
     if chosen := _chosen(notebooks, lab, others, found):
         found.notebook, found.cells = chosen.name, chosen.cells
-        found.claims = _claims(chosen, receipts, lab)
+        found.claims = _claims([each for each in notebooks if each.cells == chosen.cells], receipts, lab)
     found.notes, found.doubts = _bounded(found.notes), _bounded(found.doubts)
     return found
 
@@ -190,14 +191,14 @@ def _grade_ids(cells: Sequence[Cell]) -> set[str]:
     return {cell.grade_id or cell.id for cell in cells}
 
 
-def _claims(chosen: _Notebook, receipts: Sequence[Receipt], lab: Lab) -> dict[str, float]:
-    """The points that the student saw, as far as they are points of this lab."""
+def _claims(copies: Sequence[_Notebook], receipts: Sequence[Receipt], lab: Lab) -> dict[str, float]:
+    """The points that the student saw in copies of one notebook, as far as they are points of this lab."""
     checks = {cell.id: cell.metadata.nbgrader.grade_id for cell in lab.released.cells if marked(cell, "grade")}
     shown: dict[str, Any] = {}
-    for cell in chosen.cells:
+    for cell in chain.from_iterable(each.cells for each in copies):
         with suppress(ValueError):
             shown[cell.grade_id or checks.get(cell.id, "")] = float(cell.value)
-    packed = [each.points for each in receipts if each.sha256 == chosen.digest]
+    packed = [each.points for each in receipts if any(each.sha256 == copy.digest for copy in copies)]
     return {
         name: float(points) for given in (shown, *packed) for name, points in given.items()
         if isinstance(points, int | float) and 0 <= points <= lab.points.get(name, -1)
