@@ -20,6 +20,7 @@ from nbformat.v4 import new_code_cell, new_markdown_cell, new_raw_cell
 from lrcourse.course.grading import run
 from lrcourse.course.grading.bubblewrap import Bubblewrap
 from lrcourse.course.grading.limits import Limits
+from lrcourse.course.grading.session import Session
 from lrcourse.course.labs.check import check
 
 pytestmark = [pytest.mark.sandbox, pytest.mark.notebooks]
@@ -133,7 +134,7 @@ ODDITIES = {
             "scheduler": "%%capture printed\n" + before("scheduler", "print(1)"),
             "off-by-one": before("off-by-one", "%matplotlib inline\n%config InlineBackend.figure_format = 'retina'"),
             "formula": before("formula", "np.take?\n?np.take\n%time seconds = 1\n%timeit -n1 -r1 1 + 1"),
-            "warmup": before("warmup", "%load_ext autoreload\n%autoreload 2\n%precision 3\n%env A=1"),
+            "warmup": before("warmup", "from IPython import get_ipython\nget_ipython().run_line_magic('matplotlib', 'inline')\n%load_ext autoreload\n%autoreload 2\n%precision 3\n%env A=1"),
             "groups": before("groups", "%who\n%whos\ntimes = %time 1 + 1\nassert times == 2"),
         },
     ),
@@ -315,3 +316,63 @@ def test_the_check_shows_what_is_said_of_it(name, handed_in, monkeypatch):
     monkeypatch.chdir(ROOT)
     report = check(str(handed_in / name / NAME))
     assert report.points == ODDITIES[name].points, report
+
+
+# ---- what a shell or a package would do ----
+
+GONE = "not available at grading: "
+
+
+@pytest.fixture(scope="module")
+def session():
+    session = Session(Bubblewrap(), "import numpy", LIMITS, seconds=120)
+    yield session
+    session.close()
+
+
+@pytest.mark.parametrize(("source", "prints"), [
+    ("!pip install x\nprint(_exit_code)", f"{GONE}!pip install x\n127\n"),
+    ("%pip install x\nprint(1)", f"{GONE}%pip install x\n1\n"),
+    ("%conda install x\nprint(1)", f"{GONE}%conda install x\n1\n"),
+    ("files = !ls\nprint(files, files.n)", f"{GONE}!ls\n[] \n"),
+    ("print(repr(get_ipython().getoutput('ls', split=False)))", f"{GONE}!ls\n''\n"),
+    ("%%bash\nexit 1", f"{GONE}%%bash\n"),
+    ("%%script --bg perl\nexit 1", f"{GONE}%%script --bg perl\n"),
+    ("%load_ext tensorboard\nprint(1)", f"{GONE}%load_ext tensorboard\n1\n"),
+    ("%matplotlib widget\nprint(1)", f"{GONE}%matplotlib widget\n1\n"),
+    ("%tensorflow_version 2.x\nprint(1)", f"Line magic function `%tensorflow_version` not found.\n{GONE}%tensorflow_version 2.x\n1\n"),
+    ("%%memit\nprint(1)", f"Cell magic `%%memit` not found.\n{GONE}%%memit\n"),
+    ("numpy.take?\nprint(1)", "1\n"),
+    ("from IPython import get_ipython\nget_ipython().run_line_magic('matplotlib', 'inline')\nprint(1)", "1\n"),
+    ("%%capture seen\n!ls\nprint(2)", ""),
+    ("print(seen.stdout)", f"{GONE}!ls\n2\n\n"),
+    ("def f(hidden):\n    %time print(hidden)\n    return get_ipython().run_line_magic('timeit', '-q -n1 -r1 hidden')\nf(3)", "3\n"),
+    ("%%writefile one.py\nfrom two import x", "Writing one.py\n"),
+    ("%%writefile two.py\nx = 5", "Writing two.py\n"),
+    ("import one\nprint(one.x)", "5\n"),
+    ("_ = open('x.txt', 'w').write('6')", ""),
+    ("print(open('x.txt').read())", "6\n"),
+    ("%%writefile numpy.py\nraise SystemExit", "Writing numpy.py\n"),
+    ("import sys, warnings\nwarnings.simplefilter('ignore')\ndel sys.modules['numpy']\nimport numpy\nprint(numpy.pi > 3)", "True\n"),
+])  # fmt: skip
+def test_a_line_for_a_shell_does_nothing_and_the_cell_goes_on(session, source, prints):
+    ran = session.run(source)
+    assert not ran.error and (ran.text.startswith(prints) if prints else not ran.text), ran
+
+
+def test_an_error_of_the_students_own_still_ends_its_cell(session):
+    for source, error in (("%run nothing_there.py\nprint('on')", "Exception"), ("%%time\n1 / 0", "ZeroDivisionError"),
+                          ("import not_there\nprint('on')", "ModuleNotFoundError"), ("%time not_there\nprint('on')", "NameError")):  # fmt: skip
+        ran = session.run(source)
+        assert ran.error.partition(":")[0] == error and "on" not in ran.text, ran
+
+
+# ---- what is written beside its cell ----
+
+
+def test_a_written_answer_beside_its_cell_needs_review(tmp_path):
+    notebook = nbformat.read(ROOT / "labs" / "06-capstone" / "06-capstone.ipynb", as_version=4)
+    notebook.cells.insert(at(notebook, "recipe") + 1, new_markdown_cell("I would test the range first."))
+    (tmp_path / "ada.ipynb").write_text(nbformat.writes(notebook))
+    [record] = run.plan(ROOT, "6", tmp_path)
+    assert record.answers["recipe"] == "I would test the range first." and record.status == "needs review"

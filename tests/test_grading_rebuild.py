@@ -286,8 +286,8 @@ def test_an_answer_for_another_program_is_doubted():
     assert not rebuild(changed("by-hand", source=f"%%time\n{ANSWERS['by-hand']}"), LAB).doubts
 
 
-LARGE = ["0;" * 3_000_000, "%%time\n" * 100_000, " " * 300_000, "!" * 300_000, "x=" * 150_000, "(" * 150_000,
-         "-" * 190_000 + "1", "import a" + ",a" * 90_000, "a\n" * 100_000]  # fmt: skip
+LARGE = ["0;" * 3_000_000, "%%time\n" * 100_000, " " * 90_000, "!" * 90_000, "x=" * 45_000, "(" * 90_000,
+         "-" * 90_000 + "1", "import a" + ",a" * 45_000, "a\n" * 45_000]  # fmt: skip
 
 
 @pytest.mark.parametrize("text", LARGE, ids=[repr(text[:10]) for text in LARGE])

@@ -1,6 +1,7 @@
 """The sandbox and the wire: it fails closed, and nothing that comes back can do more than be wrong."""
 
 import contextlib
+import itertools
 import json
 import math
 import os
@@ -84,13 +85,7 @@ def test_other_things_arrive_as_the_name_of_their_type(value):
         encode(value, LIMITS, opaque=False)
 
 
-class Endless(list):
-    def __iter__(self):
-        while True:
-            yield 1
-
-
-@pytest.mark.parametrize("value", [[0] * 2000, Endless(), np.zeros(2000), 10**400, {math.nan: 1}, {(): 1}])
+@pytest.mark.parametrize("value", [[0] * 2000, itertools.count(), np.zeros(2000), 10**400, {math.nan: 1}, {(): 1}])
 def test_too_much_is_refused_where_it_starts(value):
     with pytest.raises(NotPlain):
         encode(value, LIMITS)

@@ -88,7 +88,8 @@ def notebook(setup: str) -> Notebook:
 
     Raises: what the cell raises.
     """
-    shell = Notebook(config=Config(HistoryManager={"enabled": False}))
+    shell: Notebook = Notebook.instance(config=Config(HistoryManager={"enabled": False}))
+    shell.compile.format_code_name = lambda name: None  # type: ignore[method-assign]  # cells have no numbers here
     shell.displayhook.write_output_prompt = lambda: None  # type: ignore[method-assign]  # its own way costs a class
     result = shell.run_cell(setup, store_history=False)
     result.raise_error()

@@ -32,8 +32,6 @@ class Missing:
 
     def matters(self, cell: Cell) -> bool:
         """Whether something is lost if `cell` ends at an import: it binds other names, or its modules are used."""
-        if not self.modules(cell):
-            return False
         code = tree(plain(cell.source))
         if code is None or any(isinstance(statement, BINDS) for statement in code.body):
             return True

@@ -3,7 +3,7 @@
 import ast
 import re
 
-SIZE = 200_000  # characters; a syntax tree takes hundreds of bytes for each
+SIZE = 100_000  # characters; a syntax tree takes hundreds of bytes for each
 MAGICS = 9  # of one cell that are looked at
 RUNS = ("time", "capture", "prun", "timeit")  # cell magics that run the rest of the cell as Python
 CELL_MAGIC = re.compile(r"\s*%%(\S+)[^\n]*(?:\n|\Z)")

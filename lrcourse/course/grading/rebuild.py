@@ -230,7 +230,8 @@ class _Rebuilder:
         for cell, place in zip(self.cells, places, strict=True):
             if place is not None and not self.fillable(place):
                 continue
-            (lost if missing.matters(cell) else idle).update(missing.modules(cell))
+            if modules := missing.modules(cell):
+                (lost if missing.matters(cell) else idle).update(modules)
             if place is not None and cell.kind == "code" and (name := program(cell.source)):
                 self.doubts.append(f"the answer {self.slots[place].id!r} is in a %%{name[:20]} cell: it is no Python")
         for remarks, names in ((self.doubts, lost), (self.notes, idle - lost)):
