@@ -41,7 +41,7 @@ BLANK = {cell.metadata.nbgrader.grade_id: cell.source for cell in RELEASED.cells
          if cell.metadata.get("nbgrader", {}).get("solution")}  # fmt: skip
 ALL, ONE_LOST = 16, 14
 # Lower than the usual ones, for those that use all of it.
-LIMITS = Limits(cell_seconds=10, call_seconds=10, total_seconds=30, processes=40, disk=8 << 20, memory=2 << 30)
+LIMITS = Limits(cell_seconds=10, call_seconds=10, total_seconds=60, processes=40, disk=8 << 20, memory=2 << 30)
 SECRETS = tempfile.TemporaryDirectory(prefix="gradebook-")  # outside the repository, as a gradebook may be
 GRADEBOOK = Path(SECRETS.name, "gradebook.db")
 MARKER = Path(SECRETS.name, "executed")

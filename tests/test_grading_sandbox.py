@@ -20,7 +20,7 @@ import pytest
 
 from lrcourse.course.grading import bubblewrap
 from lrcourse.course.grading.bubblewrap import Bubblewrap, Unsafe
-from lrcourse.course.grading.clock import Budget
+from lrcourse.course.grading.clock import Budget, Clock, Usage
 from lrcourse.course.grading.codec import HEADER, NotPlain, Opaque, decode, encode, pack, unpack
 from lrcourse.course.grading.container import Container
 from lrcourse.course.grading.limits import Limits
@@ -206,6 +206,65 @@ def test_the_time_ends_whatever_it_does():
     with pytest.raises(Lost, match="no answer within 1 s") as caught:
         session.run("import time\nwhile True:\n    try: time.sleep(9)\n    except BaseException: pass")
     assert caught.value.timed_out
+
+
+@pytest.fixture
+def neighbors():
+    """Eight busy loops: more than this machine has processors for."""
+    busy = [subprocess.Popen([sys.executable, "-c", "while 1: pass"]) for _ in range(4 * (os.cpu_count() or 1))]
+    yield
+    for process in busy:
+        process.kill()
+        process.wait()
+
+
+COMPUTES = "import time\nend = time.process_time() + 1.5\nwhile time.process_time() < end: pass\nprint('done')"
+
+
+def test_busy_neighbors_cost_no_time(neighbors):
+    """By the clock it takes four times as long as it may."""
+    session = Session(Bubblewrap(), SETUP, Limits(cell_seconds=2.5), Budget(60))
+    start = time.monotonic()
+    assert session.run(COMPUTES).text == "done\n"
+    assert time.monotonic() - start > 2.5
+    assert 1 < session.total.used < 2.5
+    session.close()
+
+
+def test_work_handed_to_children_counts():
+    session = Session(Bubblewrap(), SETUP, Limits(cell_seconds=2), Budget(60))
+    with pytest.raises(Lost, match="no answer within 2 s of processor time"):
+        session.run("import os, time\nwhile True:\n    if not os.fork():\n        end = time.process_time() + 0.1\n"
+                    "        while time.process_time() < end: pass\n        os._exit(0)\n    os.wait()")  # fmt: skip
+    assert 2 <= session.total.used < 3
+
+
+def test_an_answer_that_comes_drop_by_drop_is_waited_for_no_longer():
+    drops = """
+import os, stat, time
+channel = next(fd for fd in range(3, 64) if stat.S_ISSOCK(os.fstat(fd).st_mode))
+os.write(channel, bytes([0, 1, 0, 0]))
+while True:
+    os.write(channel, b" ")
+    time.sleep(0.01)
+"""
+    session = Session(Bubblewrap(), SETUP, Limits(cell_seconds=1), Budget(60))
+    start = time.monotonic()
+    with pytest.raises(Lost, match="no answer within 1 s"):
+        session.run(drops)
+    assert time.monotonic() - start < 10
+
+
+def test_what_neither_computes_nor_sleeps_ends_by_the_clock():
+    """As long as something is able to run, and gets no processor: five times its time."""
+    clock = Clock(lambda: Usage(0, asleep=False))
+    budget = Budget(0.01)
+    waiting = clock.wait(budget)
+    waiting()
+    time.sleep(0.06)
+    with pytest.raises(TimeoutError):
+        waiting()
+    assert budget.left == 0.01
 
 
 def test_the_grader_survives_a_dead_starter():
