@@ -19,6 +19,7 @@ from nbformat.v4 import new_code_cell, new_markdown_cell, new_raw_cell
 
 from lrcourse.course.grading import run
 from lrcourse.course.grading.bubblewrap import Bubblewrap
+from lrcourse.course.grading.clock import Budget
 from lrcourse.course.grading.limits import Limits
 from lrcourse.course.grading.session import Session
 from lrcourse.course.labs.check import check
@@ -325,7 +326,7 @@ GONE = "not available at grading: "
 
 @pytest.fixture(scope="module")
 def session():
-    session = Session(Bubblewrap(), "import numpy", LIMITS, seconds=120)
+    session = Session(Bubblewrap(), "import numpy", LIMITS, Budget(120))
     yield session
     session.close()
 
