@@ -68,6 +68,7 @@ RAW = st.binary(min_size=1, max_size=80) | st.text(min_size=1, max_size=80).map(
 
 @given(st.lists(RAW.map(os.fsdecode) | st.text(min_size=1, max_size=150), min_size=2, max_size=6))
 @example(["a" * 300, "a" * 301, "A" * 300, f"{'a' * 40}~{'0' * 32}"])
+@example(["राम" * 40, "👩" * 100, "👩" * 50])
 @example(["\0", "%00", "%2500", "\u0100", ".", "..", "%2E", "/", "\\", "%2F"])
 @example(["e\u0301", "é", "E\u0301", "C\u0327", "\x0c\u0327", "%0C\u0327", "%0Ç"])
 @example(["ẞ", "ß", "ss", "SS", "İ", "i̇", "K", "k", "\u0345\u0301", "\u0301\u0345"])
