@@ -118,6 +118,12 @@ def test_a_roster_may_give_an_id_and_further_names(tmp_path, name, student):
     assert mine == {student} if student else not mine & {"a17", "b22", "4711"}
 
 
+def test_a_number_tells_two_of_one_name_apart(tmp_path):
+    name = "Anna Schmidt_99_assignsubmission_file_"
+    found = class_of(tmp_path, [name], "a17,Anna Schmidt,4711\nb22,Anna Schmidt,99\nc33,Carl,99\n")
+    assert [student for student, each in found.items() if each.paths] == ["b22"]
+
+
 @pytest.mark.parametrize("roster", [
     CLASS, "Anna Schmidt,a17\nb22,Anna Schmidt\n", "a17,Anna Schmidt\nb22,Anna Schmidt_99\nc33,99\n",
 ])  # fmt: skip
@@ -197,7 +203,8 @@ def test_odd_things_in_the_folder_stop_nobody(tmp_path):
     (folder / "dora").mkdir(mode=0)
     roster = folder / "roster.csv"
     roster.write_text("ada\nbob\n")
-    assert [each.student for each in find(folder, LAB, [OTHER], roster)] == ["ada", "bob", "carl", "dora"]
+    (folder / "eve").symlink_to(roster)
+    assert [each.student for each in find(folder, LAB, [OTHER], roster)] == ["ada", "bob", "carl", "dora", "eve"]
 
 
 @pytest.mark.parametrize("name", ["x" * 250, "é" * 120, "..ada", "a\nb", os.fsdecode(b"\xff" * 70)])
