@@ -359,6 +359,13 @@ def test_an_archive_of_a_rare_method_is_not_opened(tmp_path, method):
     assert found.doubts[0] == f"ada.zip/{NAME} is packed by a rare method (number {method}): not opened"
 
 
+def test_what_is_said_is_short(tmp_path):
+    names = [f"{number}{'x' * 900}.py" for number in range(40)]
+    found = handed_in(tmp_path, {"ada.zip": packed((NAME, RIGHT), *[(name, b"x") for name in names])})
+    assert found.cells and len(found.doubts) == 21 and found.doubts[-1] == "… and 20 more"
+    assert len(set(found.doubts)) == 21 and max(map(len, found.doubts)) < 300
+
+
 def notebook(*cells, **more):
     return json.dumps({"nbformat": 4, "nbformat_minor": 5, "metadata": {}, "cells": list(cells)} | more).encode()
 

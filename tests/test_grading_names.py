@@ -68,6 +68,7 @@ RAW = st.binary(min_size=1, max_size=80) | st.text(min_size=1, max_size=80).map(
 
 @given(st.lists(RAW.map(os.fsdecode) | st.text(min_size=1, max_size=150), min_size=2, max_size=6))
 @example(["a" * 300, "a" * 301, "A" * 300, f"{'a' * 40}~{'0' * 32}"])
+@example(["राम" * 40, "👩" * 100, "👩" * 50])
 @example(["\0", "%00", "%2500", "\u0100", ".", "..", "%2E", "/", "\\", "%2F"])
 @example(["e\u0301", "é", "E\u0301", "C\u0327", "\x0c\u0327", "%0C\u0327", "%0Ç"])
 @example(["ẞ", "ß", "ss", "SS", "İ", "i̇", "K", "k", "\u0345\u0301", "\u0301\u0345"])
@@ -115,6 +116,12 @@ def test_a_roster_may_give_an_id_and_further_names(tmp_path, name, student):
     found = class_of(tmp_path, [name], CLASS)
     mine = {each.student for each in found.values() if each.paths}
     assert mine == {student} if student else not mine & {"a17", "b22", "4711"}
+
+
+def test_a_number_tells_two_of_one_name_apart(tmp_path):
+    name = "Anna Schmidt_99_assignsubmission_file_"
+    found = class_of(tmp_path, [name], "a17,Anna Schmidt,4711\nb22,Anna Schmidt,99\nc33,Carl,99\n")
+    assert [student for student, each in found.items() if each.paths] == ["b22"]
 
 
 @pytest.mark.parametrize("roster", [
@@ -196,7 +203,8 @@ def test_odd_things_in_the_folder_stop_nobody(tmp_path):
     (folder / "dora").mkdir(mode=0)
     roster = folder / "roster.csv"
     roster.write_text("ada\nbob\n")
-    assert [each.student for each in find(folder, LAB, [OTHER], roster)] == ["ada", "bob", "carl", "dora"]
+    (folder / "eve").symlink_to(roster)
+    assert [each.student for each in find(folder, LAB, [OTHER], roster)] == ["ada", "bob", "carl", "dora", "eve"]
 
 
 @pytest.mark.parametrize("name", ["x" * 250, "é" * 120, "..ada", "a\nb", os.fsdecode(b"\xff" * 70)])
