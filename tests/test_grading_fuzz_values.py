@@ -149,6 +149,7 @@ def test_numbers_are_numbers_in_the_notebook_and_at_the_judge(name):
     lambda: torch.ones(2, 3, dtype=torch.bfloat16), lambda: torch.ones(2, 3, requires_grad=True),
     lambda: np.array([[Fraction(1)] * 3] * 2), lambda: pd.DataFrame([[1, 1, 1], [1.0, 1, 1]]),
     lambda: np.ones((2, 3), np.longdouble), lambda: torch.ones(3, 2).T, lambda: np.ones((2, 3), ml_dtypes.bfloat16),
+    lambda: memoryview(np.ones((2, 3))),
 ])  # fmt: skip
 def test_a_table_arrives_as_one(make):
     """A check may take a column of it."""
@@ -233,6 +234,13 @@ def test_what_is_no_number_is_refused_in_the_same_words(name):
     assert notebook and judge in (notebook, REFUSED)
 
 
+def test_what_is_no_float_is_too_large():
+    for value, said in (([1, 10**305], "entry 1"), (-(10**305), "the result")):
+        assert fault(lambda value=value: value, [1, 2]) == f"{said} is too large a whole number"
+        with pytest.raises(NotPlain, match="too large a whole number"):
+            encode(value, LIMITS)
+
+
 @pytest.mark.parametrize("make", [
     lambda: 1 + 0j, lambda: [1, 2 + 0j], lambda: np.array([1, 2 + 0j]), lambda: np.complex64(1), lambda: [[1], 1j],
     lambda: np.array([1, 2 + 0j], dtype=object), lambda: torch.tensor([1, 2 + 0j]),
@@ -265,6 +273,7 @@ HUGE: dict[str, Callable[[], Any]] = {
     "no bytes": lambda: np.empty((10**15, 0)),
     "no bytes in rows": lambda: [np.empty((10**6, 0))] * 3,
     "no bytes of a tensor": lambda: torch.empty(10**12, 0),
+    "no bytes of a loss": lambda: torch.empty(10**12, 0, requires_grad=True),
     "many dimensions": lambda: np.empty((1,) * 9),
     "spread": lambda: np.broadcast_to(1.0, (10**9, 10**9)),
     "a long range": lambda: range(10**12),
@@ -292,7 +301,7 @@ def test_what_is_too_large_is_refused_soon(name, monkeypatch):
 @pytest.mark.parametrize("data", [
     {"array": ["<f8", [10**15, 0], ""]}, {"array": ["<f8", [0, 10**15], ""]}, {"array": ["<f8", [0] * 9, ""]},
     [{"array": ["<f8", [10**6, 0], ""]}] * 3, {"tuple": [{"array": ["<f8", [10**6, 0], ""]}] * 3},
-    {"items": ["set", [{"array": ["<f8", [10**6, 0], ""]}] * 3]}, {"items": ["set", 3]}, {"items": [3]},
+    {"items": ["set", [{"array": ["<f8", [10**6, 0], ""]}] * 3]}, {"items": ["set", 3]}, {"items": [3]}, {"items": []},
     {"opaque": ["ellipsis"], "b": 1}, {"array": [["<f8"], [1], ""]}, {"array": ["<f8", "1", ""]},
     {"array": ["<f8", [True], ""]}, {"dict": [["a", 1], ["a", 2]]},
 ])  # fmt: skip

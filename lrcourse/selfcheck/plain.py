@@ -143,12 +143,10 @@ def _array(value: Any) -> Any:
 
 
 def _as_numpy(value: Any) -> np.ndarray:
-    if hasattr(value, "detach"):  # a tensor that wants its gradient, or lies elsewhere
-        value = value.detach().cpu()
-        _bounded(tuple(value.shape))
     try:
         return np.asarray(value)
-    except (TypeError, RuntimeError):  # of a type that NumPy lacks
+    except (TypeError, RuntimeError):  # a tensor that wants its gradient, lies elsewhere, or is of a type of its own
+        _bounded(tuple(value.shape))
         return np.asarray(value.tolist()).reshape(value.shape)
 
 
