@@ -127,7 +127,7 @@ def test_answers_keep_their_points_whatever_is_drawn(path: Path, draw: Callable[
         trial = Trial(path, answers)
         for seed in DRAWS:
             draw(seed)
-            assert trial.points() == pytest.approx(full | keeps), f"{name}, draw {seed}"
+            assert trial.points() == pytest.approx(full | dict(keeps)), f"{name}, draw {seed}"
 
 
 @pytest.mark.parametrize("path", LABS)
