@@ -76,7 +76,7 @@ class Task:
 
         `number` tells the generators of a lab apart.
 
-        >>> Task("Double a number", points=2).rng(101).integers(100)
+        >>> print(Task("Double a number", points=2).rng(101).integers(100))
         31
         """
         return np.random.default_rng(number)
