@@ -514,6 +514,11 @@ def test_many_large_notebooks_do_not_fill_the_memory(tmp_path, monkeypatch):
     assert "more than 0 MB, not opened" in " ".join(found.doubts)
 
 
+def test_many_notebooks_are_not_all_read(tmp_path):
+    found = handed_in(tmp_path, {f"ada/{i:02}.ipynb": RIGHT.replace(b"YOUR", b"%04d" % i) for i in range(23)})
+    assert "ada/20.ipynb and what comes after it: more than 20 notebooks, not opened" in found.doubts
+
+
 def test_everyone_on_the_roster_is_listed_once(tmp_path):
     folder = tmp_path / "in"
     folder.mkdir()
