@@ -73,6 +73,19 @@ def encrypted():
     return bytes(data)
 
 
+def nameless():
+    info = zipfile.ZipInfo("x")
+    info.filename = ""
+    return packed((info, b"x"), (NAME, RIGHT))
+
+
+def flagged(at, value):
+    """A zip whose table of contents asks for more than Python's reader can do, in this byte."""
+    data = bytearray(packed((NAME, RIGHT)))
+    data[data.index(b"PK\1\2") + at] |= value
+    return bytes(data)
+
+
 OLD = json.dumps({"nbformat": 3, "nbformat_minor": 0, "metadata": {}, "worksheets": [{"metadata": {}, "cells": [
     {"cell_type": "code", "language": "python", "input": "def lr_by_hand(n): pass", "outputs": [], "collapsed": False,
      "metadata": {"nbgrader": {"grade_id": "by-hand"}}}]}]}).encode()  # fmt: skip
@@ -118,6 +131,8 @@ def test_a_notebook_is_found_however_it_is_handed_in(tmp_path, files):
     ({"ada.zip": packed((NAME, RIGHT))[:3000]}, "cannot be read"),
     ({"ada.zip": damaged()}, "cannot be read"),
     ({"ada.zip": encrypted()}, "is encrypted"),
+    ({"ada.zip": flagged(6, 99)}, "ada.zip cannot be read: zip file version"),
+    ({"ada.zip": flagged(8, 0x20)}, "01-decay.ipynb cannot be read: compressed patched data"),
     ({"ada.zip": packed()}, "there is no notebook in it"),
     ({"ada.zip": packed((f"../{NAME}", RIGHT))}, "points outside its archive"),
     ({"ada.zip": packed((f"a/../../{NAME}", RIGHT))}, "points outside its archive"),
@@ -157,6 +172,7 @@ def test_what_cannot_be_read_says_why_and_is_kept(tmp_path, files, doubt):
     ({"ada/01-decay.ipynb": RIGHT, "ada/broken.ipynb": b"{"}, "broken.ipynb: no notebook"),
     ({"ada.zip": packed((NAME, RIGHT), (f"../{NAME}", RIGHT))}, "points outside its archive"),
     ({"01-decay.ipynb": RIGHT}, "nothing says whose it is"),
+    ({"ada.zip": nameless()}, "has no name: not opened"),
 ])  # fmt: skip
 def test_what_a_person_must_look_at(tmp_path, files, doubt):
     found = handed_in(tmp_path, files)
@@ -496,6 +512,11 @@ def test_many_large_notebooks_do_not_fill_the_memory(tmp_path, monkeypatch):
     monkeypatch.setattr(intake, "TOTAL", 3 * len(RIGHT))
     found = handed_in(tmp_path, {f"ada/{i}.ipynb": RIGHT.replace(b"YOUR", b"%04d" % i) for i in range(9)})
     assert "more than 0 MB, not opened" in " ".join(found.doubts)
+
+
+def test_many_notebooks_are_not_all_read(tmp_path):
+    found = handed_in(tmp_path, {f"ada/{i:02}.ipynb": RIGHT.replace(b"YOUR", b"%04d" % i) for i in range(23)})
+    assert "ada/20.ipynb and what comes after it: more than 20 notebooks, not opened" in found.doubts
 
 
 def test_everyone_on_the_roster_is_listed_once(tmp_path):

@@ -64,6 +64,8 @@ def _members(top: str, data: bytes, doubts: list[str]) -> Iterator[Content]:
         fault = ""
         if path.is_absolute() or ".." in path.parts or re.match("[A-Za-z]:", info.filename):
             fault = "points outside its archive"
+        elif not info.filename:
+            fault = "has no name"
         elif len(info.filename) > PATH:
             fault = f"has a path of more than {PATH} letters"
         elif stat.S_IFMT(info.external_attr >> 16) not in (0, stat.S_IFREG, stat.S_IFDIR):
@@ -76,7 +78,7 @@ def _members(top: str, data: bytes, doubts: list[str]) -> Iterator[Content]:
             fault = "is encrypted"
         if fault:
             doubts.append(f"{printable(f'{top}/{info.filename}')} {fault}: not opened")
-        elif not info.filename.endswith("/") and not ignored(str(path)):  # its `is_dir` fails without a name
+        elif not info.is_dir() and not ignored(str(path)):
             yield f"{top}/{path}", info.file_size, partial(_unpacked, archive, info)
 
 
