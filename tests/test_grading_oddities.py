@@ -335,6 +335,7 @@ def session():
     ("!pip install x\nprint(_exit_code)", f"{GONE}!pip install x\n127\n"),
     ("%pip install x\nprint(1)", f"{GONE}%pip install x\n1\n"),
     ("%conda install x\nprint(1)", f"{GONE}%conda install x\n1\n"),
+    ("get_ipython().system_raw('tensorboard &')\nprint(1)", f"{GONE}!tensorboard &\n1\n"),
     ("files = !ls\nprint(files, files.n)", f"{GONE}!ls\n[] \n"),
     ("print(repr(get_ipython().getoutput('ls', split=False)))", f"{GONE}!ls\n''\n"),
     ("%%bash\nexit 1", f"{GONE}%%bash\n"),

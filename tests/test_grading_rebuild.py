@@ -208,15 +208,18 @@ def test_a_written_answer_in_its_cell_is_taken_whatever_else_is_said(cells):
     OPEN, around(stub=False), [replace(cell, source=QUESTION.source) if cell.id == "recipe" else cell for cell in OPEN],
     around(QUESTION), added(QUESTION.id, "\n\n---\n"), around(Cell("code", "x = 1"), Cell("code", "%%bash\nls")),
     [replace(cell, source="") if cell.id == "recipe" else cell for cell in OPEN],
+    [replace(cell, source=QUESTION.source.split("\n\n")[-1]) if cell.id == "recipe" else cell for cell in OPEN],
+    around(Cell("markdown", "\n\n".join(QUESTION.source.split("\n\n")[-2:]))),
 ])  # fmt: skip
 def test_our_own_wording_is_no_answer(cells):
     rebuilt = rebuild(cells, CAPSTONE)
     assert rebuilt.answers["recipe"] == "" and not rebuilt.doubts
 
 
-def test_an_answer_in_several_cells_beside_its_own_is_taken_together():
+@pytest.mark.parametrize("at", [RECIPE, RECIPE + 1])
+def test_an_answer_in_several_cells_beside_its_own_is_taken_together(at):
     notes = Cell("markdown", "Of task 1"), Cell("code", "x = 1")
-    rebuilt = rebuild([*notes, *around(Cell("markdown", MINE), Cell("markdown", "Then train."))], CAPSTONE)
+    rebuilt = rebuild([*notes, *around(Cell("markdown", MINE), Cell("markdown", "Then train."), at=at)], CAPSTONE)
     assert rebuilt.answers["recipe"] == f"{MINE}\n\nThen train."
     assert any(cell.source == "Of task 1" for cell in rebuilt.notebook.cells)
 

@@ -64,8 +64,7 @@ def opened(value: Any) -> Any:
         return value
     if isinstance(value, list | tuple):
         _bounded((len(value),))
-        kind: Any = list if isinstance(value, list) else tuple
-        return kind.__getitem__(value, slice(None))  # of a subclass, only what it holds
+        return list.copy(value) if isinstance(value, list) else tuple.__getitem__(value, slice(None))
     if isinstance(value, np.generic) or any(hasattr(type(value), name) for name in ARRAYS):
         return _array(value)
     if isinstance(value, str | int | float | complex):  # of a subclass, only what it is

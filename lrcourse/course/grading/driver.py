@@ -41,9 +41,8 @@ class Notebook(InteractiveShell):
 
     def init_hooks(self) -> None:
         super().init_hooks()
-        self.set_hook(
-            "show_in_pager", page.as_hook(lambda *args, **kwargs: None), 99
-        )  # a ? shows help beside the cells
+        no_pager = page.as_hook(lambda *args, **kwargs: None)
+        self.set_hook("show_in_pager", no_pager, 0)  # what a ? shows is not printed
 
     def enable_gui(self, gui: str | None = None) -> None:  # %matplotlib asks for it
         pass
@@ -124,7 +123,6 @@ def _seed() -> None:
 
 def _run(shell: Notebook, request: dict[str, Any], limits: Limits) -> dict[str, Any]:
     sys.stdout = sys.stderr = text = Text(limits.text)
-    importlib.invalidate_caches()  # the cell before may have written a module
     result = shell.run_cell(request["source"], store_history=False)
     error = result.error_before_exec or result.error_in_exec
     return {"text": text.value(), "error": _described(error) if error else None}
