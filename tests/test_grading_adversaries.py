@@ -15,10 +15,12 @@ import os
 import re
 import shutil
 import socket
+import subprocess
+import sys
 import tempfile
 import zipfile
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import nbformat
@@ -575,6 +577,32 @@ def test_the_attacks_are_real(port):
     for name, trophy in {"reads files": "gradebook.db", "network": "127.0.0.1"}.items():
         judgement = judge(filled(ATTACKS[name], port), Unsafe(), LIMITS)
         assert trophy in judgement.texts["by-hand"]
+
+
+@pytest.fixture
+def neighbors():
+    """Busy loops, more than this machine has processors for."""
+    busy = [subprocess.Popen([sys.executable, "-c", "while 1: pass"]) for _ in range(4 * (os.cpu_count() or 1))]
+    yield
+    for process in busy:
+        process.kill()
+        process.wait()
+
+
+SLOW = Attack(by_hand("import time\nend = time.process_time() + 1\nwhile time.process_time() < end: pass\n"
+                      "return [lr0 * gamma ** ((i + every - 1) // every) for i in range(n)]"))  # fmt: skip
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "name", ["correct", "slow", "memory bomb", "fork bomb", "segfault", "right for the visible tests"]
+)
+def test_busy_neighbors_change_no_score(name, neighbors, port):
+    attack = ATTACKS.get(name, SLOW)
+    limits = replace(LIMITS, call_seconds=2.5) if name == "slow" else LIMITS
+    judgement = judge(filled(attack, port), Bubblewrap(), limits)
+    task = next(task for task in judgement.tasks if task.grade_id == attacked(attack))
+    assert (judgement.points, task.status) == (attack.points, attack.status), judgement.events
 
 
 def test_graded_again_the_records_are_the_same_bytes(graded, tmp_path):

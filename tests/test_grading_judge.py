@@ -277,9 +277,11 @@ def test_a_part_that_was_not_shown_says_its_hint_and_nothing_of_the_judged_run()
     book = notebook(answer("a", slow), check("check", CHECK))
     seen = shown(book, Bubblewrap(), Limits(call_seconds=1))
     assert seen.stopped == [["Double", "array"], ["Double", "small"]]
-    [small, array] = judged(book, seen, "", Bubblewrap(), Limits(call_seconds=10)).tasks[0].parts
+    judgement = judged(book, seen, "", Bubblewrap(), Limits(call_seconds=10))
+    [small, array] = judgement.tasks[0].parts
     assert small.fault == "the check finds a fault. Is it 2 x?" and array.fault == "the check finds a fault"
     assert small.detail == "the result is 2, which is too low. Is it 2 x?"
+    assert len(seen.events) == 2 and judgement.events == []  # more time has made them untrue
 
 
 def test_what_took_too_long_when_it_was_shown_is_not_tried_again():

@@ -80,15 +80,17 @@ def shown(notebook: NotebookNode, sandbox: Sandbox, limits: Limits) -> Shown:
 def judged(notebook: NotebookNode, shown: Shown, seed: str, sandbox: Sandbox, limits: Limits) -> Judgement:
     """The points, by visible and hidden checks. `seed`: a secret, from which hidden inputs are drawn.
 
-    What took too long when it was `shown` is not tried again, unless there is more time now.
+    What took too long when it was `shown` is not tried again. But where there is more time now, everything is, and the
+    events of before say nothing of it.
 
     Raises: `NoSandbox` if a sandbox cannot be started.
     """
-    skipped = {(name, part) for name, part in shown.stopped} if shown.call_seconds >= limits.call_seconds else set()
+    again = shown.call_seconds < limits.call_seconds
+    skipped = set() if again else {(name, part) for name, part in shown.stopped}
     run = _Run(notebook, sandbox, limits, Budget(limits.total_seconds - shown.seconds), seed, True, skipped).finish()
     moods = [event for verdict in run.verdicts.values() for event in _moods(verdict, shown)]
     tasks = [_scored(verdict, shown) for verdict in run.verdicts.values()]
-    return Judgement(tasks, shown.texts, list(dict.fromkeys(shown.events + run.events + moods)))
+    return Judgement(tasks, shown.texts, list(dict.fromkeys([*([] if again else shown.events), *run.events, *moods])))
 
 
 @dataclass

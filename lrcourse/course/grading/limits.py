@@ -45,5 +45,5 @@ class Limits:
 
         return replace(
             self, cell_seconds=less(self.cell_seconds), call_seconds=less(self.call_seconds),
-            total_seconds=less(self.total_seconds), patient=False,
+            total_seconds=min(self.total_seconds, max(self.total_seconds / 8, 12 * FLOOR)), patient=False,
         )  # fmt: skip
