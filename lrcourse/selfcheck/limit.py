@@ -8,7 +8,7 @@ import threading
 from collections.abc import Iterator
 from typing import Any
 
-SECONDS = float(os.environ.get("LRCOURSE_PART_SECONDS", 60))  # for one check of a part, as at grading
+SECONDS = float(os.environ.get("LRCOURSE_PART_SECONDS", 30))  # for one check of a part, as at grading
 AGAIN = 1.0  # seconds between two attempts to stop code that catches everything
 
 

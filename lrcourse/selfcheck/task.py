@@ -47,7 +47,7 @@ class Task:
     only if every one of its checks passes. A check calls the student's function inside, so that an unsolved, a failing
     or an endless one costs its part and nothing else. What it prints is shown in a few lines; warnings are not.
 
-    `seconds`: how long one check may take, from the environment variable LRCOURSE_PART_SECONDS, or 60. On a slow
+    `seconds`: how long one check may take, from the environment variable LRCOURSE_PART_SECONDS, or 30. On a slow
     machine, set `Task.seconds` before the check.
 
     Raises: `ValueError` if `points` is not positive.

@@ -52,7 +52,12 @@ class Bubblewrap:
 
     def start(self, setup: str, limits: Limits) -> Process:
         """A new sandbox. Raises: `NoSandbox` if it cannot be built."""
-        return warm_process(setup, as_nobody()).start(limits, self.command(limits))
+        warm = warm_process(setup, as_nobody())
+        try:
+            return warm.start(limits, self.command(limits))
+        except NoSandbox:  # what it sees of the machine may have been replaced meanwhile, by an update of a library
+            warm.close()
+            return warm.start(limits, self.command(limits))
 
     def command(self, limits: Limits) -> list[str]:
         """The command that builds an empty sandbox and keeps it until its standard input closes."""

@@ -347,8 +347,11 @@ def _unwritten(task: TaskScore) -> TaskScore:
 
 
 def _less_than_seen(record: StudentRecord, shown: Shown) -> Iterator[str]:
-    """The tasks for whose visible checks the student saw more points than the same checks give here."""
-    for task in record.judgement.tasks if record.judgement else []:
+    """The tasks for whose visible checks the student saw more points than the same checks give here.
+
+    Where these did not come to their end, what they give is not known.
+    """
+    for task in record.judgement.tasks if record.judgement and not shown.events else []:
         seen, here = record.claims.get(task.grade_id, 0.0), shown.points.get(task.grade_id, 0.0)
         if max(here, task.points) < seen - 1e-9:
             yield f"{task.grade_id}: the student saw {seen:g} points in the visible checks, which give {here:g} here"

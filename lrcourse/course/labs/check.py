@@ -14,7 +14,7 @@ from ...validation import bad
 from .folders import existing, released
 
 SECONDS = 600  # for one cell
-PARTS = 10  # more than any check has: each may take this share of a cell's time
+PARTS = 20  # more than any check has: each may take this share of a cell's time
 GRACE = 10  # seconds in which a cell must heed an interrupt
 CELL, ANSI = re.compile(r"\bIn\[(\d+)\]"), re.compile(r"\x1b\[[0-9;]*m")
 HEADING = re.compile(r"^## (\d+\. .+?) \(\d+ points\)$", re.MULTILINE)
@@ -67,7 +67,7 @@ def check(lab: str, seconds: int = SECONDS) -> Report:
     """Run a lab that is named by its number or its path in a fresh kernel, and report every task.
 
     A check that was changed runs as it was given out, as it will at grading. The file is not changed. A cell may
-    take `seconds`, one part of a check a tenth of them: what takes longer is stopped, and the rest goes on.
+    take `seconds`, one part of a check a twentieth of them: what takes longer is stopped, and the rest goes on.
 
     Raises: `ValueError` if there is no such file, or it does not hold that lab, or `seconds` is not positive;
     `RuntimeError` if its kernel dies, or a cell that is stopped does not end.
