@@ -118,6 +118,12 @@ def test_a_roster_may_give_an_id_and_further_names(tmp_path, name, student):
     assert mine == {student} if student else not mine & {"a17", "b22", "4711"}
 
 
+@pytest.mark.parametrize("between", [",", ";", "\t"])
+def test_a_roster_is_read_with_the_separator_of_any_language(tmp_path, between):
+    found = class_of(tmp_path, ["Anna Schmidt.zip"], f"id{between}name\na17{between}Anna Schmidt\nb22{between}Bo\n")
+    assert [student for student, each in found.items() if each.paths] == ["a17"] and "b22" in found
+
+
 def test_a_number_tells_two_of_one_name_apart(tmp_path):
     name = "Anna Schmidt_99_assignsubmission_file_"
     found = class_of(tmp_path, [name], "a17,Anna Schmidt,4711\nb22,Anna Schmidt,99\nc33,Carl,99\n")

@@ -56,7 +56,9 @@ class Roster:
 def _rows(path: Path) -> list[tuple[int, list[str]]]:
     """The rows that hold anything, with their numbers."""
     try:
-        table = list(csv.reader(io.StringIO(decoded(path.read_bytes(), []))))
+        text = decoded(path.read_bytes(), [])
+        between = max(",;\t", key=text.partition("\n")[0].count)  # a spreadsheet's separator depends on its language
+        table = list(csv.reader(io.StringIO(text), delimiter=between))
     except (OSError, csv.Error) as error:
         raise bad("roster", str(path), "a CSV file", str(error)) from None
     rows = [(number, [each.strip() for each in row]) for number, row in enumerate(table, start=1) if any(row)]
