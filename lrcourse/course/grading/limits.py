@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, replace
 
-FLOOR = 5.0  # seconds
+FLOOR, FLOORS = 3.0, 20  # seconds for a cell or a call of the first pass, and how many times that for all of it
 
 
 @dataclass(frozen=True)
@@ -45,5 +45,5 @@ class Limits:
 
         return replace(
             self, cell_seconds=less(self.cell_seconds), call_seconds=less(self.call_seconds),
-            total_seconds=min(self.total_seconds, max(self.total_seconds / 8, 12 * FLOOR)), patient=False,
+            total_seconds=min(self.total_seconds, max(self.total_seconds / 8, FLOORS * FLOOR)), patient=False,
         )  # fmt: skip
