@@ -41,7 +41,7 @@ LOST = {
     TaskStatus.CRASHED: "the answer ended the process that ran it, or sent back what no check can read",
     TaskStatus.TIMED_OUT: "the answer took too long",
 }
-LESS = 4  # part of the time that the parts of a task have, once one of them was stopped
+LESS = 8  # part of the time that the parts of a task have, once one of them was stopped
 STOPPED = "it was stopped: {}. Is there a loop that does not end?"
 BEFORE = "it took too long when visible checks alone were made"
 MOODY = "the function does not give the same answers each time"

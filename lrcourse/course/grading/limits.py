@@ -12,7 +12,7 @@ class Limits:
     Inside the sandbox the kernel holds a process to `memory` (address space), `file_size`, `open_files` and
     `total_seconds` of CPU time, and the sandbox to `processes` (threads count) and to `disk` (held in memory, one
     portion for /tmp and one for /dev/shm). Outside, the judge waits `cell_seconds` for a cell, `call_seconds` for the
-    calls of one check of a part (a quarter of it in a task of which a part has been stopped) and `total_seconds` for
+    calls of one check of a part (an eighth of it in a task of which a part has been stopped) and `total_seconds` for
     everything, keeps `text` characters of what a cell prints, and reads answers up to `answer` bytes, `items` values
     and `depth` levels. Where it is not `patient`, the first cell, call or sandbox that is lost ends the run.
     """
