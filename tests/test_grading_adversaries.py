@@ -42,6 +42,7 @@ ANSWERS = {
 BLANK = {cell.metadata.nbgrader.grade_id: cell.source for cell in RELEASED.cells
          if cell.metadata.get("nbgrader", {}).get("solution")}  # fmt: skip
 ALL, ONE_LOST = 16, 14
+SEED = "a secret of the tests"
 # Lower than the usual ones, for those that use all of it.
 LIMITS = Limits(cell_seconds=10, call_seconds=10, total_seconds=60, processes=40, disk=8 << 20, memory=2 << 30)
 SECRETS = tempfile.TemporaryDirectory(prefix="gradebook-")  # outside the repository, as a gradebook may be
@@ -507,7 +508,7 @@ def graded(port):
                 (CLASS / student(name) / file).symlink_to(CLASS / "honest" / NAME)
             else:
                 (CLASS / student(name) / file).write_bytes(data)
-    records = run.grade(ROOT, "1", CLASS, GRADED, jobs=2, sandbox=Bubblewrap(), limits=LIMITS)
+    records = run.grade(ROOT, "1", CLASS, GRADED, jobs=2, sandbox=Bubblewrap(), limits=LIMITS, seed=SEED)
     return {record.student: record for record in records}
 
 
@@ -611,7 +612,7 @@ def test_graded_again_the_records_are_the_same_bytes(graded, tmp_path):
         shutil.copytree(CLASS / student(name), tmp_path / "in" / student(name))
     (tmp_path / "out" / "01-decay").mkdir(parents=True)
     shutil.copy(GRADED / "01-decay" / "preflight.json", tmp_path / "out" / "01-decay")
-    run.grade(ROOT, "1", tmp_path / "in", tmp_path / "out", jobs=1, sandbox=Bubblewrap(), limits=LIMITS)
+    run.grade(ROOT, "1", tmp_path / "in", tmp_path / "out", jobs=1, sandbox=Bubblewrap(), limits=LIMITS, seed=SEED)
     for name in names:
         file = f"01-decay/records/{student(name)}.json"
         assert (tmp_path / "out" / file).read_bytes() == (GRADED / file).read_bytes()
