@@ -1,7 +1,7 @@
 """What a check says of an answer is the same in a notebook and across the grader's wire; no frame breaks the reader.
 
 The suite tries a few hundred random examples of each kind, the same each time. More, and others each time:
-`FUZZ_EXAMPLES=20000 pytest tests/test_grading_fuzz_values.py`.
+`LRCOURSE_FUZZ=20000 pytest tests/test_grading_fuzz_values.py`.
 """
 
 import array
@@ -41,7 +41,7 @@ from lrcourse.selfcheck.plain import ENTRIES
 
 LIMITS = Limits()
 REFUSED = "not plain data"
-EXAMPLES = int(os.environ.get("FUZZ_EXAMPLES", 0))
+EXAMPLES = int(os.environ.get("LRCOURSE_FUZZ", 0))
 many = settings(max_examples=EXAMPLES or 300, derandomize=not EXAMPLES, deadline=None,
                 suppress_health_check=list(HealthCheck))  # fmt: skip
 
