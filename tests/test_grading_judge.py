@@ -228,6 +228,12 @@ def drawn(seed):
     return float(task.parts[0].detail.split()[3].strip(","))
 
 
+def test_many_talkative_cells_are_cut_short():
+    talk = [answer(f"talk-{i}", "print('x' * 19_000)") for i in range(30)]
+    texts = judge(notebook(*talk, answer("a", RIGHT), check("check", CHECK)), Bubblewrap()).texts
+    assert [len(texts[f"talk-{i}"]) for i in (9, 10, 29)] == [19_000, 10_001, 1]
+
+
 def test_hidden_inputs_are_drawn_from_a_secret_seed():
     """Without one they are those that a notebook draws; with the same one they are the same."""
     assert drawn("") == pytest.approx(3 * np.random.default_rng(1).random(), rel=1e-5)

@@ -41,6 +41,7 @@ LOST = {
     TaskStatus.CRASHED: "the answer ended the process that ran it, or sent back what no check can read",
     TaskStatus.TIMED_OUT: "the answer took too long",
 }
+CELLS = 10  # whose whole text is kept
 LESS = 8  # part of the time that the parts of a task have, once one of them was stopped
 STOPPED = "it was stopped: {}. Is there a loop that does not end?"
 BEFORE = "it took too long when visible checks alone were made"
@@ -67,7 +68,7 @@ def shown(notebook: NotebookNode, sandbox: Sandbox, limits: Limits) -> Shown:
     """
     run = _Run(notebook, sandbox, limits, Budget(limits.total_seconds / 2)).finish()
     return Shown(
-        {cell: _text(ran) for cell, ran in run.ran.items() if _text(ran)},
+        dict(_texts(run.ran, CELLS * limits.text)),
         {name: each.faults for name, each in run.verdicts.items()},
         {name: each.points for name, each in run.verdicts.items()},
         [list(each) for each in sorted(run.stopped)],
@@ -486,6 +487,14 @@ def _ours(cell: NotebookNode) -> bool:
 
 def _name(cell: NotebookNode) -> str:
     return str(cell.metadata.get("nbgrader", {}).get("grade_id") or cell.get("id") or "")
+
+
+def _texts(ran: dict[str, Ran], most: int) -> Iterator[tuple[str, str]]:
+    """What the cells printed, by cell id: of many talkative ones the first, `most` characters in all."""
+    for cell, each in ran.items():
+        if text := _text(each):
+            yield cell, text if len(text) <= most else f"{text[:most]}…"
+            most = max(most - len(text), 0)
 
 
 def _text(ran: Ran) -> str:
