@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 POLL = 0.25  # seconds between two looks at what a sandbox uses
-WALL = 5
+WALL = 20
 
 
 @dataclass(frozen=True)

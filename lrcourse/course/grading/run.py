@@ -34,7 +34,7 @@ from .table import table
 
 Grades = dict[str, gradebook.Entry]
 SECONDS = 60.0  # for a step that runs no code of a student's; it takes a tenth of one
-PATIENCE = 10  # a run of a student's code may take so many times its limit of processor time, on a busy machine
+PATIENCE = 20  # a run of a student's code may take so many times its limit of processor time, on a busy machine
 OLD = "its record was written by another version: grade what was handed in once more"
 SEEDS = 2  # secrets to try before a lab is called broken: one may be unlucky
 
