@@ -13,6 +13,10 @@ import psutil
 import pytest
 
 from lrcourse.course.grading import child, pool
+from lrcourse.course.grading.bubblewrap import Bubblewrap
+from lrcourse.course.grading.clock import Budget
+from lrcourse.course.grading.limits import Limits
+from lrcourse.course.grading.session import Session
 
 
 class Deadly:
@@ -46,6 +50,26 @@ def test_what_hangs_dies_or_fills_the_memory_ends():
         with pytest.raises(child.Failed, match=reason):
             child.call(function, *args, seconds=0.5 if function is time.sleep else 20)
     assert child.call(operator.add, 1, 2, seconds=20) == 3
+
+
+def test_what_computes_on_and_on_ends_by_the_processors_time(monkeypatch):
+    """Long before its time by the clock, which is generous."""
+    monkeypatch.setattr(child, "PROCESSOR", 2)
+    with pytest.raises(child.Failed, match="it took more than 2 s of processor time"):
+        child.call(sum, range(10**13), seconds=60)
+
+
+@pytest.mark.sandbox
+def test_a_sandbox_has_its_own_limits():
+    """Those of the child that starts it are no others'."""
+    assert child.call(_limits_in_a_sandbox, seconds=60) == [4 << 30, -1, 1201]
+
+
+def _limits_in_a_sandbox():
+    session = Session(Bubblewrap(), "import resource", Limits(total_seconds=600), Budget(60))
+    session.run("def limits():\n    return [resource.getrlimit(k)[0] for k in "
+                "(resource.RLIMIT_AS, resource.RLIMIT_DATA, resource.RLIMIT_CPU)]")  # fmt: skip
+    return session.call("limits", (), {})
 
 
 def test_work_is_taken_up_when_its_turn_comes():

@@ -14,6 +14,7 @@ import socket
 import subprocess
 import sys
 import threading
+import time
 import traceback
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -25,6 +26,7 @@ from ...determinism import ENVIRONMENT
 from .sandbox import NoSandbox
 
 MEMORY = 2 << 30  # bytes that one call may take, on top of what the process holds already
+PROCESSOR = 60  # seconds that it may compute, which ends a loop long before a clock that is generous to busy machines
 START = 120.0  # seconds for it to load what it works with
 PR_SET_PDEATHSIG = 1
 _idle: list["Child"] = []
@@ -79,9 +81,10 @@ class Child:
 
     def __init__(self) -> None:
         ours, theirs = socket.socketpair()
+        program = f"from {__name__} import main; main({theirs.fileno()}, {os.getpid()}, {PROCESSOR})"
         with theirs:
             self.process = subprocess.Popen(
-                [sys.executable, "-P", "-c", f"from {__name__} import main; main({theirs.fileno()}, {os.getpid()})"],
+                [sys.executable, "-P", "-c", program],
                 stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
                 pass_fds=[theirs.fileno()], start_new_session=True, env=_environment(),
             )  # fmt: skip
@@ -114,6 +117,8 @@ class Child:
             code = self.process.wait(5)
         except subprocess.TimeoutExpired:
             return "it closed its channel"
+        if code == -signal.SIGXCPU:
+            return f"it took more than {PROCESSOR} s of processor time"
         return f"exit code {code}" if code >= 0 else signal.Signals(-code).name
 
 
@@ -122,8 +127,8 @@ def _environment() -> Mapping[str, str]:
     return os.environ | ENVIRONMENT | {"PYTHONPATH": os.pathsep.join(filter(None, paths))}
 
 
-def main(channel: int, parent: int) -> None:
-    """In the child: answer calls until the channel closes."""
+def main(channel: int, parent: int, processor: int) -> None:
+    """In the child: answer calls until the channel closes, each within so many seconds of the processor."""
     ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
     if os.getppid() != parent:  # it died before this process could ask to be told
         return
@@ -135,12 +140,12 @@ def main(channel: int, parent: int) -> None:
             work = connection.recv_bytes()
         except EOFError:
             return
-        connection.send(_result(work))
+        connection.send(_result(work, processor))
 
 
-def _result(work: bytes) -> tuple[str, Any]:
+def _result(work: bytes, processor: int) -> tuple[str, Any]:
     try:
-        with _MemoryLimit():
+        with _Limited(processor):
             function, args = pickle.loads(work)
             return "value", function(*args)
     except NoSandbox as error:
@@ -153,14 +158,20 @@ def _result(work: bytes) -> tuple[str, Any]:
         return "failed", traceback.format_exc(limit=-3).strip()[-3000:]
 
 
-class _MemoryLimit:
-    """A limit on what this process may allocate, while a call lasts; libraries that it maps do not count."""
+class _Limited:
+    """What this process may allocate and compute while a call lasts; libraries that it maps do not count."""
+
+    def __init__(self, processor: int) -> None:
+        self.processor = processor
 
     def __enter__(self) -> None:
         with open("/proc/self/statm") as file:
             held = int(file.read().split()[5]) * resource.getpagesize()
-        self.before = resource.getrlimit(resource.RLIMIT_DATA)
-        resource.setrlimit(resource.RLIMIT_DATA, (held + MEMORY, self.before[1]))
+        limits = {resource.RLIMIT_DATA: held + MEMORY, resource.RLIMIT_CPU: int(time.process_time()) + self.processor}
+        self.before = {kind: resource.getrlimit(kind) for kind in limits}
+        for kind, limit in limits.items():
+            resource.setrlimit(kind, (limit, self.before[kind][1]))
 
     def __exit__(self, *_: object) -> None:
-        resource.setrlimit(resource.RLIMIT_DATA, self.before)
+        for kind, before in self.before.items():
+            resource.setrlimit(kind, before)

