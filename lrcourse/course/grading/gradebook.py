@@ -56,16 +56,7 @@ class Book:
 
     def again(self, store: Callable[..., None], *args: Any) -> None:
         """Store something; another grader may be storing the same."""
-        from sqlalchemy.exc import SQLAlchemyError
-
-        for left in reversed(range(TRIES)):
-            try:
-                return store(*args)
-            except SQLAlchemyError:
-                self.gradebook.db.rollback()
-                if not left:
-                    raise
-                time.sleep(0.2 * random.random())  # so that two do not meet again
+        _tried(lambda: store(*args), self.gradebook.db.rollback)
 
     def _save(self, student: str, points: Points, unanswered: set[str], changed: bool) -> None:
         with self.gradebook.db.no_autoflush:  # nbgrader builds a submission piece by piece
@@ -106,6 +97,20 @@ class Book:
         return found
 
 
+def _tried(act: Callable[[], Any], undo: Callable[[], None] = lambda: None) -> Any:
+    """What `act` returns, which may fail a few times because another grader does the same at that moment."""
+    from sqlalchemy.exc import SQLAlchemyError
+
+    for left in reversed(range(TRIES)):
+        try:
+            return act()
+        except SQLAlchemyError:
+            undo()
+            if not left:
+                raise
+            time.sleep(0.2 * random.random())  # so that two do not meet again
+
+
 @contextmanager
 def opened(url: str, lab: Lab) -> Iterator[Book]:
     """The gradebook at `url`, created if need be, knowing the cells of `lab` as after `generate_assignment`.
@@ -118,7 +123,7 @@ def opened(url: str, lab: Lab) -> Iterator[Book]:
     os.environ["PATH"] = os.pathsep.join([os.path.dirname(sys.executable), os.environ.get("PATH", "")])
     if url.startswith(SQLITE):
         create(url.removeprefix(SQLITE))
-    with Gradebook(url, "lrcourse") as gradebook:
+    with _tried(lambda: Gradebook(url, "lrcourse")) as gradebook:
         book = Book(gradebook, lab)
         book.again(_announce, gradebook, url, lab)
         gradebook.db().expire_on_commit = False  # or each of the many commits would have everything read again
