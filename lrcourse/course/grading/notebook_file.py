@@ -60,6 +60,8 @@ def cells_of(data: bytes, notes: list[str]) -> list[Cell]:
         notes.append("written in an old notebook format")
         try:
             notebook = nbformat.convert(nbformat.from_dict(notebook), 4)
+            for cell in notebook.cells:
+                cell.pop("id", None)  # the converter's own, and random
         except Exception as error:  # the converter trusts its input
             raise Unreadable(f"the old notebook format cannot be read: {error!r:.200}") from None
     cells = notebook.get("cells")
