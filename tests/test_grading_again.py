@@ -8,6 +8,7 @@ import sys
 import time
 from pathlib import Path
 
+import nbformat
 import pytest
 
 from tests.small_lab import DOUBLE, filled, grade, hand_in, hashes, stored, table
@@ -139,3 +140,31 @@ def test_nothing_but_secrets_differs_between_two_gradings(course, tmp_path):
     assert {name for name in one if one[name] != two[name]} == {
         "01-small/records/ada.json", "01-small/records/bob.json", "01-small/preflight.json"
     }  # fmt: skip
+
+
+def test_no_name_of_a_student_is_that_of_a_file_of_ours(course, tmp_path):
+    names = ["seed", "grades", "preflight", "stored", "at-work", "records", "originals", "students", "gradebook.db"]
+    hand_in(tmp_path / "in", **{name: filled(course, f"{DOUBLE}  # {name}") for name in names})
+    grade(course, tmp_path / "in", tmp_path / "out", jobs=2)
+    assert {row["score"] for row in table(tmp_path / "out").values()} == {"6"} and len(table(tmp_path / "out")) == 9
+
+
+def test_a_cell_that_ends_with_an_error_is_for_a_person(course, tmp_path):
+    missing = filled(course, DOUBLE + "  # own")
+    missing.cells.insert(1, nbformat.v4.new_code_cell("factor = open('factor.txt').read()"))
+    hand_in(tmp_path / "in", ada=missing, bob=filled(course, "def double(x) return"))
+    grade(course, tmp_path / "in", tmp_path / "out")
+    rows = table(tmp_path / "out")
+    assert rows["ada"]["status"] == "needs review" and "ended with FileNotFoundError" in rows["ada"]["flags"]
+    assert rows["bob"]["status"] == "graded"
+
+
+def test_what_a_student_wrote_cannot_write_on_the_terminal_or_flood_the_table(course, tmp_path):
+    odd = filled(course)
+    odd.cells[2].metadata.nbgrader.points = "\x1b[2J\nbob: graded; 20"
+    source = "%%\x1b]52;c;cm0gLXJm\x07" + 3 * "\U000e0001" + "\ndef total(xs): pass"
+    odd.cells += [nbformat.v4.new_code_cell(source) for _ in range(300)]
+    hand_in(tmp_path / "in", ada=odd)
+    (each,) = grade(course, tmp_path / "in", tmp_path / "out").values()
+    assert all(remark.isprintable() and len(remark) <= 401 for remark in [*each.notes, *each.doubts])
+    assert len(each.notes) <= 21 and len(table(tmp_path / "out")["ada"]["flags"]) < 10_000

@@ -118,6 +118,11 @@ def test_a_roster_may_give_an_id_and_further_names(tmp_path, name, student):
     assert mine == {student} if student else not mine & {"a17", "b22", "4711"}
 
 
+@pytest.mark.parametrize("heading", ["Matrikelnummer", "ID number", "First name", "E-Mail address", "Student_ID"])
+def test_a_heading_is_no_student(tmp_path, heading):
+    assert set(class_of(tmp_path, [], f"sep=;\n{heading};Other\na17;Anna\n")) == {"a17"}
+
+
 @pytest.mark.parametrize("between", [",", ";", "\t"])
 def test_a_roster_is_read_with_the_separator_of_any_language(tmp_path, between):
     found = class_of(tmp_path, ["Anna Schmidt.zip"], f"id{between}name\na17{between}Anna Schmidt\nb22{between}Bo\n")

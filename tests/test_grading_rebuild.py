@@ -302,3 +302,9 @@ def test_a_large_cell_takes_no_long_time(name, text):
     else:
         rebuild(changed(name, source=f"{SOLVED[AT[name]].source}\n{text}"), LAB)
     assert time.monotonic() - start < 20
+
+
+def test_a_cell_before_our_setup_that_undoes_it_is_doubted():
+    early = "a cell before our set-up runs after it: see whether it changes what the set-up defines"
+    for source, doubts in (("%reset -f", [early]), ("np = 5", [early]), ("import numpy as np\nmine = 5", [])):
+        assert [each for each in rebuild([Cell("code", source), *SOLVED], LAB).doubts if each == early] == doubts

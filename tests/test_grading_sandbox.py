@@ -209,6 +209,28 @@ def test_the_time_ends_whatever_it_does():
     assert caught.value.timed_out and time.monotonic() - start < 4  # a sleep counts by the clock
 
 
+def test_the_watch_sees_a_process_that_hides():
+    session = Session(Bubblewrap(), SETUP, Limits(memory=600 << 20), Budget(60))
+    hide = "import ctypes, os, time\nprint(ctypes.CDLL(None, use_errno=True).prctl(4, 0, 0, 0, 0), ctypes.get_errno())"
+    assert session.run(hide).text.startswith("-1")
+    session.close()
+
+
+@pytest.mark.parametrize("waits", [
+    "import ctypes\nlibc = ctypes.CDLL(None)\nif not libc.syscall(56, 0x4000 | 17, 0, 0, 0, 0):\n"
+    "    libc.sleep(20)\n    libc._exit(0)",  # a child that has its memory: it waits as for a disk
+    "import signal, os, time\nsignal.signal(signal.SIGCHLD, signal.SIG_IGN)\nwhile True:\n    if not os.fork():\n"
+    "        end = time.monotonic() + .1\n        while time.monotonic() < end: pass\n        os._exit(0)\n"
+    "    time.sleep(.1)",  # whose time nobody is told
+])  # fmt: skip
+def test_what_no_count_finds_the_clock_ends(waits):
+    session = Session(Bubblewrap(), SETUP, Limits(cell_seconds=60), total := Budget.in_all(2))
+    start = time.monotonic()
+    with pytest.raises(Lost, match="the time in all of 2 s was over") as caught:
+        session.run(waits)
+    assert caught.value.over and total.left <= 0 and time.monotonic() - start < 15
+
+
 @pytest.fixture
 def neighbors():
     """Eight busy loops: more than this machine has processors for."""

@@ -138,7 +138,7 @@ def test_agreement_can_be_asked_for_to_more_than_five_digits():
     (1, 2.0), np.array([1, 2], np.float32), [np.float64(1), np.int8(2)], [Fraction(1), Fraction(2)], range(1, 3),
     torch.tensor([1, 2], dtype=torch.bfloat16), torch.tensor([1.0, 2.0], requires_grad=True), memoryview(b"\1\2"),
     [torch.tensor(1.0, requires_grad=True), torch.tensor(2.0)], [True, 2], np.array([1, 2], dtype=object),
-], ids=str)  # fmt: skip
+], ids=lambda value: type(value).__name__)  # fmt: skip
 def test_numbers_of_any_kind_are_numbers(value):
     assert numbers(value).tolist() == [1, 2] and not fault(lambda: value)
 

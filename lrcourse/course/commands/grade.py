@@ -46,4 +46,4 @@ def run(options: argparse.Namespace) -> int:
     count = Counter(each.status for each in records)
     print(", ".join(f"{count[status]} {status}" for status in count) or "there is nothing to grade")
     print(f"{options.output / records[0].lab / 'grades.csv'}" if records else "")
-    return 0
+    return int(any(each.failed for each in records))

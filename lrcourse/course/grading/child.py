@@ -26,6 +26,7 @@ from ...determinism import ENVIRONMENT
 from .sandbox import NoSandbox
 
 MEMORY = 2 << 30  # bytes that one call may take, on top of what the process holds already
+KEEP = 1 << 30  # bytes by which a process may have grown to be used again: what it remembers of others is no one's
 PROCESSOR = 60  # seconds that it may compute, which ends a loop long before a clock that is generous to busy machines
 START = 120.0  # seconds for it to load what it works with
 PR_SET_PDEATHSIG = 1
@@ -58,10 +59,12 @@ def call_packed(work: bytes, seconds: float) -> Any:
     except BaseException:
         child.kill()
         raise
+    kind, value, grew = result
+    if grew > KEEP:
+        child.kill()
     with _lock:
         if child in _all:
             _idle.append(child)
-    kind, value = result
     if kind == "value":
         return value
     raise NoSandbox(value) if kind == "no sandbox" else Failed(value)
@@ -92,14 +95,14 @@ class Child:
         with _lock:
             _all.add(self)
 
-    def ask(self, work: bytes, seconds: float) -> tuple[str, Any]:
-        """The result of a call, as the kind of it and a value. Raises: `Failed` if there is none."""
+    def ask(self, work: bytes, seconds: float) -> tuple[str, Any, int]:
+        """The result of a call: its kind, a value, and by how much the process has grown. Raises: `Failed`."""
         try:
             self.ready = self.ready or (self.channel.poll(START) and self.channel.recv())
             self.channel.send_bytes(work)
             if not self.channel.poll(seconds):
                 raise Failed(f"it came to no end within {seconds:g} s")
-            result: tuple[str, Any] = self.channel.recv()
+            result: tuple[str, Any, int] = self.channel.recv()
             return result
         except (OSError, EOFError):
             raise Failed(f"its process died: {self._how()}") from None
@@ -135,12 +138,13 @@ def main(channel: int, parent: int, processor: int) -> None:
     importlib.import_module(f"{__package__}.steps")
     connection = Connection(channel)
     connection.send(True)
+    before = _held()
     while True:
         try:
             work = connection.recv_bytes()
         except EOFError:
             return
-        connection.send(_result(work, processor))
+        connection.send((*_result(work, processor), _held() - before))
 
 
 def _result(work: bytes, processor: int) -> tuple[str, Any]:
@@ -158,6 +162,12 @@ def _result(work: bytes, processor: int) -> tuple[str, Any]:
         return "failed", traceback.format_exc(limit=-3).strip()[-3000:]
 
 
+def _held() -> int:
+    """The bytes that this process has for data."""
+    with open("/proc/self/statm") as file:
+        return int(file.read().split()[5]) * resource.getpagesize()
+
+
 class _Limited:
     """What this process may allocate and compute while a call lasts; libraries that it maps do not count."""
 
@@ -165,9 +175,10 @@ class _Limited:
         self.processor = processor
 
     def __enter__(self) -> None:
-        with open("/proc/self/statm") as file:
-            held = int(file.read().split()[5]) * resource.getpagesize()
-        limits = {resource.RLIMIT_DATA: held + MEMORY, resource.RLIMIT_CPU: int(time.process_time()) + self.processor}
+        limits = {
+            resource.RLIMIT_DATA: _held() + MEMORY,
+            resource.RLIMIT_CPU: int(time.process_time()) + self.processor,
+        }
         self.before = {kind: resource.getrlimit(kind) for kind in limits}
         for kind, limit in limits.items():
             resource.setrlimit(kind, (limit, self.before[kind][1]))

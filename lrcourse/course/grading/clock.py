@@ -2,15 +2,16 @@
 
 Waiting for a processor that others keep busy does not count: a full machine must cost nobody points. A sleep or a
 deadlock uses no processor; so where nothing in the sandbox is able to run, the clock counts. And behind both stands
-the clock: nothing takes more than `WALL` times its time by it.
+the clock: no answer takes more than `WALL` times its time by it, and all together no more than `IN_ALL` times theirs.
 """
 
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from math import inf
 
 POLL = 0.25  # seconds between two looks at what a sandbox uses
-WALL = 20
+WALL, IN_ALL = 20, 4  # for one answer, and for all of them together
 
 
 @dataclass(frozen=True)
@@ -23,13 +24,19 @@ class Usage:
 
 @dataclass
 class Budget:
-    """Seconds that the student's code is given, and what is left of them."""
+    """Seconds that the student's code is given, and what is left of them. `end`: when it is over by the clock."""
 
     seconds: float
+    end: float = inf
     left: float = field(init=False)
 
     def __post_init__(self) -> None:
         self.left = self.seconds
+
+    @classmethod
+    def in_all(cls, seconds: float) -> "Budget":
+        """For all answers, whatever becomes of the sandboxes: what nobody else counts, the clock does."""
+        return cls(seconds, time.monotonic() + IN_ALL * seconds)
 
     @property
     def used(self) -> float:
@@ -57,12 +64,16 @@ class Waiting:
         self.clock, self.budgets = clock, budgets
         self.looked = time.monotonic()
         self.until = self.looked + WALL * min(budget.left for budget in budgets)
+        self.until = min(self.until, *(budget.end for budget in budgets))
         self.first = True
 
     def __call__(self) -> None:
         now = time.monotonic()
         self._charge(self._counted(now - self.looked))
         self.looked, self.first = now, False
+        for budget in self.budgets:
+            if now > budget.end:
+                budget.left = 0.0
         if now > self.until or any(budget.left <= 0 for budget in self.budgets):
             raise TimeoutError
 

@@ -64,7 +64,7 @@ class CourseFolder:
         return sorted(path for path in (self.own / "records").glob("*.json") if not path.name.startswith("."))
 
     def work(self, student: str, ending: str) -> Path:
-        return self.work_folder / f"{student}.{ending}"
+        return self.work_folder / "students" / f"{student}.{ending}"
 
     def forget_work(self) -> None:
         """The grading is over."""

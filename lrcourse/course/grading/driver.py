@@ -88,6 +88,7 @@ def notebook(setup: str) -> Notebook:
     Raises: what the cell raises.
     """
     shell: Notebook = Notebook.instance(config=Config(HistoryManager={"enabled": False}))
+    sys.modules["__main__"] = shell.user_module  # where pickle and `from __main__ import` look for what cells define
     shell.compile.format_code_name = lambda name: None  # type: ignore[method-assign]  # cells have no numbers here
     shell.displayhook.write_output_prompt = lambda: None  # type: ignore[method-assign]  # its own way costs a class
     result = shell.run_cell(setup, store_history=False)

@@ -23,10 +23,9 @@ from .notebook_file import NOTEBOOK, Cell, Unreadable, cells_of
 from .receipt import Receipt
 from .student_name import key, label
 from .submissions import Submission
-from .texts import printable, sanitized
+from .texts import bounded, printable
 
 NOTEBOOKS = 20  # of one student that are read
-REMARKS, REMARK = 20, 400  # how many, and characters of one
 HARMLESS = (".txt", ".md", ".rst", ".pdf", ".doc", ".docx", ".odt", ".rtf", ".html", ".htm", ".log",
             ".png", ".jpg", ".jpeg", ".gif", ".svg", ".webp", ".heic", ".bmp", ".tif", ".tiff")  # fmt: skip
 
@@ -79,7 +78,7 @@ def read(submission: Submission, lab: Lab, others: Sequence[Lab] = (), keep: Pat
     if chosen := _chosen(notebooks, lab, others, found):
         found.notebook, found.cells = chosen.name, chosen.cells
         found.claims = _claims([each for each in notebooks if each.cells == chosen.cells], receipts, lab)
-    found.notes, found.doubts = _bounded(found.notes), _bounded(found.doubts)
+    found.notes, found.doubts = bounded(found.notes), bounded(found.doubts)
     return found
 
 
@@ -203,8 +202,3 @@ def _claims(copies: Sequence[_Notebook], receipts: Sequence[Receipt], lab: Lab) 
         name: float(points) for given in (shown, *packed) for name, points in given.items()
         if isinstance(points, int | float) and 0 <= points <= lab.points.get(name, -1)
     }  # fmt: skip
-
-
-def _bounded(remarks: Sequence[str]) -> list[str]:
-    some = [sanitized(remark, REMARK) for remark in remarks[:REMARKS]]
-    return some + [f"… and {len(remarks) - REMARKS} more"] * (len(remarks) > REMARKS)

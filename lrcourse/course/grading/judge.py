@@ -33,7 +33,7 @@ from .limits import Limits
 from .outcome import Judgement, Part, Shown, TaskScore, TaskStatus
 from .sandbox import Sandbox
 from .session import Lost, Ran, Session
-from .texts import sanitized
+from .texts import bounded, sanitized
 
 HIDDEN = "the hidden tests, which repeat this check with other inputs, find a fault"
 VISIBLE = "the check finds a fault"
@@ -41,6 +41,7 @@ LOST = {
     TaskStatus.CRASHED: "the answer ended the process that ran it, or sent back what no check can read",
     TaskStatus.TIMED_OUT: "the answer took too long",
 }
+UNDONE = ("NotImplementedError", "SyntaxError", "IndentationError", "TabError")  # as it ends in the notebook too
 CELLS = 10  # whose whole text is kept
 LESS = 8  # part of the time that the parts of a task have, once one of them was stopped
 STOPPED = "it was stopped: {}. Is there a loop that does not end?"
@@ -66,15 +67,16 @@ def shown(notebook: NotebookNode, sandbox: Sandbox, limits: Limits) -> Shown:
 
     Raises: `NoSandbox` if a sandbox cannot be started.
     """
-    run = _Run(notebook, sandbox, limits, Budget(limits.total_seconds / 2)).finish()
+    run = _Run(notebook, sandbox, limits, Budget.in_all(limits.total_seconds / 2)).finish()
     return Shown(
         dict(_texts(run.ran, CELLS * limits.text)),
         {name: each.faults for name, each in run.verdicts.items()},
         {name: each.points for name, each in run.verdicts.items()},
         [list(each) for each in sorted(run.stopped)],
-        list(dict.fromkeys(run.events)),
+        bounded([*dict.fromkeys(run.events)]),
         limits.call_seconds,
         run.total.used,
+        bounded(run.broken),
     )
 
 
@@ -88,10 +90,12 @@ def judged(notebook: NotebookNode, shown: Shown, seed: str, sandbox: Sandbox, li
     """
     again = shown.call_seconds < limits.call_seconds
     skipped = set() if again else {(name, part) for name, part in shown.stopped}
-    run = _Run(notebook, sandbox, limits, Budget(limits.total_seconds - shown.seconds), seed, True, skipped).finish()
+    total = Budget.in_all(limits.total_seconds - shown.seconds)
+    run = _Run(notebook, sandbox, limits, total, seed, True, skipped).finish()
     moods = [event for verdict in run.verdicts.values() for event in _moods(verdict, shown)]
     tasks = [_scored(verdict, shown) for verdict in run.verdicts.values()]
-    return Judgement(tasks, shown.texts, list(dict.fromkeys([*([] if again else shown.events), *run.events, *moods])))
+    events = dict.fromkeys([*([] if again else shown.events), *run.events, *moods])
+    return Judgement(tasks, shown.texts, bounded([*events]))
 
 
 @dataclass
@@ -195,7 +199,7 @@ class _Run:
     `first`: the number of the first cell that is not the instructor's setup. `past`: the cells so far that left the
     session alive. `lent`: the check cells that define what the student's cells read. `gone`: names that were to be
     defined by cells that did not. `ended`: the type of the exception that ended the last of the student's cells.
-    `given_up`: the first stop ended an impatient run.
+    `broken`: those cells that an exception ended. `given_up`: the first stop ended an impatient run.
     """
 
     notebook: NotebookNode
@@ -208,6 +212,7 @@ class _Run:
     verdicts: dict[str, _Verdict] = field(default_factory=dict)
     ran: dict[str, Ran] = field(default_factory=dict)
     events: list[str] = field(default_factory=list)
+    broken: list[str] = field(default_factory=list)
     stopped: set[tuple[str, str]] = field(default_factory=set)
     cells: list[NotebookNode] = field(init=False)
     first: int = field(init=False)
@@ -278,6 +283,8 @@ class _Run:
                 self.gone.pop(name, None)
         if not ours:
             self.ended = ran.error.partition(":")[0]
+            if self.ended and self.ended not in UNDONE and not ran.error.startswith(("crashed: ", "timed out: ")):
+                self.broken.append(f"the cell {_name(cell)} ended with {ran.error}")
             self.ran[cell.get("id") or _name(cell)] = ran
 
     def _session(self) -> Session:

@@ -20,7 +20,7 @@ class Missing:
 
     def __init__(self, cells: Sequence[Cell]) -> None:
         code = [cell for cell in cells if cell.kind == "code"]
-        self.written = {name for cell in code for name in re.findall(r"(\w+)\.py\b", cell.source)}
+        self.written = {name for cell in code for name in re.findall(r"\b(\w{1,100})\.py\b", cell.source)}
         self.cells_with = Counter(word for cell in code for word in set(re.findall(r"\w+", cell.source)))
 
     def modules(self, cell: Cell) -> list[str]:

@@ -60,7 +60,8 @@ class Shown:
     `texts`: see `Judgement`. `faults`: by grade_id, then by part; "" is right, and a part that the run did not come to
     is not there. `points`: by grade_id, of visible checks alone. `stopped`: [name of the task, part] of those that took
     too long, and [name, ""] of such cells. `events`: for the instructor. `call_seconds`, `seconds`: what a check of a
-    part was given, and what all of it took.
+    part was given, and what all of it took. `broken`: the student's cells that an exception ended, perhaps for want of
+    something here.
     """
 
     texts: dict[str, str] = field(default_factory=dict)
@@ -70,6 +71,7 @@ class Shown:
     events: list[str] = field(default_factory=list)
     call_seconds: float = 0
     seconds: float = 0
+    broken: list[str] = field(default_factory=list)
 
 
 @dataclass(frozen=True)

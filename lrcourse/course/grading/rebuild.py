@@ -15,6 +15,7 @@ from functools import lru_cache
 
 from nbformat import NotebookNode
 
+from .cell_names import defined
 from .lab import Lab, marked
 from .missing import Missing, program
 from .notebook_file import Cell
@@ -23,6 +24,7 @@ from .python import body, plain, tree
 ALIKE, COPY = 0.5, 0.85  # how much of a text must be found again: in an answer, and in a copy of our own cell
 LINES = 400  # of a cell that are compared
 MARKS = ("grade", "solution", "locked", "task", "points")
+SETTINGS = (ast.Assign, ast.AnnAssign, ast.AugAssign, ast.Try)
 DEFINITIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.Import, ast.ImportFrom)
 DEFINED = re.compile(r"^(?:(?:async\s+)?(?:def|class)\s+(\w+)|(\w+)[ \t]*=[ \t]*lambda\b)", re.MULTILINE)
 STUB = re.compile(r"YOUR (CODE|ANSWER) HERE|raise NotImplementedError(\(\))?")
@@ -46,9 +48,10 @@ class Rebuilt:
 
     @property
     def fingerprint(self) -> str:
-        """A hash of all answers together, blind to spaces; "" if there is none."""
+        """A hash of all answers together, blind to spaces; "" if there are fewer than two."""
         text = "\0".join("".join(answer.split()) for answer in self.answers.values())
-        return "" if self.blank else hashlib.sha256(text.encode()).hexdigest()
+        few = sum(map(bool, self.answers.values())) < 2  # a line that solves one task is written by many
+        return "" if few else hashlib.sha256(text.encode()).hexdigest()
 
 
 def rebuild(cells: Sequence[Cell], lab: Lab) -> Rebuilt:
@@ -88,6 +91,7 @@ class _Rebuilder:
             elif slot.cell_type == "code" and mine:
                 extras.setdefault(k - marked(slot, "grade"), []).extend(self.additions(slot, mine))
         front = next(k for k, slot in enumerate(self.slots) if marked(slot, "solution")) - 1  # behind our set-up
+        self.name_what_came_early(places, front)
         after = front
         for j, (cell, place) in enumerate(zip(self.cells, places, strict=True)):
             if place is not None:
@@ -212,7 +216,7 @@ class _Rebuilder:
     def additions(self, slot: NotebookNode, mine: Sequence[Cell]) -> Iterator[Cell]:
         """What a student added to a cell of ours, as a cell of its own: an import, a definition, a setting."""
         ours = _statements(slot.source)
-        kinds = DEFINITIONS if marked(slot, "grade") else (*DEFINITIONS, ast.Assign)
+        kinds = DEFINITIONS if marked(slot, "grade") else (*DEFINITIONS, *SETTINGS)
         for cell in mine:
             theirs = _statements(cell.source)
             added = [text for text, node in theirs.items() if text not in ours and isinstance(node, kinds)]
@@ -222,6 +226,16 @@ class _Rebuilder:
                 yield Cell("code", "\n".join(added))
 
     # ---- what was done to the notebook ----
+
+    def name_what_came_early(self, places: Sequence[int | None], front: int) -> None:
+        """Cells before our set-up run behind it, where they may undo what it does."""
+        placed = enumerate(places)
+        setup = next((j for j, k in placed if k is not None and k <= front and self.slots[k].cell_type == "code"), 0)
+        before = zip(self.cells[:setup], places, strict=False)
+        own = [_without_imports(cell.source) for cell, k in before if cell.kind == "code" and k is None]
+        ours = {name for slot in self.slots[: front + 1] if slot.cell_type == "code" for name in defined(slot.source)}
+        if any("%reset" in text or ours & defined(text) for text in own):
+            self.doubts.append("a cell before our set-up runs after it: see whether it changes what the set-up defines")
 
     def name_what_is_missing(self, places: Sequence[int | None]) -> None:
         missing = Missing(self.cells)
@@ -342,6 +356,13 @@ def _in_words(text: str) -> bool:
         isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant) and isinstance(node.value.value, str)
         for node in code.body
     )
+
+
+def _without_imports(text: str) -> str:
+    if "%reset" in text:
+        return text
+    kept = [each for each, node in _statements(text).items() if not isinstance(node, ast.Import | ast.ImportFrom)]
+    return "\n".join(kept)
 
 
 def _run_around(at: int, found: Container[int]) -> list[int]:

@@ -2,6 +2,7 @@
 
 import csv
 import io
+import re
 import unicodedata
 from pathlib import Path
 
@@ -9,7 +10,10 @@ from ...validation import bad
 from .student_name import Label, key, stored
 from .texts import decoded
 
-HEADERS = ("student", "id", "student_id", "name", "username", "account", "email", "address", "number")
+HEADERS = {
+    "student", "studentid", "id", "idnumber", "name", "firstname", "fullname", "user", "username", "login", "account",
+    "email", "emailaddress", "address", "number", "matrikelnummer", "matriculationnumber",
+}  # fmt: skip
 FIX = "give every student an id of its own in the first column, and names and addresses in the others"
 
 
@@ -57,9 +61,10 @@ def _rows(path: Path) -> list[tuple[int, list[str]]]:
     """The rows that hold anything, with their numbers."""
     try:
         text = decoded(path.read_bytes(), [])
+        text = re.sub(r"\A\ufeff?sep=.\r?\n", "", text)  # Excel's own line
         between = max(",;\t", key=text.partition("\n")[0].count)  # a spreadsheet's separator depends on its language
         table = list(csv.reader(io.StringIO(text), delimiter=between))
     except (OSError, csv.Error) as error:
         raise bad("roster", str(path), "a CSV file", str(error)) from None
     rows = [(number, [each.strip() for each in row]) for number, row in enumerate(table, start=1) if any(row)]
-    return rows[1:] if rows and rows[0][1][0].lower() in HEADERS else rows
+    return rows[1:] if rows and re.sub(r"[\W_]", "", rows[0][1][0]).lower() in HEADERS else rows

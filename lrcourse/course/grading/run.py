@@ -34,7 +34,7 @@ from .table import table
 
 Grades = dict[str, gradebook.Entry]
 SECONDS = 60.0  # for a step that runs no code of a student's; it takes a tenth of one
-PATIENCE = 20  # a run of a student's code may take so many times its limit of processor time, on a busy machine
+PATIENCE = 5  # a run of a student's code may take so many times its limit of processor time, on a busy machine
 OLD = "its record was written by another version: grade what was handed in once more"
 SEEDS = 2  # secrets to try before a lab is called broken: one may be unlucky
 
@@ -305,7 +305,8 @@ class _Grading:
         else:
             tasks = [_unwritten(task) if result.answers.get(task.grade_id) == "" else task for task in judgement.tasks]
             result.judgement = replace(judgement, tasks=tasks)
-            result.doubts = [*result.doubts, *_less_than_seen(result, shown)]
+            broken = [f"{each}: see whether the notebook is right where it was written" for each in shown.broken]
+            result.doubts = [*result.doubts, *_less_than_seen(result, shown), *broken]
         self._keep(result)
 
     # Results

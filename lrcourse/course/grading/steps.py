@@ -19,6 +19,7 @@ from .rebuild import rebuild
 from .sandbox import Sandbox
 from .student_record import StudentRecord
 from .submissions import Submission
+from .texts import bounded
 
 RECORD, NOTEBOOK = 2 << 20, 8 << 20  # characters, at most, of what is kept of a student
 
@@ -57,7 +58,7 @@ def _taken_in(submission: Submission, lab: Lab, others: Sequence[Lab], originals
         return result, ""
     rebuilt = rebuild(found.cells, lab)
     result.answers, result.fingerprint = rebuilt.answers, rebuilt.fingerprint
-    result.notes, result.doubts = result.notes + rebuilt.notes, result.doubts + rebuilt.doubts
+    result.notes, result.doubts = bounded(result.notes + rebuilt.notes), bounded(result.doubts + rebuilt.doubts)
     return result, nbformat.writes(rebuilt.notebook)
 
 

@@ -51,10 +51,10 @@ def label(name: str, lab: str, others: Sequence[str] = ()) -> Label:
     bare = unicodedata.normalize("NFC", name)
     while (dot := bare.rfind(".")) > 0 and bare.lower().endswith(ENDINGS):
         bare = bare[:dot]
-    if (exchange := NBGRADER.fullmatch(bare)) and exchange["lab"] in (lab, *others):
-        return Label(exchange["student"], exchange["lab"], exchange["stamp"])
     if moodle := MOODLE.fullmatch(bare):
         return Label(moodle["student"], moodle=moodle["number"])
+    if (exchange := NBGRADER.fullmatch(bare)) and exchange["lab"] in (lab, *others):
+        return Label(exchange["student"], exchange["lab"], exchange["stamp"])
     copy = COPY.fullmatch(bare)
     bare = (copy["name"] if copy else bare).strip(" ") or bare
     bare = re.sub(rf"^{re.escape(lab)}[-_ .]+(?=.)|(?<=.)[-_ .]+{re.escape(lab)}$", "", bare, flags=re.DOTALL)

@@ -26,6 +26,7 @@ REFUSED = {
 LOCKS, OPEN_LOCKS, LEASES, HINTS = (5, 6, 7), (36, 37, 38), (1024, 1025, 1026), (1035, 1036, 1037, 1038)
 REFUSED_BY = {
     "fcntl": ((72, 25), 1, (*LOCKS, *OPEN_LOCKS, *LEASES, *HINTS)),
+    "prctl": ((157, 167), 0, (4,)),  # PR_SET_DUMPABLE: the watch must see every process
     "madvise": ((28, 233), 2, (20, 21, 22, 23)),  # COLD, PAGEOUT, POPULATE_READ, POPULATE_WRITE
 }
 ALLOWED_BY = {
@@ -44,7 +45,7 @@ def program(machine: str) -> bytes:
     """The filter for a machine as the kernel takes it. Raises: `KeyError` for a machine that is not listed.
 
     >>> len(program("x86_64")) // 8 - 2 * len(REFUSED)
-    63
+    68
     """
     column, architecture = MACHINES[machine]
     code = [

@@ -4,7 +4,9 @@ import codecs
 import hashlib
 import itertools
 import re
+from collections.abc import Sequence
 
+REMARKS, REMARK = 20, 400  # how many, and characters of one
 ESCAPES = re.compile(r"\x1b\[[0-?]*[ -/]*[@-~]")
 ADDRESS = re.compile(r"\b0x[0-9a-fA-F]{6,}\b")
 BOMS = [(codecs.BOM_UTF8, "utf-8-sig"), (codecs.BOM_UTF32_LE, "utf-32"), (codecs.BOM_UTF32_BE, "utf-32"),
@@ -33,6 +35,16 @@ def storable(text: str) -> str:
     'half a pair: ?'
     """
     return text.encode(errors="replace").decode()
+
+
+def bounded(remarks: Sequence[str]) -> list[str]:
+    """Remarks that may repeat what a student wrote, fit for a table and a terminal: of one line each, and not too many.
+
+    >>> bounded(["the cell 'a\\x1b[2J\\nb: graded' was edited"])
+    ["the cell 'a b: graded' was edited"]
+    """
+    some = [" ".join(sanitized(remark, REMARK).split()) for remark in remarks[:REMARKS]]
+    return some + [f"… and {len(remarks) - REMARKS} more"] * (len(remarks) > REMARKS)
 
 
 def decoded(data: bytes, notes: list[str]) -> str:

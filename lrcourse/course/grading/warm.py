@@ -222,12 +222,15 @@ def _processor(pid: str) -> float:
 
 
 def _runs(pid: str) -> bool:
-    """Whether one of its threads runs, waits for a processor, or for a disk."""
+    """Whether one of its threads runs or waits for a processor.
+
+    (One that waits for a disk looks like one that waits, as long as it likes, for a child that has its memory.)
+    """
     try:
         threads = os.listdir(f"/proc/{pid}/task")
     except OSError:
         return False
-    return any(_stat(f"/proc/{pid}/task/{thread}")[0] in "RD" for thread in threads)
+    return any(_stat(f"/proc/{pid}/task/{thread}")[0] == "R" for thread in threads)
 
 
 def _resident(pid: str) -> int:
