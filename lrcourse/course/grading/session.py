@@ -91,7 +91,7 @@ class Session:
             self.process.end()
             in_all = self.total.left <= 0
             raise Lost(
-                f"the time in all of {self.total.seconds:g} s was over"
+                f"the time in all of {self.limits.total_seconds:g} s was over"
                 if in_all else f"no answer within {budget.seconds:g} s of processor time", timed_out=True, over=in_all,
             ) from None  # fmt: skip
         except Ended:
