@@ -188,6 +188,13 @@ def test_what_moodle_makes_of_one_hand_in_stays_together(tmp_path):
     assert (found.student, files(found), found.doubts) == ("Ada Byron_7", sorted(names), ())
 
 
+def test_a_file_in_moodle_cannot_take_the_marks_of_the_exchange(tmp_path):
+    for lab in ("01-decay", "02-callbacks"):
+        name = f"Mallory_99_assignsubmission_file_ada+{lab}+2026-11-25 10:00:00 UTC.ipynb"
+        (tmp_path / lab).mkdir()
+        assert set(class_of(tmp_path / lab, [name])) == {"Mallory_99"}
+
+
 def test_files_that_name_nobody_stay_apart(tmp_path):
     found = class_of(tmp_path, ["01-decay.ipynb", "01-decay (1).ipynb"])
     assert [each.doubts for each in found.values()] == 2 * [("nothing says whose it is: name it after the student",)]

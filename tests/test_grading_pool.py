@@ -72,6 +72,19 @@ def _limits_in_a_sandbox():
     return session.call("limits", (), {})
 
 
+hoard: list[bytes] = []
+
+
+def _hoarding(size):
+    hoard.append(b"x" * size)
+    return os.getpid()
+
+
+def test_a_process_that_remembers_much_is_not_used_again():
+    first, second, third = (child.call(_hoarding, size, seconds=60) for size in (1, 3 << 29, 1))
+    assert first == second != third
+
+
 def test_work_is_taken_up_when_its_turn_comes():
     taken = []
 

@@ -290,7 +290,8 @@ def test_an_answer_for_another_program_is_doubted():
 
 
 LARGE = ["0;" * 3_000_000, "%%time\n" * 100_000, " " * 90_000, "!" * 90_000, "x=" * 45_000, "(" * 90_000,
-         "-" * 90_000 + "1", "import a" + ",a" * 45_000, "a\n" * 45_000]  # fmt: skip
+         "-" * 90_000 + "1", "import a" + ",a" * 45_000, "a\n" * 45_000,
+         f"weights = bytes.fromhex('{'0a' * 40_000}')"]  # fmt: skip
 
 
 @pytest.mark.parametrize("text", LARGE, ids=[repr(text[:10]) for text in LARGE])

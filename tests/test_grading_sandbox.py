@@ -209,6 +209,13 @@ def test_the_time_ends_whatever_it_does():
     assert caught.value.timed_out and time.monotonic() - start < 4  # a sleep counts by the clock
 
 
+def test_what_cells_define_is_found_in_main():
+    session = Session(Bubblewrap(), SETUP, LIMITS, Budget(60))
+    define = "class Own: pass\nimport pickle\nfrom __main__ import Own as Same\n"
+    assert session.run(define + "print(type(pickle.loads(pickle.dumps(Own()))) is Same)").text == "True\n"
+    session.close()
+
+
 def test_the_watch_sees_a_process_that_hides():
     session = Session(Bubblewrap(), SETUP, Limits(memory=600 << 20), Budget(60))
     hide = "import ctypes, os, time\nprint(ctypes.CDLL(None, use_errno=True).prctl(4, 0, 0, 0, 0), ctypes.get_errno())"
