@@ -150,13 +150,14 @@ def test_no_name_of_a_student_is_that_of_a_file_of_ours(course, tmp_path):
 
 
 def test_a_cell_that_ends_with_an_error_is_for_a_person(course, tmp_path):
-    missing = filled(course, DOUBLE + "  # own")
-    missing.cells.insert(1, nbformat.v4.new_code_cell("factor = open('factor.txt').read()"))
-    hand_in(tmp_path / "in", ada=missing, bob=filled(course, "def double(x) return"))
+    missing = filled(course, f"factor = int(open('factor.txt').read())\n{DOUBLE}".replace("2 *", "factor *"))
+    scratch = filled(course)
+    scratch.cells.append(nbformat.v4.new_code_cell("1 / 0"))
+    hand_in(tmp_path / "in", ada=missing, bob=filled(course, "def double(x) return"), eva=scratch)
     grade(course, tmp_path / "in", tmp_path / "out")
     rows = table(tmp_path / "out")
     assert rows["ada"]["status"] == "needs review" and "ended with FileNotFoundError" in rows["ada"]["flags"]
-    assert rows["bob"]["status"] == "graded"
+    assert rows["bob"]["status"] == rows["eva"]["status"] == "graded"
 
 
 def test_what_a_student_wrote_cannot_write_on_the_terminal_or_flood_the_table(course, tmp_path):

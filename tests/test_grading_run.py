@@ -27,6 +27,7 @@ from nbformat.v4 import new_markdown_cell
 from lrcourse.course import cli
 from lrcourse.course.grading import gradebook, run
 from lrcourse.course.grading.bubblewrap import Bubblewrap
+from lrcourse.course.grading.container import Container
 from lrcourse.course.grading.preflight import BrokenLab
 from tests.small_lab import DOUBLE, SECRET, filled, grade, hand_in, hashes, lab, stored, table
 
@@ -253,6 +254,7 @@ def test_a_broken_lab_stops_the_grading(course, tmp_path):
 def test_without_a_sandbox_nothing_is_graded(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(ROOT)
     monkeypatch.setattr(Bubblewrap, "available", lambda self: "bwrap is not installed")
+    monkeypatch.setattr(Container, "available", lambda self: "there is no image")
     (tmp_path / "in").mkdir()
     assert cli.main(["grade", str(tmp_path / "in"), "--lab", "1", "--output", str(tmp_path / "out")]) == 1
     assert "bubblewrap: bwrap is not installed" in (said := capsys.readouterr().err)

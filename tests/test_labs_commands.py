@@ -97,7 +97,7 @@ SAYS = """\
   WRONG  a small case: it raises TypeError: 'float' object is not subscriptable (line 3 of task 2: `return lr0[n]`)
          it printed: n is 6
 3. The off-by-one: 1 of 2 parts right
-  WRONG  decays ahead: it was stopped after 3 seconds. Is there a loop that does not end?
+  WRONG  decays ahead: it was stopped after 1.5 seconds. Is there a loop that does not end?
   WRONG  single steps: there is no step_decay: its cell was not run, or it ended with an error before that line
   WRONG  the rise: the result must be numbers in rows of one length: entry 0 is one number, entry 1 has 2
 note: task 1 raises SyntaxError: '(' was never closed (line 1 of task 1: `def lr_by_hand(n:`)

@@ -30,6 +30,17 @@ def defined(source: str) -> set[str]:
     return {name for statement in _statements(source) for name in _bound(statement)}
 
 
+def surely_defined(source: str) -> set[str]:
+    """Those names that a cell binds whatever happens: not only `if` something holds.
+
+    >>> surely_defined("x = 1\\nif ready(x):\\n    rates = [1]")
+    {'x'}
+    """
+    perhaps = ast.If | ast.For | ast.While | ast.Try
+    statements = [each for each in _statements(source) if not isinstance(each, perhaps)]
+    return {name for statement in statements for name in _bound(statement)}
+
+
 def needed(source: str) -> set[str]:
     """Names that a cell reads and that others must have bound before.
 

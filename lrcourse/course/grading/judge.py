@@ -27,7 +27,7 @@ from nbformat import NotebookNode
 from numpy.typing import ArrayLike
 
 from ...selfcheck import UNSOLVED, Task
-from .cell_names import defined, hidden_lines, needed, stored, visible
+from .cell_names import defined, hidden_lines, needed, stored, surely_defined, visible
 from .clock import Budget
 from .limits import Limits
 from .outcome import Judgement, Part, Shown, TaskScore, TaskStatus
@@ -402,7 +402,7 @@ def _lent(cells: Sequence[NotebookNode]) -> set[str]:
             continue
         if _ours(cell) and _graded(cell):
             lent.add(_name(cell))
-        wanted = wanted - defined(source) | needed(source)
+        wanted = wanted - surely_defined(source) | needed(source)
     return lent
 
 

@@ -305,8 +305,7 @@ class _Grading:
         else:
             tasks = [_unwritten(task) if result.answers.get(task.grade_id) == "" else task for task in judgement.tasks]
             result.judgement = replace(judgement, tasks=tasks)
-            broken = [f"{each}: see whether the notebook is right where it was written" for each in shown.broken]
-            result.doubts = [*result.doubts, *_less_than_seen(result, shown), *broken]
+            result.doubts = [*result.doubts, *_less_than_seen(result, shown), *_broken(result, shown)]
         self._keep(result)
 
     # Results
@@ -356,6 +355,14 @@ def _less_than_seen(record: StudentRecord, shown: Shown) -> Iterator[str]:
         seen, here = record.claims.get(task.grade_id, 0.0), shown.points.get(task.grade_id, 0.0)
         if max(here, task.points) < seen - 1e-9:
             yield f"{task.grade_id}: the student saw {seen:g} points in the visible checks, which give {here:g} here"
+
+
+def _broken(record: StudentRecord, shown: Shown) -> Iterator[str]:
+    """The cells that ended with an error, if a task that was tried lost visible points: for want of something here?"""
+    tasks = record.judgement.tasks if record.judgement else []
+    tried = [task for task in tasks if task.status not in (TaskStatus.MANUAL, TaskStatus.NOT_SOLVED)]
+    if any(shown.points.get(task.grade_id, 0) < task.max_points for task in tried):
+        yield from (f"{each}: see whether the notebook is right where it was written" for each in shown.broken)
 
 
 def _to_store(record: StudentRecord) -> tuple[dict[str, float | None] | None, set[str]]:
