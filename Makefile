@@ -34,7 +34,7 @@ serve: book  ## build the book and serve it on http://127.0.0.1:8000 (PORT=…)
 
 check: lint  ## in minutes: style, types and every test that needs no book, browser, sandbox, kernel or patience
 	echo "the quick tests: about 3 minutes on two cores"
-	$(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder -m "not browser and not built and not notebooks and not sandbox and not slow"
+	$(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder -m "not browser and not built and not notebooks and not postgresql and not sandbox and not slow"
 
 test: lint  ## test everything: package, every notebook, labs, the built pages in a browser
 	scripts/system-packages
