@@ -138,13 +138,13 @@ def main(channel: int, parent: int, processor: int) -> None:
     importlib.import_module(f"{__package__}.steps")
     connection = Connection(channel)
     connection.send(True)
-    before = _held()
+    before = _resident()
     while True:
         try:
             work = connection.recv_bytes()
         except EOFError:
             return
-        connection.send((*_result(work, processor), _held() - before))
+        connection.send((*_result(work, processor), _resident() - before))
 
 
 def _result(work: bytes, processor: int) -> tuple[str, Any]:
@@ -163,9 +163,18 @@ def _result(work: bytes, processor: int) -> tuple[str, Any]:
 
 
 def _held() -> int:
-    """The bytes that this process has for data."""
+    """The bytes of addresses that this process has for data, whether it has used them or not."""
+    return _memory(5)
+
+
+def _resident() -> int:
+    """The bytes that this process holds in memory."""
+    return _memory(1)
+
+
+def _memory(kind: int) -> int:
     with open("/proc/self/statm") as file:
-        return int(file.read().split()[5]) * resource.getpagesize()
+        return int(file.read().split()[kind]) * resource.getpagesize()
 
 
 class _Limited:
