@@ -1,6 +1,10 @@
-"""The built pages in a browser, for the tests that look at them, and a course with a small lab to grade."""
+"""The built pages in a browser, for the tests that look at them, a course with a small lab to grade, and
+a busy machine to grade it on."""
 
+import os
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 from urllib.parse import urlparse
 
@@ -119,3 +123,13 @@ def course(tmp_path_factory):
     root = tmp_path_factory.mktemp("course")
     small_lab.make(root)
     return root
+
+
+@pytest.fixture
+def neighbors():
+    """Busy loops, more than this machine has processors for: eight where there are two."""
+    busy = [subprocess.Popen([sys.executable, "-c", "while 1: pass"]) for _ in range(4 * (os.cpu_count() or 1))]
+    yield
+    for process in busy:
+        process.kill()
+        process.wait()

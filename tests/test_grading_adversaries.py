@@ -15,8 +15,6 @@ import os
 import re
 import shutil
 import socket
-import subprocess
-import sys
 import tempfile
 import zipfile
 from collections.abc import Callable, Mapping
@@ -578,16 +576,6 @@ def test_the_attacks_are_real(port):
     for name, trophy in {"reads files": "gradebook.db", "network": "127.0.0.1"}.items():
         judgement = judge(filled(ATTACKS[name], port), Unsafe(), LIMITS)
         assert trophy in judgement.texts["by-hand"]
-
-
-@pytest.fixture
-def neighbors():
-    """Busy loops, more than this machine has processors for."""
-    busy = [subprocess.Popen([sys.executable, "-c", "while 1: pass"]) for _ in range(4 * (os.cpu_count() or 1))]
-    yield
-    for process in busy:
-        process.kill()
-        process.wait()
 
 
 SLOW = Attack(by_hand("import time\nend = time.process_time() + 1\nwhile time.process_time() < end: pass\n"

@@ -238,16 +238,6 @@ def test_what_no_count_finds_the_clock_ends(waits):
     assert caught.value.over and total.left <= 0 and time.monotonic() - start < 15
 
 
-@pytest.fixture
-def neighbors():
-    """Eight busy loops: more than this machine has processors for."""
-    busy = [subprocess.Popen([sys.executable, "-c", "while 1: pass"]) for _ in range(4 * (os.cpu_count() or 1))]
-    yield
-    for process in busy:
-        process.kill()
-        process.wait()
-
-
 COMPUTES = "import time\nend = time.process_time() + 1.5\nwhile time.process_time() < end: pass\nprint('done')"
 
 

@@ -104,3 +104,22 @@ def test_the_summary_of_the_tests_is_the_last_that_make_test_prints():
     asked = subprocess.run(["make", "-n", "test"], cwd=ROOT, env=outside, capture_output=True, text=True, check=True)
     planned = asked.stdout
     assert planned.splitlines()[-1].startswith(".venv/bin/pytest ")
+
+
+@pytest.mark.parametrize("terminal", [True, False])
+def test_work_goes_on_when_nobody_listens_any_more(terminal):
+    """Whoever reads standard error may end first: `lrcourse grade 2>&1 | head`, a window that was closed."""
+    program = (
+        "import sys, time; from lrcourse.course import progress; progress.EVERY = 0.1; "
+        f"sys.stderr.isatty = lambda: {terminal}\n"
+        "with progress.bar('baking', 30, 'cakes') as bar:\n"
+        "    for cake in range(30):\n        time.sleep(0.1)\n        bar.update()\n"
+        "print('baked')"
+    )
+    ours, theirs = os.pipe()
+    os.close(ours)
+    baked = subprocess.run(
+        [sys.executable, "-c", program], stderr=theirs, stdout=subprocess.PIPE, text=True, timeout=30
+    )
+    os.close(theirs)
+    assert baked.stdout == "baked\n"
