@@ -268,6 +268,12 @@ def test_a_check_may_loop_over_what_is_no_sequence():
     with pytest.raises(NotPlain, match="too many values"):
         encode(itertools.count(), LIMITS)
 
+    class Rows:
+        def __iter__(self):
+            return iter([[1, 2], [3, 4]])
+
+    assert [row[1] for row in across(Rows())] == [2, 4] and type(across(Rows())).__name__ == "Rows"
+
 
 # ---- bounds ----
 

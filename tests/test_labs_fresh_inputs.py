@@ -222,3 +222,25 @@ def test_a_seed_that_is_written_down_is_found(hidden: str) -> None:
 def test_a_task_draws_the_same_in_every_notebook() -> None:
     draws = partial(Task("1. A task", points=1).rng, 101)
     assert draws().random(3).tolist() == draws().random(3).tolist() == np.random.default_rng(101).random(3).tolist()
+
+
+def calls(statements: list[ast.stmt]) -> Iterator[ast.Call]:
+    yield from (node for each in statements for node in ast.walk(each) if isinstance(node, ast.Call))
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=[path.stem for path in SOURCES])
+def test_hidden_tests_call_answers_as_visible_checks_do(path):
+    """With the same names of arguments: an answer that takes them by name alone passes both or neither."""
+    sources = [cell.source for cell in code(path) if not cell.metadata.nbgrader.grade]
+    answers = {node.name: [each.arg for each in node.args.args] for source in sources
+               for node in ast.parse(source).body if isinstance(node, ast.FunctionDef)}  # fmt: skip
+    for cell in checks(path):
+        if cell.metadata.nbgrader.solution:
+            continue
+        named: dict[str, set[str | None]] = defaultdict(set)
+        for call in calls(statements(cell.source, hidden=False)):
+            if isinstance(call.func, ast.Name):
+                named[call.func.id] |= {keyword.arg for keyword in call.keywords}
+        for call in calls(statements(cell.source, hidden=True)):
+            if isinstance(call.func, ast.Name) and (arguments := answers.get(call.func.id)):
+                assert not named[call.func.id] & {*arguments[: len(call.args)]}, f"{cell.id}: {ast.unparse(call)}"

@@ -137,8 +137,8 @@ class _Rebuilder:
             return likeness if likeness >= ALIKE and (own >= ALIKE or self.claim(cell) == k) else 0.0
         if slot.cell_type != "code" or cell.kind != "code":
             return 0.0
-        names = _defined(slot.source)
-        found = len(names & _defined(cell.source)) / len(names) if names else 0.0
+        names = _functions(slot.source)
+        found = len(names & _functions(cell.source)) / len(names) if names else 0.0
         return max(found, _kept(STUB.sub("", slot.source), cell.source) if not names else 0.0)
 
     def continuations(self, places: list[int | None]) -> None:
@@ -208,7 +208,7 @@ class _Rebuilder:
             whole = "\n".join(written)
             if not all(map(_compiles, written)) and _compiles(whole):
                 return [whole]
-            defined = [_defined(text) for text in written]
+            defined = [_functions(text) for text in written]
             if any(a & b for i, a in enumerate(defined) for b in defined[:i]):
                 self.doubts.append(f"{len(written)} different answers in cells {slot.id!r}: the last one counts")
         return written
@@ -330,7 +330,7 @@ def _kept(ours: str, theirs: str) -> float:
 
 
 @lru_cache(maxsize=4096)
-def _defined(text: str) -> frozenset[str]:
+def _functions(text: str) -> frozenset[str]:
     """The functions and classes that a cell defines, even if it does not compile."""
     return frozenset(found[1] or found[2] for found in DEFINED.finditer(body(text)))
 
@@ -351,7 +351,7 @@ def _in_words(text: str) -> bool:
     """Whether a code cell holds no code: comments, a text in quotes, or what is no Python and defines nothing."""
     code = tree(plain(text))
     if code is None:
-        return not _defined(text)
+        return not _functions(text)
     return bool(body(text)) and all(
         isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant) and isinstance(node.value.value, str)
         for node in code.body
