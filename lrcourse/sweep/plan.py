@@ -11,11 +11,11 @@ import torch
 
 from .. import schedules
 from ..data import Dataset
+from ..fingerprint import described
 from ..schedules import Schedule
 from ..schedules.base import Array
 from ..schedules.values import momenta
 from ..validation import bad
-from .fingerprint import described
 from .settings import NAMES, Setting
 
 OPTIMIZERS: dict[str, Callable[..., torch.optim.Optimizer]] = {
