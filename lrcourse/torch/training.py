@@ -140,7 +140,19 @@ def scheduler_of(optimizer: Any, schedule: Schedules | LRScheduler | None, momen
 def loss_function(loss: str | Loss) -> Loss:
     if callable(loss):
         return loss
-    return _mse if choice("cross_entropy", "mse")("loss", loss) == "mse" else F.cross_entropy
+    return _mse if choice("cross_entropy", "mse")("loss", loss) == "mse" else cross_entropy
+
+
+def cross_entropy(outputs: Tensor, targets: Tensor) -> Tensor:
+    """The mean over all targets; where there is more than one per point, such as tokens, the scores come last."""
+    if scores_last(outputs, targets):
+        outputs, targets = outputs.flatten(0, -2), targets.flatten()
+    return F.cross_entropy(outputs, targets)
+
+
+def scores_last(outputs: Tensor, targets: Tensor) -> bool:
+    """Whether there are scores of classes, along the last axis, for each of the targets."""
+    return outputs.shape[:-1] == targets.shape
 
 
 def _mse(outputs: Tensor, targets: Tensor) -> Tensor:
@@ -179,7 +191,7 @@ def evaluating(model: torch.nn.Module, device: torch.device) -> Iterator[None]:
 def accuracy(outputs: Tensor, targets: Tensor) -> float:
     if targets.is_floating_point():
         return float("nan")
-    return (outputs.argmax(1) == targets).double().mean().item()
+    return (outputs.argmax(-1 if scores_last(outputs, targets) else 1) == targets).double().mean().item()
 
 
 def columns(rows: Sequence[Sequence[float]]) -> Array:
