@@ -1,4 +1,4 @@
-"""Every rule equals its counterpart in NumPy over many steps, that of PyTorch where there is one, and itself in a loop."""
+"""Every rule equals its counterpart in NumPy over many steps, and that of PyTorch where there is one."""
 
 from typing import Any
 
@@ -153,7 +153,8 @@ def test_matrices_by_one_rule_and_the_rest_by_another():
     params = tensors({name: START[name] for name in "bs"})
     state = others.init(params)
     for t in range(5):
-        params, state = others.update(tensors(GRADS[t]), state, params, *(torch.tensor(each, dtype=torch.float64) for each in (0.1 * LR(t), 0.9, 0.01)))
+        numbers = (torch.tensor(each, dtype=torch.float64) for each in (0.1 * LR(t), 0.9, 0.01))
+        params, state = others.update(tensors(GRADS[t]), state, params, *numbers)
     assert all(torch.equal(ours[name], params[name]) for name in "bs")
     only, _ = by_rule(rule, {"b": START["b"]}, 0.95, 0.0, steps=2)
     assert not torch.equal(only["b"], tensors(START)["b"])

@@ -22,6 +22,7 @@ from ..torch.training import as_tensor
 from .graphs import Recorder, Replayed, cuda_graph
 from .outcome import Outcome
 from .plan import BETA2, EPS, Plan
+from .traces import MEASURED, Columns, Looks, of_weights, together
 from .watch import SHORT, Watch
 
 Tensor = torch.Tensor
@@ -77,13 +78,15 @@ class Program:
 def unsupported(plan: Plan) -> str | None:
     """Why the members of `plan` cannot be stacked, None if they can."""
     model = plan.model(plan.settings[0].seed)
+    if own := _own(plan):
+        return own
     if not isinstance(plan.loss, str):
         return "the loss is a function, and only 'cross_entropy' and 'mse' are stacked"
     y, x = plan.dataset.y_train, plan.dataset.x_train
     if x.ndim != 2 or (plan.loss == "cross_entropy" and (y.ndim != 1 or y.dtype.kind not in "iu")):
         return "only rows of features, with whole class numbers for cross-entropy, are stacked"
     for module in model.modules():
-        if _hooked(module):
+        if hooked(module):
             return f"the layer {type(module).__name__} has hooks"
     for layer in _flat(model):
         if type(layer) is not nn.Linear and type(layer) not in ACTIVATIONS:
@@ -105,24 +108,40 @@ def unsupported(plan: Plan) -> str | None:
     return None
 
 
+def _own(plan: Plan) -> str | None:
+    """What `plan` asks for that this engine does not know."""
+    asked = {
+        "a rule of update": not isinstance(plan.optimizer, str), "data by seed": plan.draw is not None,
+        "clipping": plan.clip is not None, "accumulated batches": plan.accumulate > 1,
+        "averages of weights": bool(plan.traces.ema), "the norm of a gradient": plan.traces.gradient_norms,
+    }  # fmt: skip
+    return next((f"{what}: not by the hand-stacked engine" for what, wanted in asked.items() if wanted), None)
+
+
 def is_tiny(plan: Plan) -> bool:
     """Whether the model is so small that each of its weights may be a variable of its own."""
     return sum(each.numel() for each in plan.model(plan.settings[0].seed).parameters()) <= TINY
 
 
-def run(plan: Plan, compiled: bool, size: int = 1, watch: Watch | None = None) -> Outcome:
-    """Train the members of `plan` together. See `unsupported` and, for `size`, `Training`."""
+def run(plan: Plan, compiled: bool, size: int = 1, watch: Watch | None = None, kind: Any = None) -> Outcome:
+    """Train the members of `plan` together. See `unsupported` and, for `size`, `Training`; `kind` is another one."""
     members, watch, piece = len(plan.settings), watch or Watch(), 1
-    training = Training(plan, compiled, size=size)
-    losses = training.resume(watch.state())
-    so_far = functools.partial(training.state, losses)
+    training = (kind or Training)(plan, compiled, size=size)
+    state = watch.state()
+    losses, looks = training.resume(state), Looks(plan, state)
+
+    def so_far() -> dict[str, Any]:
+        return training.state(losses) | looks.state()  # type: ignore[no-any-return]
+
     while len(losses) < plan.steps:
+        looks.take(len(losses), training.look)
         started = time.perf_counter()
-        new = training.train(min(piece, plan.steps - len(losses)))
+        new = training.train(min(piece, looks.next(len(losses)) - len(losses)))
         losses += new
         piece *= 2 if time.perf_counter() - started < SHORT else 1
         watch.done(members * len(new), so_far)
-    return training.outcome(losses, members)
+    looks.take(plan.steps, training.look)
+    return looks.outcome(_numpy(torch.stack(list(losses), -1)), members)
 
 
 class Training:
@@ -137,12 +156,12 @@ class Training:
             extra = padded(max(size, len(plan.settings))) - len(plan.settings)
             plan = replace(plan, settings=[*plan.settings, *[plan.settings[-1]] * extra])
         self.plan = plan
-        _keep_freed_memory()
+        keep_freed_memory()
         models = {seed: plan.model(seed) for seed in {each.seed for each in plan.settings}}
         parameters = {seed: [each.detach() for each in model.parameters()] for seed, model in models.items()}
         weights = [torch.stack(each) for each in zip(*(parameters[each.seed] for each in plan.settings))]
         first = models[plan.settings[0].seed]
-        self.like = weights[0]
+        self.like, self.names = weights[0], [name for name, _ in first.named_parameters()]
         lr, momentum = plan.tables()
         self.program = Program(
             layers=tuple(_described(layer) for layer in _flat(first)), loss=plan.loss, optimizer=plan.optimizer,
@@ -188,17 +207,23 @@ class Training:
         return losses
 
     @torch.no_grad()
-    def outcome(self, losses: Tensors, members: int) -> Outcome:
-        """The record of the first `members`, with what they can do now."""
-        weights = self.kept[0]
+    def look(self, step: int) -> Columns:
+        """What is recorded of the members before an update."""
+        weights, columns = self._weights(), Columns()
+        if step in self.plan.traces.evaluated(self.plan.steps):
+            data = self.plan.dataset
+            train_loss, _ = self._evaluate(weights, data.x_train, data.y_train)
+            columns = dict(zip(MEASURED, map(_numpy, (train_loss, *self._evaluate(weights, data.x_test, data.y_test)))))
+        members = [dict(zip(self.names, each)) for each in zip(*weights)] if self.plan.traces.of_weights else []
+        return columns | together([of_weights(self.plan, step, each) for each in members])
+
+    def _weights(self) -> Tensors:
+        """The weights as a model has them, with the axis of the members before them."""
+        weights: Tensors = self.kept[0]
         if self.program.tiny:
             sizes = [shape.numel() for shape in self.shapes]
             weights = [part.T.reshape(-1, *shape) for part, shape in zip(weights.split(sizes), self.shapes)]
-        data = self.plan.dataset
-        train_loss, _ = self._evaluate(weights, data.x_train, data.y_train)
-        test_loss, accuracy = self._evaluate(weights, data.x_test, data.y_test)
-        curves = torch.stack(list(losses), 1)
-        return Outcome(*(_numpy(each[:members]) for each in (curves, train_loss, test_loss, accuracy)))
+        return weights
 
     def _evaluate(self, weights: Tensors, x: np.ndarray, y: np.ndarray) -> tuple[Tensor, Tensor]:
         inputs, targets = as_tensor(x, self.like), _targets(self.plan, y, self.like)
@@ -223,7 +248,7 @@ def padded(members: int) -> int:
     return power * 3 // 4 if members <= power * 3 // 4 else power
 
 
-def _keep_freed_memory() -> None:
+def keep_freed_memory() -> None:
     """Have the C library keep memory that is freed, as a step needs as much as the last one.
 
     Otherwise glibc may return it to the system after every step, and new pages are cleared for the next: half of the
@@ -240,7 +265,7 @@ def _flat(model: nn.Module) -> Iterator[nn.Module]:
         yield model
 
 
-def _hooked(module: nn.Module) -> bool:
+def hooked(module: nn.Module) -> bool:
     hooks = [module._forward_hooks, module._forward_pre_hooks, module._backward_hooks, module._backward_pre_hooks]
     for parameter in module.parameters(recurse=False):
         hooks += [parameter._backward_hooks or {}, parameter._post_accumulate_grad_hooks or {}]

@@ -28,8 +28,8 @@ Epsilon = Annotated[float, not_negative("use for example 1e-8")]
 class Rule:
     r"""What turns gradients into new parameters.
 
-    A subclass defines `start` and `formula` for one parameter, as most rules need no more; or `init` and `update`, which
-    have all parameters at once, each by its name.
+    A subclass defines `start` and `formula` for one parameter, as most rules need no more; or `init` and `update`,
+    which have all parameters at once, each by its name.
 
     `momentum`: the value where none is given, None for a rule that has no momentum. `lr`, `momentum` and
     `weight_decay` come as tensors without axes, since they differ between the members of a sweep: compute with them,
@@ -216,7 +216,7 @@ class NAdam(Adam):
 
 @dataclass(frozen=True, kw_only=True)
 class Lion(Rule):
-    r"""Only the sign of the averaged gradient counts. `momentum` is $\beta_1$, the weight of the average in the step."""
+    r"""Only the sign of the averaged gradient counts. `momentum` is $\beta_1$, its weight in the step."""
 
     momentum: OptionalDecay = 0.9
     beta2: Decay = 0.99
