@@ -111,6 +111,8 @@ CALLS = {
     seed_everything: {},
     lrcourse.range_test.range_test: {"step_fn": lambda lr: 1.0, "snapshot": dict, "restore": lambda state: None},
     LogicNet: {},
+    lrcourse.torch.GPT: {"vocabulary": 20},
+    lrcourse.torch.GPT.groups: ({"lr": 0.1}, lrcourse.torch.GPT(20).groups),
     lrcourse.torch.MLP: {"sizes": [2, 2]},
     lrcourse.torch.VGG: {},
     lrcourse.torch.train: ({}, of_torch(lrcourse.torch.train, dataset=DATA, steps=2)),
@@ -134,8 +136,8 @@ IN_STEPS = {
 }  # fmt: skip
 RATES = {
     "AdamW.alpha", "Clip.hi", "Clip.lo", "Constant.lr", "Cosine.end", "Cosine.peak", "Cyclic.base_lr", "Cyclic.max_lr",
-    "CyclicLR.base_lr", "CyclicLR.max_lr", "Exponential.lr", "InverseSqrt.peak", "Linear.end", "Linear.start",
-    "MultiStep.lr", "OneCycle.final_lr", "OneCycle.initial_lr", "OneCycle.max_lr", "Piecewise.values", "Plateau.lr",
+    "CyclicLR.base_lr", "CyclicLR.max_lr", "Exponential.lr", "GPT.groups.lr", "InverseSqrt.peak", "Linear.end",
+    "Linear.start", "MultiStep.lr", "OneCycle.final_lr", "OneCycle.initial_lr", "OneCycle.max_lr", "Piecewise.values", "Plateau.lr",
     "Plateau.min_lr", "Polynomial.end", "Polynomial.start", "SGDR.end", "SGDR.peak", "Schedule.clip.hi",
     "Schedule.clip.lo", "Setting.lr", "Step.lr", "WSD.end", "WSD.peak", "WSD.start", "warmup.start",
     *(f"{name}.lr" for name in public(optimizers)),

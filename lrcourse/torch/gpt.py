@@ -109,9 +109,9 @@ class GPT(nn.Module):
         width, heads = whole(1, "use for example 32")("width", width), whole(1, "use for example 2")("heads", heads)
         layers = whole(1, "use for example 1")("layers", layers)
         tied = choice(True, False)("tied", tied)
-        base_width = optional(whole(1, "use the width at which the rate was tuned"))("base_width", base_width)
+        base_width = optional(whole(1, "use for example 32, where the rate was tuned"))("base_width", base_width)
         if width % heads:
-            raise bad("heads", heads, f"a divisor of the width, {width}", "use for example a head for 16 numbers")
+            raise bad("heads", heads, f"a divisor of the width, {width}", "use 1 or another divisor")
         self.times_wider = 1.0 if base_width is None else width / base_width
         size = width / heads
         scale = math.sqrt(size / self.times_wider) / size
