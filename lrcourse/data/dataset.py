@@ -14,8 +14,8 @@ class Dataset:
     `x_train`, `x_test`: float64, shape `(n, features)`; images: float32 from 0 to 1, shape `(n, height, width)` or
     `(n, height, width, 3)`; sequences of tokens: int64, shape `(n, context)`. `y_train`, `y_test`: int64 class labels,
     shape `(n,)`; for sequences the token that comes next, at each place, shape `(n, context)`; or float64 targets,
-    shape `(n, 1)`. `name` and `license` say where they come from. `floor`: the loss to expect of the best possible model,
-    where it is known; on a test set of finite size a loss may lie a little below it.
+    shape `(n, 1)`. `name` and `license` say where they come from. `floor`: the loss to expect of the best possible
+    model, where it is known; on a test set of finite size a loss may lie a little below it.
     """
 
     name: str
