@@ -69,6 +69,7 @@ def train(
     `schedule`: a `Schedule`, a list with one per parameter group, a PyTorch scheduler that was built on
     `optimizer`, such as `ScheduleLR(optimizer, schedule, relative=True)` for groups with different rates, or None to
     leave the rate alone. `momentum`: a `Schedule` or list of them for the momentum.
+    A model of sequences gives scores of shape `(n, context, classes)` for targets of shape `(n, context)`.
     `batch_size`: None for the full batch; otherwise mini-batches in an order drawn from `seed`, shuffled anew each
     epoch, the smaller last batch included. `loss`: `"cross_entropy"`, `"mse"` or a function of outputs and targets.
     `evaluate_every`: steps between two evaluations on the whole training and test set; None evaluates at the end only.
@@ -144,15 +145,8 @@ def loss_function(loss: str | Loss) -> Loss:
 
 
 def cross_entropy(outputs: Tensor, targets: Tensor) -> Tensor:
-    """The mean over all targets; where there is more than one per point, such as tokens, the scores come last."""
-    if scores_last(outputs, targets):
-        outputs, targets = outputs.flatten(0, -2), targets.flatten()
-    return F.cross_entropy(outputs, targets)
-
-
-def scores_last(outputs: Tensor, targets: Tensor) -> bool:
-    """Whether there are scores of classes, along the last axis, for each of the targets."""
-    return outputs.shape[:-1] == targets.shape
+    """The mean over all targets, of which a sequence has one at each place. The classes are the last axis."""
+    return F.cross_entropy(outputs.movedim(-1, 1), targets)
 
 
 def _mse(outputs: Tensor, targets: Tensor) -> Tensor:
@@ -191,7 +185,7 @@ def evaluating(model: torch.nn.Module, device: torch.device) -> Iterator[None]:
 def accuracy(outputs: Tensor, targets: Tensor) -> float:
     if targets.is_floating_point():
         return float("nan")
-    return (outputs.argmax(-1 if scores_last(outputs, targets) else 1) == targets).double().mean().item()
+    return (outputs.argmax(-1) == targets).double().mean().item()
 
 
 def columns(rows: Sequence[Sequence[float]]) -> Array:
