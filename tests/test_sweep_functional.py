@@ -304,12 +304,24 @@ def drawn(seed):
     return tokens(seed + 100)
 
 
-@pytest.mark.parametrize("engine", ["loop", "vmap"])
+def split(seed):
+    return moons(n=20, n_test=10, seed=seed)
+
+
+def net():
+    return LogicNet().double()
+
+
 @pytest.mark.parametrize("batch_size", [None, 8])
-def test_the_data_may_be_those_of_the_seed(engine, batch_size):
+@pytest.mark.parametrize("engine, model_fn, data", [
+    ("loop", gpt, drawn), ("vmap", gpt, drawn), ("stacked", net, split), ("vmap", net, split),
+    pytest.param("compiled", net, split, marks=pytest.mark.slow),
+])  # fmt: skip
+def test_the_data_may_be_those_of_the_seed(monkeypatch, engine, model_fn, data, batch_size):
+    monkeypatch.setattr(stacked, "CACHED", 100)  # so that members are evaluated in several groups
     settings = grid(lr=[0.05, 0.2], seed=[0, 3, 4])
-    result = sweep(gpt, drawn, settings=settings, steps=STEPS, batch_size=batch_size, engine=engine, progress=False)
-    runs = [plain(gpt, drawn(setting.seed), setting, batch_size=batch_size) for setting in settings]
+    result = sweep(model_fn, data, settings=settings, steps=STEPS, batch_size=batch_size, engine=engine, progress=False)
+    runs = [plain(model_fn, data(setting.seed), setting, batch_size=batch_size) for setting in settings]
     np.testing.assert_allclose(result.curves, [run.losses for run in runs], rtol=0, atol=1e-9)
     ours = np.stack([result.train_loss, result.test_loss, result.test_accuracy], 1)
     np.testing.assert_allclose(ours, [run.evaluations[-1] for run in runs], rtol=0, atol=1e-9)
@@ -320,7 +332,7 @@ def test_the_data_may_be_those_of_the_seed(engine, batch_size):
 def test_statistics_and_weights_on_the_way(engine):
     settings = grid(lr=[0.05, 0.2], seed=[0, 3])
     norms = {"norm": lambda weights: weights["0.weight"].norm(), "first": lambda weights: weights["2.bias"][:2]}
-    result = sweep(lambda: LogicNet().double(), MOONS, settings=settings, steps=STEPS, engine=engine, evaluate_every=3,
+    result = sweep(net, MOONS, settings=settings, steps=STEPS, engine=engine, evaluate_every=3,
                    statistics=norms, keep_weights=[0, 2, 3, STEPS], progress=False)  # fmt: skip
     trace, weights = result.trace, result.weights
     assert trace.step.tolist() == [0, 3, 6, 7] and sorted(weights) == [0, 2, 3, 7]
@@ -330,7 +342,7 @@ def test_statistics_and_weights_on_the_way(engine):
         np.testing.assert_allclose(weights[t]["0.weight"].flatten(1).norm(dim=1), trace.statistics["norm"][:, column])
     np.testing.assert_array_equal(trace.train_loss[:, -1], result.train_loss)
     np.testing.assert_allclose(trace.train_loss[:, :3], result.curves[:, ::3], rtol=0, atol=1e-12)  # the full batch
-    short = sweep(lambda: LogicNet().double(), MOONS, settings=settings, steps=2, engine="loop", keep_weights=True,
+    short = sweep(net, MOONS, settings=settings, steps=2, engine="loop", keep_weights=True,
                   progress=False)  # fmt: skip
     for name, each in short.weights[2].items():
         np.testing.assert_allclose(each, weights[2][name], rtol=0, atol=1e-12)
@@ -343,8 +355,8 @@ def test_statistics_and_weights_on_the_way(engine):
 def test_a_rule_is_judged_where_it_says(engine):
     settings = grid(lr=[0.5, 1.0])
     options: dict[str, Any] = {"settings": settings, "steps": STEPS, "evaluate_every": 2, "progress": False}
-    free = sweep(lambda: LogicNet().double(), MOONS, optimizer=ScheduleFreeSGD(momentum=0.0), engine=engine, **options)
-    sgd = sweep(lambda: LogicNet().double(), MOONS, engine="loop", keep_weights=range(STEPS + 1), **options)
+    free = sweep(net, MOONS, optimizer=ScheduleFreeSGD(momentum=0.0), engine=engine, **options)
+    sgd = sweep(net, MOONS, engine="loop", keep_weights=range(STEPS + 1), **options)
     np.testing.assert_allclose(free.curves, sgd.curves, rtol=0, atol=1e-12)  # with this momentum it is plain descent
     model = LogicNet().double()
     for member in range(2):

@@ -5,6 +5,7 @@ import math
 import statistics
 import time
 from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from itertools import pairwise
 from pathlib import Path
@@ -88,7 +89,8 @@ def choose(plan: Plan) -> Choice:
     why_not, plain, compiled = stacked.unsupported(plan), "stacked", "compiled"
     if members == 1:
         return Choice("loop", why_not or "a single member", 0.0)
-    by_loop = _loop_seconds(plan)
+    with functional.one_thread() if why_not else nullcontext():
+        by_loop = _loop_seconds(plan)
     if by_loop < LITTLE:
         return Choice("loop", "; ".join([*([why_not] if why_not else []), "too little work to stack"]), by_loop)
     if why_not:
@@ -177,7 +179,7 @@ def memory_of(plan: Plan, size: int = 1) -> Path:
     key = repr((str(model), str(first.dtype), first.device.type, plan.loss, plan.optimizer, plan.nesterov, batch,
                 stacked.padded(max(size, len(settings))), any(each.weight_decay for each in settings),
                 any(plan.momentum(each) != 0 for each in settings), len({each.seed for each in settings}) > 1,
-                torch.get_num_threads(), torch.__version__, program))  # fmt: skip
+                torch.get_num_threads() if by_hand else 1, torch.__version__, program))  # fmt: skip
     return Path(cache_dir()) / f"lrcourse-{hashlib.sha256(key.encode()).hexdigest()[:16]}"
 
 

@@ -8,6 +8,7 @@ this is the way to have several members in one program.
 import hashlib
 import itertools
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -118,19 +119,13 @@ def _impure(plan: Plan, model: nn.Module, probe: Plan) -> str | None:
     for name, each in model.named_parameters():
         if each.requires_grad and each.grad is None:
             return f"the parameter {name} takes no part in the loss"
-    if plan.loss == "cross_entropy" and not _has_classes(plan, outputs.shape[-1]):
+    if plan.loss == "cross_entropy" and not all(0 <= label < outputs.shape[-1] for label in plan.labels()):
         return "a label has no output of its own (PyTorch leaves out those that are -100)"
     return None
 
 
 def _random_state(like: Tensor) -> Tensor:
     return torch.cuda.get_rng_state(like.device) if like.is_cuda else torch.get_rng_state()
-
-
-def _has_classes(plan: Plan, classes: int) -> bool:
-    drawn = [plan.data(seed) for seed in {each.seed for each in plan.settings}] if plan.draw else [plan.dataset]
-    labels = [y for data in drawn for y in (data.y_train, data.y_test) if y.dtype.kind in "iu"]
-    return all(y.min() >= 0 and y.max() < classes for y in labels)
 
 
 def run(plan: Plan, compiled: bool, size: int = 1, watch: Watch | None = None) -> Outcome:
@@ -188,7 +183,7 @@ class Training:
     def train(self, steps: int) -> list[Tensor]:
         """The members' losses before each of the next steps."""
         losses = []
-        with many_programs():
+        with many_programs(), one_thread():
             for row in itertools.islice(self.rows, steps):
                 batches = self._batch()
                 # A smaller last batch would be a program of its own.
@@ -220,6 +215,20 @@ class Training:
         if seed not in self.judges:
             self.judges[seed] = Judge(self.plan, self.models[seed], seed)
         return self.judges[seed]
+
+
+@contextmanager
+def one_thread() -> Iterator[None]:
+    """Members share the cores by processes: a step of a few small models is too short for threads to help.
+
+    A program is built for a number of threads, so the one that is tried is the one that every process then finds.
+    """
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)
 
 
 def programmed(plan: Plan, model: nn.Module) -> Program:

@@ -62,6 +62,11 @@ class Plan:
             drawn: Dataset = as_dataset(self.draw(seed), self.loss)
         return drawn
 
+    def labels(self) -> np.ndarray:
+        """The classes that occur in the members' data."""
+        drawn = [self.data(seed) for seed in {each.seed for each in self.settings}] if self.draw else [self.dataset]
+        return np.unique(np.concatenate([y.ravel() for data in drawn for y in (data.y_train, data.y_test)]))
+
     @property
     def rule(self) -> Rule:
         """The optimizer as a pure function."""

@@ -95,8 +95,8 @@ def unsupported(plan: Plan) -> str | None:
     outputs = [layer.out_features for layer in _flat(model) if isinstance(layer, nn.Linear)][-1:]
     if plan.loss == "mse" and [y.size // len(y)] != outputs:
         return "the model does not have one output per target"
-    labels = np.concatenate([y, plan.dataset.y_test]) if plan.loss == "cross_entropy" else np.zeros(0, int)
-    if not all(0 <= label < outputs[0] for label in np.unique(labels) if outputs):
+    labels = plan.labels() if plan.loss == "cross_entropy" else np.zeros(0, int)
+    if not all(0 <= label < outputs[0] for label in labels if outputs):
         return "a label has no output of its own (PyTorch leaves out those that are -100)"
     parameters = list(model.parameters())
     if not parameters or not all(each.requires_grad for each in parameters):
@@ -111,9 +111,9 @@ def unsupported(plan: Plan) -> str | None:
 def _own(plan: Plan) -> str | None:
     """What `plan` asks for that this engine does not know."""
     asked = {
-        "a rule of update": not isinstance(plan.optimizer, str), "data by seed": plan.draw is not None,
-        "clipping": plan.clip is not None, "accumulated batches": plan.accumulate > 1,
-        "averages of weights": bool(plan.traces.ema), "the norm of a gradient": plan.traces.gradient_norms,
+        "a rule of update": not isinstance(plan.optimizer, str), "clipping": plan.clip is not None,
+        "accumulated batches": plan.accumulate > 1, "averages of weights": bool(plan.traces.ema),
+        "the norm of a gradient": plan.traces.gradient_norms,
     }  # fmt: skip
     return next((f"{what}: not by the hand-stacked engine" for what, wanted in asked.items() if wanted), None)
 
@@ -211,9 +211,8 @@ class Training:
         """What is recorded of the members before an update."""
         weights, columns = self._weights(), Columns()
         if step in self.plan.traces.evaluated(self.plan.steps):
-            data = self.plan.dataset
-            train_loss, _ = self._evaluate(weights, data.x_train, data.y_train)
-            columns = dict(zip(MEASURED, map(_numpy, (train_loss, *self._evaluate(weights, data.x_test, data.y_test)))))
+            train_loss, _ = self._evaluate(weights, "train")
+            columns = dict(zip(MEASURED, map(_numpy, (train_loss, *self._evaluate(weights, "test")))))
         members = [dict(zip(self.names, each)) for each in zip(*weights)] if self.plan.traces.of_weights else []
         return columns | together([of_weights(self.plan, step, each) for each in members])
 
@@ -225,11 +224,12 @@ class Training:
             weights = [part.T.reshape(-1, *shape) for part, shape in zip(weights.split(sizes), self.shapes)]
         return weights
 
-    def _evaluate(self, weights: Tensors, x: np.ndarray, y: np.ndarray) -> tuple[Tensor, Tensor]:
-        inputs, targets = as_tensor(x, self.like), _targets(self.plan, y, self.like)
+    def _evaluate(self, weights: Tensors, part: str) -> tuple[Tensor, Tensor]:
+        x, y = _points(self.plan, part, self.like)
         losses, accuracies = [], []
-        together = max(1, CACHED // (len(inputs) * max(weight.shape[1] for weight in weights)))
-        for each in zip(*(weight.split(together) for weight in weights)):
+        together = max(1, CACHED // (x.shape[-2] * max(weight.shape[1] for weight in weights)))
+        points: Any = zip(x.split(together), y.split(together)) if x.dim() == 3 else itertools.repeat((x, y))
+        for each, (inputs, targets) in zip(zip(*(weight.split(together) for weight in weights)), points):
             outputs = _forward(self.program.layers, each, _features_first(inputs))
             losses.append(_LOSSES[self.program.loss](outputs, targets).mean(1))
             # max finds the same class as argmax, several times faster along this axis.
@@ -385,8 +385,8 @@ def _batches(plan: Plan, like: Tensor, tiny: bool) -> Iterator[tuple[Any, Tensor
     A last batch that is smaller is filled up with its own first point at share 0, so that one program fits all.
     Members with one seed in common see one batch, without the axis of the members.
     """
-    x = as_tensor(plan.dataset.x_train, like)
-    y = _targets(plan, plan.dataset.y_train, like)
+    x, y = _points(plan, "train", like)
+    points = x.shape[-2]
 
     def shaped(x: Tensor, y: Tensor) -> tuple[Any, Tensor]:
         if tiny:
@@ -394,25 +394,38 @@ def _batches(plan: Plan, like: Tensor, tiny: bool) -> Iterator[tuple[Any, Tensor
         return _features_first(x), y
 
     if plan.batch_size is None:
-        yield from itertools.repeat((*shaped(x, y), like.new_full((len(x),), 1 / len(x))))
-    size = min(plan.batch_size or 0, len(x))
+        yield from itertools.repeat((*shaped(x, y), like.new_full((points,), 1 / points)))
+    size = min(plan.batch_size or 0, points)
+    members = torch.arange(len(plan.settings), device=x.device)[:, None]
     equal = like.new_full((size,), 1 / size)
     seeds, where = np.unique([each.seed for each in plan.settings], return_inverse=True)
     generators = [np.random.default_rng(int(seed)) for seed in seeds]
     while True:
-        order = np.stack([generator.permutation(len(x)) for generator in generators])
+        order = np.stack([generator.permutation(points) for generator in generators])
         for chosen in torch.as_tensor(order[where] if len(seeds) > 1 else order[0]).to(x.device).split(size, -1):
             count = chosen.shape[-1]
             share = equal
             if count < size:
                 chosen = torch.cat([chosen, chosen[..., :1].expand(*chosen.shape[:-1], size - count)], -1)
                 share = torch.cat([like.new_full((count,), 1 / count), like.new_zeros(size - count)])
-            yield *shaped(x[chosen], y[chosen]), share
+            at = (members, chosen) if x.dim() == 3 else chosen
+            yield *shaped(x[at], y[at]), share
 
 
 def _features_first(x: Tensor) -> Tensor:
     """The inputs (B, in) as (in, B), with the axis of the members before it if there is one."""
     return x.transpose(-1, -2)
+
+
+def _points(plan: Plan, part: str, like: Tensor) -> tuple[Tensor, Tensor]:
+    """The inputs and the targets of "train" or "test", with the axis of the members if these have data of their own."""
+    seeds = {each.seed for each in plan.settings} if plan.draw else {plan.settings[0].seed}
+    drawn = {seed: plan.data(seed) for seed in seeds}
+    x = {seed: as_tensor(getattr(data, f"x_{part}"), like) for seed, data in drawn.items()}
+    y = {seed: _targets(plan, getattr(data, f"y_{part}"), like) for seed, data in drawn.items()}
+    if len(seeds) == 1:
+        return x.popitem()[1], y.popitem()[1]
+    return tuple(torch.stack([each[setting.seed] for setting in plan.settings]) for each in (x, y))  # type: ignore[return-value]
 
 
 def _targets(plan: Plan, y: np.ndarray, like: Tensor) -> Tensor:

@@ -16,6 +16,11 @@ import torch
 
 from ..validation import bad, below_one, check_fields, not_negative, optional
 
+__all__ = [
+    "SGD", "AMSGrad", "Adadelta", "Adagrad", "Adam", "AdamW", "ByShape", "Lion", "Muon", "NAdam", "RMSprop", "Rule",
+    "RuleOptimizer", "ScheduleFreeSGD", "orthogonalize",
+]  # fmt: skip
+
 Tensor = torch.Tensor
 Tensors = dict[str, Tensor]
 
