@@ -31,6 +31,7 @@ from .watch import Watch
 
 Tensor = torch.Tensor
 EPS = 1e-6  # what PyTorch adds to a norm before it divides by it
+PACKED = "all"  # the name of the vector that holds all parameters
 PROBE = 2  # points on which it is tried whether a model can be trained so
 
 
@@ -43,6 +44,7 @@ class Program:
     rule: Rule
     clip: float | None
     gradient_norms: bool
+    packing: "Packing"
     key: str
 
     def step(self, kept: Any, constants: Tensors, shared: Any, row: Tensor, batches: Any) -> Tensor:
@@ -65,7 +67,7 @@ class Program:
         lr, momentum, decay, *keeps = row.unbind(0)
 
         def objective(params: Tensors, x: Tensor, y: Tensor) -> Tensor:
-            return self.loss_of(functional_call(self.model, (params, constants), (x,)), y)
+            return self.loss_of(functional_call(self.model, (self.packing.unpack(params), constants), (x,)), y)
 
         parts = [grad_and_value(objective)(params, x, y) for x, y in batches]
         loss = sum(value for _, value in parts) / len(parts)
@@ -80,6 +82,24 @@ class Program:
             for keep, average in zip(keeps, averages)
         ]
         return [params, state, averages], torch.stack([loss, norm]) if self.gradient_norms else loss
+
+
+@dataclass(frozen=True)
+class Packing:
+    """All parameters of a member as one long vector, where the rule does not tell them apart: its update, the clipping
+    and the averages are then a few long loops, for the compiler and without it."""
+
+    shapes: dict[str, torch.Size]
+    packed: bool
+
+    def pack(self, params: Tensors) -> Tensors:
+        return {PACKED: torch.cat([each.flatten() for each in params.values()])} if self.packed else params
+
+    def unpack(self, params: Tensors) -> Tensors:
+        if not self.packed:
+            return params
+        parts = params[PACKED].split([shape.numel() for shape in self.shapes.values()])
+        return {name: part.view(shape) for (name, shape), part in zip(self.shapes.items(), parts)}
 
 
 def unsupported(plan: Plan) -> str | None:
@@ -145,8 +165,9 @@ class Training:
         stacked.keep_freed_memory()
         self.models = {seed: plan.model(seed).train() for seed in {each.seed for each in plan.settings}}
         members = [_split(self.models[each.seed]) for each in plan.settings]
-        weights = {name: torch.stack([own[name] for own, _ in members]) for name in members[0][0]}
         self.program = programmed(plan, self.models[plan.settings[0].seed])
+        packed = [self.program.packing.pack(own) for own, _ in members]
+        weights = {name: torch.stack([own[name] for own in packed]) for name in packed[0]}
         self.constants, self.axes = _together([constants for _, constants in members])
         averages = [{name: each.clone() for name, each in weights.items()} for _ in plan.traces.ema]
         state = tree_map(torch.clone, torch.vmap(self.program.rule.init)(weights))  # each member its own memory
@@ -206,7 +227,8 @@ class Training:
         rows = []
         for i, setting in enumerate(self.settings):
             constants = {name: each if self.axes[name] is None else each[i] for name, each in self.constants.items()}
-            own, *means = ({name: each[i] for name, each in group.items()} for group in (judged, *averages))
+            packed = [{name: each[i] for name, each in group.items()} for group in (judged, *averages)]
+            own, *means = map(self.program.packing.unpack, packed)
             means = [mean | constants for mean in means]
             rows.append(look(self.plan, self._judge(setting.seed), step, own, means, own | constants))
         return together(rows)
@@ -236,7 +258,10 @@ def programmed(plan: Plan, model: nn.Module) -> Program:
     shapes = [(name, each.shape, each.dtype) for name, each in (*model.named_parameters(), *model.named_buffers())]
     key = hashlib.sha256(repr([structure(model), shapes, described(own)]).encode()).hexdigest()
     loss_of = cross_entropy if plan.loss == "cross_entropy" else loss_function(plan.loss)
-    return Program(model, loss_of, plan.rule, plan.clip, plan.traces.gradient_norms, key)
+    trained, _ = _split(model)
+    one_type = len({each.dtype for each in trained.values()}) == 1
+    packing = Packing({name: each.shape for name, each in trained.items()}, plan.rule.elementwise and one_type)
+    return Program(model, loss_of, plan.rule, plan.clip, plan.traces.gradient_norms, packing, key)
 
 
 PROGRAMS: dict[str, Callable[..., Tensor]] = {}

@@ -39,7 +39,8 @@ class Rule:
     `momentum`: the value where none is given, None for a rule that has no momentum. `lr`, `momentum` and
     `weight_decay` come as tensors without axes, since they differ between the members of a sweep: compute with them,
     and choose by `torch.where` instead of `if`. `decoupled`: weight decay shrinks the parameters, $\theta -
-    \eta\lambda\theta$, instead of being added to the gradient, $g + \lambda\theta$.
+    \eta\lambda\theta$, instead of being added to the gradient, $g + \lambda\theta$. `elementwise`: no number of a
+    parameter depends on another one, so that a sweep may hand over all of them as one long vector.
 
     Raises: `ValueError` for a setting out of range.
 
@@ -56,6 +57,7 @@ class Rule:
     momentum: OptionalDecay = None
 
     decoupled: ClassVar[bool] = False
+    elementwise: ClassVar[bool] = False
 
     def __post_init__(self) -> None:
         check_fields(self)
@@ -103,6 +105,8 @@ class SGD(Rule):
     momentum: OptionalDecay = 0.0
     nesterov: bool = False
 
+    elementwise: ClassVar[bool] = True
+
     def start(self, x: Tensor) -> Tensors:
         return {"v": torch.zeros_like(x)}
 
@@ -119,6 +123,8 @@ class Adagrad(Rule):
     eps: Epsilon = 1e-10
     initial: Annotated[float, not_negative("use 0, or for example Keras's 0.1")] = 0.0
 
+    elementwise: ClassVar[bool] = True
+
     def start(self, x: Tensor) -> Tensors:
         return {"total": torch.full_like(x, self.initial)}
 
@@ -134,6 +140,8 @@ class RMSprop(Rule):
     rho: Decay = 0.99
     eps: Epsilon = 1e-8
 
+    elementwise: ClassVar[bool] = True
+
     def start(self, x: Tensor) -> Tensors:
         return {"v": torch.zeros_like(x)}
 
@@ -148,6 +156,8 @@ class Adadelta(Rule):
 
     rho: Decay = 0.9
     eps: Epsilon = 1e-6
+
+    elementwise: ClassVar[bool] = True
 
     def start(self, x: Tensor) -> Tensors:
         return {"v": torch.zeros_like(x), "u": torch.zeros_like(x)}
@@ -165,6 +175,8 @@ class Adam(Rule):
     momentum: OptionalDecay = 0.9
     beta2: Decay = 0.999
     eps: Epsilon = 1e-8
+
+    elementwise: ClassVar[bool] = True
 
     def start(self, x: Tensor) -> Tensors:
         return {"m": torch.zeros_like(x), "v": torch.zeros_like(x)}
@@ -227,6 +239,7 @@ class Lion(Rule):
     beta2: Decay = 0.99
 
     decoupled: ClassVar[bool] = True
+    elementwise: ClassVar[bool] = True
 
     def start(self, x: Tensor) -> Tensors:
         return {"m": torch.zeros_like(x)}
@@ -282,6 +295,8 @@ class ScheduleFreeSGD(Rule):
     r"""The path is averaged instead of lowering the rate. `momentum` is $\beta$; the model is judged by the average."""
 
     momentum: OptionalDecay = 0.9
+
+    elementwise: ClassVar[bool] = True
 
     def start(self, x: Tensor) -> Tensors:
         return {"x": x.clone(), "z": x.clone(), "total": torch.zeros((), dtype=torch.float64, device=x.device)}
