@@ -4,7 +4,7 @@ import functools
 import hashlib
 import sys
 import types
-from dataclasses import fields
+from dataclasses import fields, is_dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -59,17 +59,25 @@ def described(value: Any, known: Known | None = None) -> Any:
         return _model(value, known)
     if isinstance(value, type) or not hasattr(value, "__dict__"):
         return name
+    if is_dataclass(value):  # such as an update rule: its methods are what it does
+        code = {key: getattr(type(value), key) for key in dir(type(value)) if not key.startswith("_")}
+        return [name, inside(vars(value)), inside(code)]
     return [name, inside(vars(value)), inside(vars(type(value)).get("__call__"))]
 
 
 def _model(model: "torch.nn.Module", known: Known) -> Any:
-    """Its layers, their code where it is not PyTorch's own, and their numbers."""
+    return [structure(model, known), [described(each) for each in (*model.parameters(), *model.buffers())]]
+
+
+def structure(model: "torch.nn.Module", known: Known | None = None) -> Any:
+    """Its layers, and their code where it is not PyTorch's own, without the numbers."""
+    known = {} if known is None else known
     parts = []
     for module in model.modules():
         own = {name: each for name, each in vars(module).items() if not name.startswith("_") and name != "training"}
         code = None if type(module).__module__.startswith("torch.") else type(module).forward
         parts.append([type(module).__qualname__, described(own, known), described(code, known)])
-    return [repr(model), parts, [described(each) for each in (*model.parameters(), *model.buffers())]]
+    return [repr(model), parts]
 
 
 def _code(code: types.CodeType) -> Any:

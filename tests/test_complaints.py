@@ -106,11 +106,17 @@ CALLS = {
     Space.quasi_random: ({"n": 2, "seed": 0}, SPACE.quasi_random),
     lrcourse.data.cats_vs_dogs: {"folder": "nowhere"},
     **{each: {} for each in (lrcourse.data.digits, lrcourse.data.glyphs, lrcourse.data.linear_regression, moons)},
+    lrcourse.data.Language: {},
+    lrcourse.data.Language.sample: ({"n": 2, "context": 3}, lrcourse.data.Language().sample),
+    lrcourse.data.Language.floor: ({}, lrcourse.data.Language().floor),
+    lrcourse.data.language: {"n": 100},
     intervals.mean_interval: {"values": [1.0, 2.0]},
     intervals.paired_difference: {"a": [1.0, 2.0], "b": [2.0, 2.5]},
     seed_everything: {},
     lrcourse.range_test.range_test: {"step_fn": lambda lr: 1.0, "snapshot": dict, "restore": lambda state: None},
     LogicNet: {},
+    lrcourse.torch.GPT: {"vocabulary": 20},
+    lrcourse.torch.GPT.groups: ({"lr": 0.1}, lrcourse.torch.GPT(20).groups),
     lrcourse.torch.MLP: {"sizes": [2, 2]},
     lrcourse.torch.VGG: {},
     lrcourse.torch.train: ({}, of_torch(lrcourse.torch.train, dataset=DATA, steps=2)),
@@ -131,7 +137,7 @@ CALLS = {
     lrcourse.sweep.Result.verify: ({}, lambda **given: swept().verify(**given)),
     tune: ({}, tuned),
 }  # fmt: skip
-RESULTS = {lrcourse.CyclePlan, intervals.Interval, lrcourse.torch.NoiseScale}
+RESULTS = {lrcourse.CyclePlan, intervals.Interval, lrcourse.data.Dataset, lrcourse.torch.NoiseScale}
 IN_STEPS = {
     "Cosine.steps", "Cyclic.step_size_up", "Cyclic.step_size_down", "CyclicLR.step_size", "Exponential.every",
     "InverseSqrt.timescale", "KerasSchedule.steps", "Linear.steps", "MultiStep.milestones", "OneCycle.steps",
@@ -141,9 +147,9 @@ IN_STEPS = {
 }  # fmt: skip
 RATES = {
     "AdamW.alpha", "Clip.hi", "Clip.lo", "Constant.lr", "Cosine.end", "Cosine.peak", "Cyclic.base_lr", "Cyclic.max_lr",
-    "CyclicLR.base_lr", "CyclicLR.max_lr", "Exponential.lr", "InverseSqrt.peak", "Linear.end", "Linear.start",
-    "MultiStep.lr", "OneCycle.final_lr", "OneCycle.initial_lr", "OneCycle.max_lr", "Piecewise.values", "Plateau.lr",
-    "Plateau.min_lr", "Polynomial.end", "Polynomial.start", "SGDR.end", "SGDR.peak", "Schedule.clip.hi",
+    "CyclicLR.base_lr", "CyclicLR.max_lr", "Exponential.lr", "GPT.groups.lr", "InverseSqrt.peak", "Linear.end",
+    "Linear.start", "MultiStep.lr", "OneCycle.final_lr", "OneCycle.initial_lr", "OneCycle.max_lr", "Piecewise.values",
+    "Plateau.lr", "Plateau.min_lr", "Polynomial.end", "Polynomial.start", "SGDR.end", "SGDR.peak", "Schedule.clip.hi",
     "Schedule.clip.lo", "Setting.lr", "Step.lr", "WSD.end", "WSD.peak", "WSD.start", "warmup.start",
     *(f"{name}.lr" for name in public(optimizers)),
 }  # fmt: skip

@@ -5,7 +5,10 @@ from .cifar10 import cifar10
 from .dataset import Dataset
 from .digits import digits
 from .glyphs import glyphs
+from .language import Language, language
 from .linear_regression import linear_regression
 from .moons import moons
 
-__all__ = ["Dataset", "cats_vs_dogs", "cifar10", "digits", "glyphs", "linear_regression", "moons"]
+__all__ = [
+    "Dataset", "Language", "cats_vs_dogs", "cifar10", "digits", "glyphs", "language", "linear_regression", "moons",
+]  # fmt: skip

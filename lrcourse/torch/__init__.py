@@ -5,6 +5,7 @@ from ..extras import extra
 with extra("torch"):
     from .coordinate_check import CoordinateCheck, coordinate_check
     from .device import device
+    from .gpt import GPT
     from .models import MLP, LogicNet
     from .noise_scale import NoiseScale, noise_scale, two_batch_noise_scale
     from .range_test import range_test
@@ -14,6 +15,7 @@ with extra("torch"):
     from .vgg import VGG
 
 __all__ = [
+    "GPT",
     "MLP",
     "VGG",
     "CoordinateCheck",

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
-from torch.nn import functional as F
 
 from ..validation import batch_length, optional, random_seed, whole_steps
 from . import groups
@@ -21,6 +20,7 @@ from .training import (
     accuracy,
     as_tensor,
     columns,
+    cross_entropy,
     evaluating,
     mini_batches,
     scheduler_of,
@@ -103,7 +103,7 @@ def train_fast(
         optimizer.zero_grad()
         torch.compiler.cudagraph_mark_step_begin()
         with _precision(device, choices):
-            loss = F.cross_entropy(forward(x_batch), y_batch)
+            loss = cross_entropy(forward(x_batch), y_batch)
         loss.backward()
         losses[step] = loss.detach()
         lrs.append([groups.rate(group) for group in optimizer.param_groups])
@@ -127,4 +127,4 @@ def _evaluate(model: torch.nn.Module, parts: list[Tensor], choices: Choices) -> 
     x, y, x_test, y_test = parts
     with evaluating(model, x.device), _precision(x.device, choices):
         scores, tested = (torch.cat([model(some).float() for some in each.split(CHUNK)]) for each in (x, x_test))
-    return F.cross_entropy(scores, y).item(), F.cross_entropy(tested, y_test).item(), accuracy(tested, y_test)
+    return cross_entropy(scores, y).item(), cross_entropy(tested, y_test).item(), accuracy(tested, y_test)

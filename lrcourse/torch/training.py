@@ -69,6 +69,7 @@ def train(
     `schedule`: a `Schedule`, a list with one per parameter group, a PyTorch scheduler that was built on
     `optimizer`, such as `ScheduleLR(optimizer, schedule, relative=True)` for groups with different rates, or None to
     leave the rate alone. `momentum`: a `Schedule` or list of them for the momentum.
+    A model of sequences gives scores of shape `(n, context, classes)` for targets of shape `(n, context)`.
     `batch_size`: None for the full batch; otherwise mini-batches in an order drawn from `seed`, shuffled anew each
     epoch, the smaller last batch included. `loss`: `"cross_entropy"`, `"mse"` or a function of outputs and targets.
     `evaluate_every`: steps between two evaluations on the whole training and test set; None evaluates at the end only.
@@ -140,7 +141,12 @@ def scheduler_of(optimizer: Any, schedule: Schedules | LRScheduler | None, momen
 def loss_function(loss: str | Loss) -> Loss:
     if callable(loss):
         return loss
-    return _mse if choice("cross_entropy", "mse")("loss", loss) == "mse" else F.cross_entropy
+    return _mse if choice("cross_entropy", "mse")("loss", loss) == "mse" else cross_entropy
+
+
+def cross_entropy(outputs: Tensor, targets: Tensor) -> Tensor:
+    """The mean over all targets, of which a sequence has one at each place. The classes are the last axis."""
+    return F.cross_entropy(outputs.movedim(-1, 1), targets)
 
 
 def _mse(outputs: Tensor, targets: Tensor) -> Tensor:
@@ -179,7 +185,7 @@ def evaluating(model: torch.nn.Module, device: torch.device) -> Iterator[None]:
 def accuracy(outputs: Tensor, targets: Tensor) -> float:
     if targets.is_floating_point():
         return float("nan")
-    return (outputs.argmax(1) == targets).double().mean().item()
+    return (outputs.argmax(-1) == targets).double().mean().item()
 
 
 def columns(rows: Sequence[Sequence[float]]) -> Array:
