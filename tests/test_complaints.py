@@ -110,6 +110,7 @@ CALLS = {
     lrcourse.data.Language.sample: ({"n": 2, "context": 3}, lrcourse.data.Language().sample),
     lrcourse.data.Language.floor: ({}, lrcourse.data.Language().floor),
     lrcourse.data.language: {"n": 100},
+    lrcourse.data.text: {},
     intervals.mean_interval: {"values": [1.0, 2.0]},
     intervals.paired_difference: {"a": [1.0, 2.0], "b": [2.0, 2.5]},
     seed_everything: {},

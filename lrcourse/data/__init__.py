@@ -8,7 +8,9 @@ from .glyphs import glyphs
 from .language import Language, language
 from .linear_regression import linear_regression
 from .moons import moons
+from .text import text
 
 __all__ = [
     "Dataset", "Language", "cats_vs_dogs", "cifar10", "digits", "glyphs", "language", "linear_regression", "moons",
+    "text",
 ]  # fmt: skip
