@@ -1,5 +1,7 @@
 """The verdict on pairs of runs: agrees with the libraries, and words stand for what they say."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 from statsmodels.stats.multitest import multipletests
@@ -24,14 +26,18 @@ def some(count, of=30, start=0):
     return failed
 
 
+def verdict(made, margin=0.5, better="lower") -> Any:
+    return judge([made], margin, better)[0]
+
+
 def word(made, margin=0.5, better="lower"):
-    return judge([made], margin, better)[0].word
+    return verdict(made, margin, better).word
 
 
 def test_interval_and_p_of_level_are_those_of_scipy_and_statsmodels():
     for difference in (0.0, 0.3, 1.0):
         made = pair(difference)
-        [found] = judge([made], 0.5, "lower")
+        found = verdict(made)
         expected = paired_difference(made.scores_a, made.scores_b)
         assert [found.difference.low, found.difference.high] == pytest.approx([expected.low, expected.high])
         assert found.p_level == pytest.approx(ttost_paired(made.scores_a, made.scores_b, -0.5, 0.5)[0])
@@ -61,14 +67,14 @@ def test_level_needs_an_interval_within_the_margin():
 
 
 def test_a_difference_below_the_margin_is_called_what_it_is():
-    [found] = judge([pair(-0.2, noise=0.05)], 0.5, "lower")
+    found = verdict(pair(-0.2, noise=0.05))
     assert (found.word, found.note) == ("ahead", "by less than the margin")
 
 
 def test_failed_runs_are_left_out_of_the_mean_and_counted():
     made = pair(-2.0, failed_a=some(2))
     made.scores_a[:2] = np.nan
-    [found] = judge([made], 0.5, "lower")
+    found = verdict(made)
     assert found.word == "ahead" and found.difference.n == 28 and found.failures == (2, 0)
     assert "failed 2 and 0 of 30" in str(found)
 
@@ -76,30 +82,30 @@ def test_failed_runs_are_left_out_of_the_mean_and_counted():
 def test_one_that_fails_more_often_is_behind_and_a_trade_is_undecided():
     assert word(pair(noise=0.05, failed_a=some(12))) == "behind"
     assert word(pair(noise=0.05, failed_b=some(12))) == "ahead"
-    [found] = judge([pair(-2.0, failed_a=some(12))], 0.5, "lower")
+    found = verdict(pair(-2.0, failed_a=some(12)))
     assert found.word == "undecided" and "fails more often" in found.note
 
 
 def test_level_is_not_said_where_failures_may_differ():
-    [found] = judge([pair(noise=0.05, failed_a=some(4), failed_b=some(1, start=10))], 0.5, "lower")
+    found = verdict(pair(noise=0.05, failed_a=some(4), failed_b=some(1, start=10)))
     assert found.word == "undecided" and "failures" in found.note
 
 
 def test_where_hardly_a_pair_survives_only_failures_speak():
-    [found] = judge([pair(failed_a=some(29))], 0.5, "lower")
+    found = verdict(pair(failed_a=some(29)))
     assert found.word == "behind" and found.difference is None
-    [found] = judge([pair(failed_a=some(30), failed_b=some(30))], 0.5, "lower")
+    found = verdict(pair(failed_a=some(30), failed_b=some(30)))
     assert found.word == "undecided" and found.detectable == np.inf
 
 
 def test_runs_that_score_the_same_are_no_evidence_of_a_level():
     made = pair()
-    [found] = judge([Pair("a", "b", made.scores_a, made.scores_a, NEVER, NEVER)], 0.5, "lower")
+    found = verdict(Pair("a", "b", made.scores_a, made.scores_a, NEVER, NEVER))
     assert found.word == "undecided" and "cannot tell" in found.note
 
 
 def test_what_a_study_could_have_seen_is_seen_in_four_fifths():
-    [found] = judge([pair(noise=2.0)], 0.5, "lower")
+    found = verdict(pair(noise=2.0))
     deviation = (found.difference.high - found.difference.low) / 2 / 2.045 * np.sqrt(30)
     draws = np.random.default_rng(1).normal(found.detectable, deviation, size=(2000, 30))
     seen = [paired_difference(row, np.zeros(30)).low > 0 for row in draws]
@@ -107,9 +113,7 @@ def test_what_a_study_could_have_seen_is_seen_in_four_fifths():
 
 
 def test_the_choice_of_a_setting_widens_the_interval():
-    [plain], [open_choice] = (
-        judge([pair(choice_variance=variance, choice_seeds=10)], 0.5, "lower") for variance in (0.0, 0.1)
-    )
+    plain, open_choice = (verdict(pair(choice_variance=variance, choice_seeds=10)) for variance in (0.0, 0.1))
     assert np.ptp([open_choice.difference.low, open_choice.difference.high]) > 1.2 * np.ptp(
         [plain.difference.low, plain.difference.high]
     )
@@ -117,13 +121,14 @@ def test_the_choice_of_a_setting_widens_the_interval():
 
 def test_more_questions_make_each_answer_more_careful():
     made = pair(-0.55, noise=0.9)
-    [alone], many = judge([made], 0.1, "lower"), judge([made, *(pair() for _ in range(9))], 0.1, "lower")
-    assert many[0].p >= alone.p and many[0].difference.high > alone.difference.high
-    assert many[0].detectable > alone.detectable
+    alone = verdict(made, 0.1)
+    one_of_ten: Any = judge([made, *(pair() for _ in range(9))], 0.1, "lower")[0]
+    assert one_of_ten.p >= alone.p and one_of_ten.difference.high > alone.difference.high
+    assert one_of_ten.detectable > alone.detectable
 
 
 def test_the_sentence_of_each_word():
-    said = [str(judge([made], 0.5, "lower")[0]) for made in (pair(-2.0), pair(2.0), pair(noise=0.05), pair(noise=5.0))]
+    said = [str(verdict(made)) for made in (pair(-2.0), pair(2.0), pair(noise=0.05), pair(noise=5.0))]
     assert [each.split(":")[0] for each in said] == [
         "a is ahead of b", "a is behind b", "a is level with b", "a against b",
     ]  # fmt: skip

@@ -7,7 +7,12 @@ FunctionTask    whatever a function trains, one run at a call, in any framework
 Arm             one way of training, with the settings among which its best is chosen
 """
 
+from typing import TYPE_CHECKING, Any
+
 from ..extras import extra
+
+if TYPE_CHECKING:
+    from .task import Task
 
 with extra("study"):
     from .answer import Answer
@@ -19,7 +24,7 @@ with extra("study"):
 __all__ = ["Answer", "Arm", "EdgeError", "FunctionTask", "Study", "Task", "Verdict"]
 
 
-def __getattr__(name: str) -> object:
+def __getattr__(name: str) -> Any:
     """`Task` needs PyTorch, which a study of other runs need not have."""
     if name != "Task":
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

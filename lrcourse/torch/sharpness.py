@@ -164,7 +164,7 @@ def product_with_hessian(loss_of: LossOfWeights) -> Callable[[Tensor], Tensor]:
 
 def largest_eigenvalues(product: Callable[[Array], Array], size: int, n: int, tolerance: float) -> Array:
     """Of the symmetric matrix behind `product`, by the Lanczos method, which asks for products with vectors only."""
-    with extra("plots"):
+    with extra("torch"):
         from scipy.sparse.linalg import LinearOperator, eigsh
 
     start = np.random.default_rng(0).standard_normal(size)
