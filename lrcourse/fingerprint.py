@@ -5,14 +5,11 @@ import hashlib
 import sys
 import types
 from dataclasses import fields, is_dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from .schedules import Schedule
-
-if TYPE_CHECKING:
-    import torch
 
 Known = dict[int, tuple[int, Any]]  # what has been described already: its number, and itself, so that it stays alive
 
@@ -65,11 +62,11 @@ def described(value: Any, known: Known | None = None) -> Any:
     return [name, inside(vars(value)), inside(vars(type(value)).get("__call__"))]
 
 
-def _model(model: "torch.nn.Module", known: Known) -> Any:
+def _model(model: Any, known: Known) -> Any:
     return [structure(model, known), [described(each) for each in (*model.parameters(), *model.buffers())]]
 
 
-def structure(model: "torch.nn.Module", known: Known | None = None) -> Any:
+def structure(model: Any, known: Known | None = None) -> Any:
     """Its layers, and their code where it is not PyTorch's own, without the numbers."""
     known = {} if known is None else known
     parts = []

@@ -24,7 +24,7 @@ def octaves(lo: float, hi: float, per_octave: int = 1) -> list[float]:
     [0.25, 0.5, 1.0, 2.0, 4.0]
     """
     per_octave = several("per_octave", per_octave)
-    positive("a rate that is multiplied can only start above zero")("lo", lo)
+    positive("use for example 0.001, as zero doubles to zero")("lo", lo)
     _rising(lo, hi)
     count = int(np.floor(np.log2(hi / lo) * per_octave + 1e-9)) + 1
     return [float(lo * 2 ** (i / per_octave)) for i in range(count)]

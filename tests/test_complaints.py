@@ -21,6 +21,7 @@ import lrcourse.data
 import lrcourse.keras
 import lrcourse.range_test
 import lrcourse.space
+import lrcourse.study
 import lrcourse.sweep
 import lrcourse.torch
 from lrcourse import Constant, Schedule, intervals, optimizers, surfaces
@@ -29,7 +30,7 @@ from lrcourse.determinism import seed_everything
 from lrcourse.space import LogUniform, Space
 from lrcourse.sweep import Setting, sweep
 from lrcourse.sweep.tuner import tune
-from lrcourse.torch import LogicNet
+from lrcourse.torch import LogicNet, rules
 
 ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT / "book" / "_ext"))
@@ -99,6 +100,11 @@ CALLS = {
     optimizers.orthogonalize: {"matrix": np.eye(2)},
     surfaces.Bowl: {}, surfaces.Bumpy: {}, surfaces.Ravine: {}, surfaces.Rosenbrock: {},
     surfaces.descend: {"surface": surfaces.Bowl(), "optimizer": optimizers.SGD(0.1), "start": (1.0, 1.0)},
+    lrcourse.study.FunctionTask: {"train": lambda made, seed: 1.0},
+    lrcourse.study.Study: {"task": lrcourse.study.FunctionTask(lambda made, seed: 1.0), "rates": [0.1, 0.2],
+                           "arms": {"a": lambda lr: lr, "b": lambda lr: -lr}, "margin": 0.1},
+    lrcourse.study.Task: {"model_fn": LogicNet, "data": DATA, "steps": 2},
+    lrcourse.space.octaves: {"lo": 0.1, "hi": 4.0},
     lrcourse.space.Uniform: {"lo": -2.0, "hi": 4.0},
     LogUniform: {"lo": 0.1, "hi": 4.0},
     Space.grid: ({}, SPACE.grid),
@@ -118,6 +124,11 @@ CALLS = {
     LogicNet: {},
     lrcourse.torch.GPT: {"vocabulary": 20},
     lrcourse.torch.GPT.groups: ({"lr": 0.1}, lrcourse.torch.GPT(20).groups),
+    **{getattr(rules, name): {} for name in public(rules) if name not in ("ByShape", "RuleOptimizer", "orthogonalize")},
+    rules.ByShape: {"matrices": rules.Muon(), "others": rules.AdamW()},
+    rules.orthogonalize: {"matrix": torch.eye(2)},
+    rules.RuleOptimizer: ({}, lambda **given: rules.RuleOptimizer(LogicNet().named_parameters(), rules.SGD(),
+                                                                  **{"lr": 0.1, **given})),
     lrcourse.torch.MLP: {"sizes": [2, 2]},
     lrcourse.torch.VGG: {},
     lrcourse.torch.train: ({}, of_torch(lrcourse.torch.train, dataset=DATA, steps=2)),
@@ -138,20 +149,23 @@ CALLS = {
     lrcourse.sweep.Result.verify: ({}, lambda **given: swept().verify(**given)),
     tune: ({}, tuned),
 }  # fmt: skip
-RESULTS = {lrcourse.CyclePlan, intervals.Interval, lrcourse.data.Dataset, lrcourse.torch.NoiseScale}
+RESULTS = {
+    lrcourse.CyclePlan, intervals.Interval, lrcourse.data.Dataset, lrcourse.torch.NoiseScale, lrcourse.study.Answer,
+    lrcourse.study.Verdict,
+}  # fmt: skip
 IN_STEPS = {
     "Cosine.steps", "Cyclic.step_size_up", "Cyclic.step_size_down", "CyclicLR.step_size", "Exponential.every",
     "InverseSqrt.timescale", "KerasSchedule.steps", "Linear.steps", "MultiStep.milestones", "OneCycle.steps",
     "Piecewise.boundaries", "Polynomial.steps", "SGDR.first", "Schedule.table.n", "Schedule.then.at", "Step.every",
-    "Then.at", "WSD.decay", "WSD.stable", "WSD.warmup", "coordinate_check.steps", "sweep.steps", "train.evaluate_every",
-    "train.steps", "warmup.steps",
+    "Then.at", "WSD.decay", "WSD.stable", "WSD.warmup", "coordinate_check.steps", "Task.steps",
+    "sweep.evaluate_every", "sweep.steps", "train.evaluate_every", "train.steps", "warmup.steps",
 }  # fmt: skip
 RATES = {
     "AdamW.alpha", "Clip.hi", "Clip.lo", "Constant.lr", "Cosine.end", "Cosine.peak", "Cyclic.base_lr", "Cyclic.max_lr",
     "CyclicLR.base_lr", "CyclicLR.max_lr", "Exponential.lr", "GPT.groups.lr", "InverseSqrt.peak", "Linear.end",
     "Linear.start", "MultiStep.lr", "OneCycle.final_lr", "OneCycle.initial_lr", "OneCycle.max_lr", "Piecewise.values",
-    "Plateau.lr", "Plateau.min_lr", "Polynomial.end", "Polynomial.start", "SGDR.end", "SGDR.peak", "Schedule.clip.hi",
-    "Schedule.clip.lo", "Setting.lr", "Step.lr", "WSD.end", "WSD.peak", "WSD.start", "warmup.start",
+    "RuleOptimizer.lr", "Plateau.lr", "Plateau.min_lr", "Polynomial.end", "Polynomial.start", "SGDR.end", "SGDR.peak", "Schedule.clip.hi",
+    "Schedule.clip.lo", "Setting.lr", "Step.lr", "Study.rates", "WSD.end", "WSD.peak", "WSD.start", "warmup.start",
     *(f"{name}.lr" for name in public(optimizers)),
 }  # fmt: skip
 # What a fix that gives no number stands for
@@ -165,7 +179,7 @@ BESIDE = {
     "give one rate before, between and after the boundaries", "give a narrow and a wide one",
     "measure batches of two sizes",
 }  # fmt: skip
-ANY = {"Uniform.lo", "Uniform.hi", "LogUniform.hi"}  # every number is right by itself
+ANY = {"Uniform.lo", "Uniform.hi", "LogUniform.hi", "octaves.hi", "FunctionTask.guess"}  # each is right by itself
 WRONG = [-1, -0.5, 0, 1, 2.5, True, "3", math.nan, math.inf, -math.inf]
 
 
@@ -229,6 +243,6 @@ def test_every_public_argument_is_asked():
     page = (ROOT / "book" / "api.md").read_text(encoding="utf-8")
     named = set(re.findall(r"\{api\} ([\w.]+)", page)) - {"lrcourse.plots"}
     modules = [importlib.import_module(name) for name in named]
-    calls = {getattr(module, name) for module in modules for name in public(module)}
+    calls = {getattr(module, name) for module in modules for name in public(module)} - {lrcourse.study.EdgeError}
     assert {call for call in calls if numbers_of(call)} - RESULTS - {optimizers.Optimizer} <= set(CALLS)
     assert {f"{call.__qualname__}.{name}" for call in CALLS for name in numbers_of(call)} >= IN_STEPS

@@ -51,15 +51,16 @@ ROOMS = {
     "torch": {"torch", "sweep"},
     "keras": {"keras", "data"},
     "matplotlib": {"plots", "range_test", "data"},
-    "scipy": {"intervals", "space", "data", "torch"},
+    "scipy": {"intervals", "space", "data", "torch", "study"},
     "sklearn": {"data"},
     "PIL": {"data"},
     "IPython": {"glue", "selfcheck"},
-    "joblib": {"sweep"},
-    "pandas": {"sweep"},
+    "joblib": {"sweep", "study"},
+    "pandas": {"sweep", "study"},
     "distributed": {"sweep"},
     "optuna": {"sweep"},
-    "tqdm": {"sweep", "data"},
+    "tqdm": {"sweep", "data", "study"},
+    "statsmodels": {"study", "data"},
 }
 
 

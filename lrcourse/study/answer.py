@@ -17,7 +17,6 @@ from .verdict import Pair, Verdict, digits_of, judge, share
 
 if TYPE_CHECKING:
     import pandas as pd
-    from matplotlib.axes import Axes
 
 Array = NDArray[np.float64]
 
@@ -122,7 +121,7 @@ class Answer:
         for name, value in self.values():
             glue(f"{prefix}-{name}".replace(" ", "-"), value, display=False)
 
-    def plot(self, ax: "Axes | None" = None, x: str | None = None) -> "Axes":
+    def plot(self, ax: Any = None, x: str | None = None) -> Any:
         """The mean score of the selection runs against `x`, a number that varies, and each arm's report as a diamond.
 
         `x`: None for the first name of the trials. Where other values vary as well, the best of each `x` is drawn.
@@ -144,7 +143,7 @@ class Answer:
         ax.legend()
         return ax
 
-    def plot_differences(self, ax: "Axes | None" = None) -> "Axes":
+    def plot_differences(self, ax: Any = None) -> Any:
         """Each pair's difference with its interval, and the margin as a band: within it nobody would care.
 
         Returns the axes.

@@ -9,6 +9,7 @@ import numpy as np
 
 from ..extras import extra
 from ..validation import bad, positive, random_seed
+from ..validation import rates as checked_rates
 from .answer import Answer
 from .arm import Arm, EdgeError
 from .kept import Kept
@@ -73,7 +74,7 @@ class Study:
     ) -> None:
         self.task = task
         self.arms = {name: _arm(name, each, rates) for name, each in arms.items()}
-        self.margin = positive("declare the smallest difference that would change what anyone does")("margin", margin)
+        self.margin = positive("use for example 0.01, if less would change nothing")("margin", margin)
         tuned = any(len(arm.trials) > 1 for arm in self.arms.values())
         self.select, self.report = _seeds("select", select) if tuned else [], _seeds("report", report)
         self.compare = list(itertools.combinations(self.arms, 2)) if compare is None else [(a, b) for a, b in compare]
@@ -187,7 +188,7 @@ def _arm(name: str, arm: Any, rates: Sequence[float] | None) -> Arm:
         return arm
     if not callable(arm) or rates is None:
         raise bad(f"arms[{name!r}]", arm, "an Arm, or a function of the rate beside rates", "pass rates=octaves(…)")
-    return Arm(lambda lr: arm(lr), [{"lr": each} for each in rates])
+    return Arm(lambda lr: arm(lr), [{"lr": each} for each in checked_rates("rates", rates)])
 
 
 def _seeds(name: str, seeds: Iterable[int]) -> list[int]:

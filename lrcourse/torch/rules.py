@@ -14,7 +14,7 @@ from typing import Annotated, Any, ClassVar
 
 import torch
 
-from ..validation import bad, below_one, check_fields, not_negative, optional
+from ..validation import bad, below_one, check_fields, not_negative, optional, rate
 
 __all__ = [
     "SGD", "AMSGrad", "Adadelta", "Adagrad", "Adam", "AdamW", "ByShape", "Lion", "Muon", "NAdam", "RMSprop", "Rule",
@@ -384,7 +384,9 @@ class RuleOptimizer(torch.optim.Optimizer):
     ) -> None:
         momentum = rule.momentum if momentum is None else momentum
         kept = {name: each for name, each in named if each.requires_grad}
-        numbers = {"lr": lr, "weight_decay": weight_decay} | ({} if momentum is None else {"momentum": momentum})
+        numbers = {"lr": rate("lr", lr), "weight_decay": not_negative("use 0 for none")("weight_decay", weight_decay)}
+        if momentum is not None:
+            numbers["momentum"] = below_one("use for example 0.9")("momentum", momentum)
         super().__init__(list(kept.items()), numbers)
         self.rule, self.named = rule, kept
         self.remembered = rule.init({name: each.detach() for name, each in kept.items()})
