@@ -2,7 +2,6 @@
 
 import copy
 
-import numpy as np
 import pytest
 import torch
 from torch import nn
@@ -79,23 +78,20 @@ def test_many_are_trained_as_one(norm):
             torch.testing.assert_close(gradients[name][i], weight.grad)
 
 
-@pytest.mark.slow
+def perceptron():
+    return nn.Sequential(nn.Flatten(), MLP([256, 64, 10]))
+
+
 def test_it_tells_more_glyphs_apart_than_a_perceptron():
-    data = glyphs(n=2000, size=16, n_test=1000)
-    right = {}
-    for kind, build in {
-        "resnet": lambda: ResNet(),
-        "mlp": lambda: nn.Sequential(nn.Flatten(), MLP([256, 64, 10])),
-    }.items():
-        accuracies = []
-        for rate in (0.003, 0.01, 0.03):
-            torch.manual_seed(0)
-            model = build()
-            run = train(model, torch.optim.AdamW(model.parameters(), lr=rate), data, steps=300, batch_size=32)
-            accuracies.append(run.evaluations.test_accuracy[-1])
-        right[kind] = np.max(accuracies)
-        print(kind, accuracies)
-    assert right["resnet"] > right["mlp"] + 0.1
+    data = glyphs(n=1250, size=16, n_test=250)
+    right = []
+    for build, lr in [(ResNet, 0.03), (perceptron, 0.001), (perceptron, 0.003), (perceptron, 0.01)]:
+        torch.manual_seed(0)
+        model = build()
+        run = train(model, torch.optim.AdamW(model.parameters(), lr=lr), data, steps=120, batch_size=32)
+        right.append(run.evaluations.test_accuracy[-1])
+    print(right)
+    assert right[0] > max(right[1:]) + 0.15
 
 
 BAD = [

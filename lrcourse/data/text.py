@@ -44,7 +44,8 @@ def text(context: int = 32, package: str = "scikit-learn") -> Dataset:
     >>> data = text(context=64)
     >>> data.x_train.shape, data.x_test.shape
     ((7392, 64), (670, 64))
-    >>> "".join(ALPHABET[i] for i in data.x_train[2])
+    >>> "".join(ALPHABET[i] for i in data.x_train[50])
+    'limit the size of temporary arrays to this number of mib (per jo'
     """
     context = whole(1, "use for example 32 characters")("context", context)
     package = choice(*PACKAGES)("package", package)
