@@ -50,6 +50,17 @@ def test_health_has_standard_features_and_both_targets():
     assert np.expm1(visits.y_train).max() == pytest.approx(77) or np.expm1(visits.y_test).max() == pytest.approx(77)
 
 
+def test_a_person_is_in_one_part_only_and_a_straight_line_beats_guessing():
+    visits = data.health()
+    train, test = ({row.tobytes() for row in part} for part in (visits.x_train, visits.x_test))
+    assert not train & test and len(train | test) < 3000
+    rows = np.column_stack([visits.x_train, np.ones(len(visits.x_train))])
+    line = np.linalg.lstsq(rows, visits.y_train, rcond=None)[0]
+    error = np.mean((visits.x_test @ line[:-1] + line[-1] - visits.y_test) ** 2)
+    guessing = np.mean((visits.y_train.mean() - visits.y_test) ** 2)
+    assert error < 0.97 * guessing
+
+
 def test_handwriting_has_few_pictures_of_each_digit_to_train_on_and_tests_on_all_others():
     few, other = data.handwriting(labels=100), data.handwriting(labels=100, seed=1)
     np.testing.assert_array_equal(np.bincount(few.y_train), [10] * 10)
