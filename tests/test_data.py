@@ -54,7 +54,7 @@ def test_a_person_is_in_one_part_only_and_a_straight_line_beats_guessing():
     visits = data.health()
     train, test = ({row.tobytes() for row in part} for part in (visits.x_train, visits.x_test))
     assert not train & test and len(train | test) < 3000
-    rows = np.column_stack([visits.x_train, np.ones(len(visits.x_train))])
+    rows = np.hstack([visits.x_train, np.ones((len(visits.x_train), 1))], dtype=np.float64)
     line = np.linalg.lstsq(rows, visits.y_train, rcond=None)[0]
     error = np.mean((visits.x_test @ line[:-1] + line[-1] - visits.y_test) ** 2)
     guessing = np.mean((visits.y_train.mean() - visits.y_test) ** 2)
