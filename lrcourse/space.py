@@ -15,6 +15,21 @@ some = whole(0, "use for example 20")
 several = whole(1, "use for example 5")
 
 
+def octaves(lo: float, hi: float, per_octave: int = 1) -> list[float]:
+    r"""Rates from `lo` up to `hi`, each $2^{1 / k}$ times the one before, with $k$ = `per_octave`: a grid for a rate.
+
+    Raises: `ValueError` unless both are positive and `lo < hi`, and for fewer than one per octave.
+
+    >>> octaves(0.25, 4.0)
+    [0.25, 0.5, 1.0, 2.0, 4.0]
+    """
+    per_octave = several("per_octave", per_octave)
+    positive("a rate that is multiplied can only start above zero")("lo", lo)
+    _rising(lo, hi)
+    count = int(np.floor(np.log2(hi / lo) * per_octave + 1e-9)) + 1
+    return [float(lo * 2 ** (i / per_octave)) for i in range(count)]
+
+
 class Axis(Protocol):
     """One setting's values. All three kinds of search choose numbers in [0, 1]; an axis says what they stand for."""
 

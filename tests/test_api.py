@@ -16,7 +16,7 @@ from api import public  # noqa: E402
 
 MODULES = re.findall(r"\{api\} ([\w.]+)", (ROOT / "book" / "api.md").read_text(encoding="utf-8"))
 # The course's machinery, what chapters and labs call, and what checks the arguments of all
-INSIDE = {"course", "extras", "glue", "records", "selfcheck", "validation"}
+INSIDE = {"course", "extras", "fingerprint", "glue", "records", "selfcheck", "validation"}
 
 
 @pytest.mark.parametrize("name", MODULES)

@@ -128,6 +128,13 @@ CALLS = {
     lrcourse.torch.train: ({}, of_torch(lrcourse.torch.train, dataset=DATA, steps=2)),
     lrcourse.torch.range_test: ({}, of_torch(lrcourse.torch.range_test, loss_fn=F.cross_entropy,
                                              batches=[(torch.ones(4, 2), torch.ones(4).long())])),
+    lrcourse.torch.sharpness: {"model": LogicNet(), "data": DATA},
+    lrcourse.torch.top_curvatures: {"model": LogicNet(), "data": DATA, "n": 1},
+    lrcourse.torch.noise_scale: {"model": LogicNet(), "data": DATA},
+    lrcourse.torch.two_batch_noise_scale: {"small": 1, "big": 64, "small_square": 2.0, "big_square": 1.0},
+    lrcourse.torch.coordinate_check: {"model_fn": lambda width: lrcourse.torch.MLP([2, width, 2]), "widths": [1, 2],
+                                      "optimizer_fn": lambda model: torch.optim.SGD(model.parameters(), lr=0.1),
+                                      "data": DATA, "steps": 1},
     lrcourse.keras.KerasSchedule: {"schedule": Constant(0.1), "steps": 5},
     lrcourse.keras.CyclicLR: {"max_lr": 3.0},
     lrcourse.keras.range_test: ({}, range_test_of_keras),
@@ -136,13 +143,13 @@ CALLS = {
     lrcourse.sweep.Result.verify: ({}, lambda **given: swept().verify(**given)),
     tune: ({}, tuned),
 }  # fmt: skip
-RESULTS = {lrcourse.CyclePlan, intervals.Interval, lrcourse.data.Dataset}
+RESULTS = {lrcourse.CyclePlan, intervals.Interval, lrcourse.data.Dataset, lrcourse.torch.NoiseScale}
 IN_STEPS = {
     "Cosine.steps", "Cyclic.step_size_up", "Cyclic.step_size_down", "CyclicLR.step_size", "Exponential.every",
     "InverseSqrt.timescale", "KerasSchedule.steps", "Linear.steps", "MultiStep.milestones", "OneCycle.steps",
     "Piecewise.boundaries", "Polynomial.steps", "SGDR.first", "Schedule.table.n", "Schedule.then.at", "Step.every",
-    "Then.at", "WSD.decay", "WSD.stable", "WSD.warmup", "sweep.steps", "train.evaluate_every", "train.steps",
-    "warmup.steps",
+    "Then.at", "WSD.decay", "WSD.stable", "WSD.warmup", "coordinate_check.steps", "sweep.steps", "train.evaluate_every",
+    "train.steps", "warmup.steps",
 }  # fmt: skip
 RATES = {
     "AdamW.alpha", "Clip.hi", "Clip.lo", "Constant.lr", "Cosine.end", "Cosine.peak", "Cyclic.base_lr", "Cyclic.max_lr",
@@ -160,7 +167,8 @@ MEANT = {
 # The fix of a number that is right by itself, but not beside the others
 BESIDE = {
     "swap the two", "swap the two, or use Choice for a single value", "give the inputs first and the outputs last",
-    "give one rate before, between and after the boundaries",
+    "give one rate before, between and after the boundaries", "give a narrow and a wide one",
+    "measure batches of two sizes",
 }  # fmt: skip
 ANY = {"Uniform.lo", "Uniform.hi", "LogUniform.hi"}  # every number is right by itself
 WRONG = [-1, -0.5, 0, 1, 2.5, True, "3", math.nan, math.inf, -math.inf]

@@ -51,7 +51,7 @@ ROOMS = {
     "torch": {"torch", "sweep"},
     "keras": {"keras", "data"},
     "matplotlib": {"plots", "range_test", "data"},
-    "scipy": {"intervals", "space", "data"},
+    "scipy": {"intervals", "space", "data", "torch"},
     "sklearn": {"data"},
     "statsmodels": {"data"},
     "PIL": {"data"},

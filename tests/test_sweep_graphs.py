@@ -8,6 +8,7 @@ from lrcourse.data import moons
 from lrcourse.sweep import grid, stacked
 from lrcourse.sweep.graphs import WARM_UP, Replayed
 from lrcourse.sweep.plan import Plan
+from lrcourse.sweep.traces import Looks
 from lrcourse.torch import MLP, LogicNet
 
 DATA = moons(n=50, n_test=30)
@@ -30,7 +31,9 @@ def test_a_replayed_sweep_equals_a_called_one_bit_by_bit(compiled, optimizer, ba
     outcomes = []
     for record in (None, recording):
         training = stacked.Training(plan, compiled, record)
-        outcomes.append(training.outcome(training.train(STEPS), len(settings)).arrays())
+        losses, looks = training.train(STEPS), Looks(plan)
+        looks.take(STEPS, training.look)
+        outcomes.append(looks.outcome(torch.stack(losses, -1).double().numpy(), len(settings)).arrays())
     for name, array in outcomes[0].items():
         np.testing.assert_array_equal(array, outcomes[1][name], err_msg=name)
     assert (np.diff(outcomes[0]["losses"], axis=1) != 0).all(), "a loss that repeats would hide a stale buffer"

@@ -10,5 +10,6 @@ with extra("sweep"):
     from .result import Heatmap, Result
     from .run import sweep
     from .settings import Setting, grid
+    from .traces import Trace
 
-__all__ = ["Heatmap", "Result", "Setting", "grid", "sweep"]
+__all__ = ["Heatmap", "Result", "Setting", "Trace", "grid", "sweep"]

@@ -55,7 +55,7 @@ class Folder:
             return None
         try:
             with np.load(file) as arrays:
-                return Outcome(**arrays)
+                return Outcome.of(dict(arrays))
         except (ValueError, TypeError, OSError, EOFError, zipfile.BadZipFile):
             raise damaged(file) from None
 

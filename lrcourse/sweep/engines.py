@@ -5,6 +5,7 @@ import math
 import statistics
 import time
 from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from itertools import pairwise
 from pathlib import Path
@@ -14,7 +15,7 @@ import torch
 from torch.optim.optimizer import register_optimizer_step_post_hook
 
 from ..validation import bad
-from . import loop, stacked
+from . import functional, loop, stacked
 from .outcome import Outcome
 from .plan import Plan
 from .watch import Watch
@@ -38,18 +39,25 @@ class Choice:
     seconds: float
 
 
-def _run_compiled(plan: Plan, size: int, watch: Watch) -> Outcome:
-    outcome = stacked.run(plan, compiled=True, size=size, watch=watch)
-    remember(plan, size)
-    return outcome
+def _compiled(run: Callable[..., Outcome]) -> Callable[[Plan, int, Watch], Outcome]:
+    def trained(plan: Plan, size: int, watch: Watch) -> Outcome:
+        outcome = run(plan, compiled=True, size=size, watch=watch)
+        remember(plan, size)
+        return outcome
+
+    return trained
 
 
 # What trains a part of a sweep whose parts have `size` members; only the last may be smaller.
 ENGINES: dict[str, Callable[[Plan, int, Watch], Outcome]] = {
     "loop": lambda plan, size, watch: loop.run(plan, watch),
     "stacked": lambda plan, size, watch: stacked.run(plan, compiled=False, watch=watch),
-    "compiled": _run_compiled,
+    "compiled": _compiled(stacked.run),
+    "vmap": lambda plan, size, watch: functional.run(plan, compiled=False, watch=watch),
+    "vmap-compiled": _compiled(functional.run),
 }
+TOGETHER = {"stacked": stacked, "compiled": stacked, "vmap": functional, "vmap-compiled": functional}
+MEMBERS = 8  # of any module: more of them leave the cache, fewer have less to share
 
 
 def chunk_size(plan: Plan, engine: str) -> int:
@@ -57,12 +65,19 @@ def chunk_size(plan: Plan, engine: str) -> int:
     members = len(plan.settings)
     if engine == "loop":
         return max(1, min(64, members // 16))
+    if TOGETHER[engine] is functional:
+        return _even(members, MEMBERS * (16 if next(plan.model(0).parameters()).is_cuda else 1))
     widest = max(each.shape[0] for each in plan.model(plan.settings[0].seed).parameters())
     points = max(len(plan.dataset.x_train), len(plan.dataset.x_test))
     scale = 16 if next(plan.model(0).parameters()).is_cuda else 1
     limit = scale * (4096 if stacked.is_tiny(plan) else 256)
     limit = max(1, min(limit, scale * 2**25 // (widest * points), scale * 2**25 // (6 * plan.steps)))
-    return math.ceil(members / math.ceil(members / limit))  # chunks of one size share one compiled program
+    return _even(members, limit)
+
+
+def _even(members: int, limit: int) -> int:
+    """At most `limit` members in each chunk: chunks of one size share one compiled program."""
+    return math.ceil(members / math.ceil(members / limit))
 
 
 def choose(plan: Plan) -> Choice:
@@ -71,25 +86,28 @@ def choose(plan: Plan) -> Choice:
     What is timed is thrown away, so it is a small share of the sweep, and nothing where there is nothing to choose.
     """
     members, steps = len(plan.settings), plan.steps
-    why_not = stacked.unsupported(plan)
+    why_not, plain, compiled = stacked.unsupported(plan), "stacked", "compiled"
     if members == 1:
         return Choice("loop", why_not or "a single member", 0.0)
-    by_loop = _loop_seconds(plan)
-    if why_not:
-        return Choice("loop", why_not, by_loop)
+    with functional.one_thread() if why_not else nullcontext():
+        by_loop = _loop_seconds(plan)
     if by_loop < LITTLE:
-        return Choice("loop", "too little work to stack", by_loop)
-    part = plan.part(0, min(members, chunk_size(plan, "stacked")))
+        return Choice("loop", "; ".join([*([why_not] if why_not else []), "too little work to stack"]), by_loop)
+    if why_not:
+        plain, compiled = "vmap", "vmap-compiled"
+        if nor := functional.unsupported(plan):
+            return Choice("loop", why_not if nor == why_not else f"{why_not}; {nor}", by_loop)
+    part = plan.part(0, min(members, chunk_size(plan, plain)))
     parts = members / len(part.settings)
     times, note, building = {"loop": by_loop}, "", compile_time(part)
     if building:  # a program that is there is faster than the same step without one
-        times["stacked"] = steps * parts * stacked_step(part, compiled=False)
+        times[plain] = steps * parts * stacked_step(part, compiled=False)
     if min(times.values()) < 2 * building:  # it often no more than halves the time
         note = ", too short for the compiler"
     else:
         try:
             clear = 0.0 if building else min(SHORT, by_loop / 2) / (steps * parts)
-            times["compiled"] = steps * parts * stacked_step(part, compiled=True, clear=clear)
+            times[compiled] = steps * parts * stacked_step(part, compiled=True, clear=clear)
             remember(part)
         except Exception as error:  # whatever a compiler, or the lack of one, may raise
             first_line = str(error).partition("\n")[0]
@@ -106,8 +124,8 @@ def check(plan: Plan, engine: str) -> Choice:
     """
     if engine not in list(ENGINES):
         raise bad("engine", engine, f"one of {['auto', *ENGINES]}", "leave it out to have it chosen")
-    if engine != "loop" and (why_not := stacked.unsupported(plan)):
-        raise bad("engine", engine, "'loop' for this model", why_not)
+    if engine != "loop" and (why_not := TOGETHER[engine].unsupported(plan)):
+        raise bad("engine", engine, "another one for this model", why_not)
     return Choice(engine, "asked for", _loop_seconds(plan) if engine == "loop" else 0.0)
 
 
@@ -135,7 +153,8 @@ def loop_step(plan: Plan, updates: int) -> float:
 
 def stacked_step(plan: Plan, compiled: bool, clear: float = 0.0) -> float:
     """Seconds of a stacked step, after one that warms up or compiles; one faster than `clear` is the last."""
-    training = stacked.Training(replace(plan, steps=STACKED_SAMPLE + 1), compiled)
+    kind = functional if stacked.unsupported(plan) else stacked
+    training = kind.Training(replace(plan, steps=STACKED_SAMPLE + 1), compiled)
 
     def seconds() -> float:
         started = time.perf_counter()
@@ -154,11 +173,13 @@ def memory_of(plan: Plan, size: int = 1) -> Path:
     from torch._inductor.runtime.cache_dir_utils import cache_dir
 
     settings, model, points = plan.settings, plan.model(0), len(plan.dataset.x_train)
+    by_hand = stacked.unsupported(plan) is None
+    program = "" if by_hand else functional.programmed(plan, model).key, plan.accumulate, len(plan.traces.ema)
     batch, first = min(plan.batch_size or points, points), next(model.parameters())
     key = repr((str(model), str(first.dtype), first.device.type, plan.loss, plan.optimizer, plan.nesterov, batch,
                 stacked.padded(max(size, len(settings))), any(each.weight_decay for each in settings),
                 any(plan.momentum(each) != 0 for each in settings), len({each.seed for each in settings}) > 1,
-                torch.get_num_threads(), torch.__version__))  # fmt: skip
+                torch.get_num_threads() if by_hand else 1, torch.__version__, program))  # fmt: skip
     return Path(cache_dir()) / f"lrcourse-{hashlib.sha256(key.encode()).hexdigest()[:16]}"
 
 

@@ -1,9 +1,10 @@
 """Everything a sweep is about to do, and nothing it has done: what is sent to other processes."""
 
 import hashlib
+import math
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -11,12 +12,15 @@ import torch
 
 from .. import schedules
 from ..data import Dataset
+from ..fingerprint import described
 from ..schedules import Schedule
 from ..schedules.base import Array
 from ..schedules.values import momenta
+from ..torch import groups, rules
+from ..torch.rules import Rule
 from ..validation import bad
-from .fingerprint import described
 from .settings import NAMES, Setting
+from .traces import Traces
 
 OPTIMIZERS: dict[str, Callable[..., torch.optim.Optimizer]] = {
     "sgd": torch.optim.SGD, "adam": torch.optim.Adam, "adamw": torch.optim.AdamW
@@ -31,11 +35,15 @@ class Plan:
     model_fn: Callable[[], torch.nn.Module]
     dataset: Dataset
     loss: Any
-    optimizer: str
+    optimizer: str | Rule
     nesterov: bool
     steps: int
     batch_size: int | None
     settings: Sequence[Setting]
+    draw: Callable[[int], Dataset] | None = None  # the data of a seed; `dataset` is then that of the first member
+    clip: float | None = None
+    accumulate: int = 1
+    traces: Traces = field(default_factory=Traces)
 
     def part(self, start: int, stop: int) -> "Plan":
         """The same plan for the members `start` to `stop - 1`."""
@@ -46,15 +54,39 @@ class Plan:
         with seeded(seed):
             return self.model_fn()
 
+    def data(self, seed: int) -> Dataset:
+        """What the members of a seed learn from; the random numbers around it stay as they are."""
+        if self.draw is None:
+            return self.dataset
+        with seeded(seed):
+            drawn: Dataset = as_dataset(self.draw(seed), self.loss)
+        return drawn
+
+    def labels(self) -> np.ndarray:
+        """The classes that occur in the members' data."""
+        drawn = [self.data(seed) for seed in {each.seed for each in self.settings}] if self.draw else [self.dataset]
+        return np.unique(np.concatenate([y.ravel() for data in drawn for y in (data.y_train, data.y_test)]))
+
+    @property
+    def rule(self) -> Rule:
+        """The optimizer as a pure function."""
+        if isinstance(self.optimizer, Rule):
+            return self.optimizer
+        return {"sgd": rules.SGD(nesterov=self.nesterov), "adam": rules.Adam(), "adamw": rules.AdamW()}[self.optimizer]
+
     def momentum(self, setting: Setting) -> float | Schedule:
+        """The momentum that the optimizer uses, NaN for a rule that has none."""
         if setting.momentum is None:
-            return 0.0 if self.optimizer == "sgd" else 0.9
+            return math.nan if self.rule.momentum is None else self.rule.momentum
         return setting.momentum
 
     def torch_optimizer(self, parameters: Any, setting: Setting) -> torch.optim.Optimizer:
-        """The member's optimizer as PyTorch builds it."""
+        """The member's optimizer as PyTorch builds it. `parameters`: with their names."""
         momentum = self.momentum(setting)
         first = momentum(0) if isinstance(momentum, Schedule) else momentum
+        if isinstance(self.optimizer, Rule):
+            own = None if math.isnan(first) else first
+            return rules.RuleOptimizer(parameters, self.optimizer, setting.lr, own, setting.weight_decay)
         options: dict[str, Any] = (
             {"momentum": first} if self.optimizer == "sgd" else {"betas": (first, BETA2), "eps": EPS}
         )
@@ -119,12 +151,12 @@ class Plan:
 
     def _stepped(self, setting: Setting) -> tuple[Array, Array]:
         """A PyTorch scheduler has no formula to ask, so it is stepped."""
-        optimizer = self.torch_optimizer([torch.nn.Parameter(torch.zeros(1))], setting)
+        optimizer = self.torch_optimizer([("", torch.nn.Parameter(torch.zeros(1, 1)))], setting)
         scheduler = self.torch_scheduler(setting, optimizer)
         group = optimizer.param_groups[0]
         rows = np.empty((self.steps, 2))
         for t in range(self.steps):
-            rows[t] = group["lr"], group["momentum"] if "momentum" in group else group["betas"][0]
+            rows[t] = group["lr"], groups.momentum(group)
             optimizer.step()
             scheduler.step()
         return rows[:, 0], rows[:, 1]
@@ -132,10 +164,35 @@ class Plan:
     def digest(self) -> str:
         """A fingerprint of all that decides the result; functions count by their code and the values they use."""
         model = self.model(self.settings[0].seed)
-        shared = [self.loss, self.optimizer, self.nesterov, self.steps, self.batch_size]
+        shared = [self.loss, self.optimizer, self.nesterov, self.steps, self.batch_size, self.draw, self.clip,
+                  self.accumulate, vars(self.traces)]  # fmt: skip
         members = [[getattr(each, name) for name in NAMES] for each in self.settings]
         data = [self.dataset.x_train, self.dataset.y_train, self.dataset.x_test, self.dataset.y_test]
         return hashlib.sha256(repr(described([model, *shared, *data, members])).encode()).hexdigest()
+
+
+def as_dataset(data: Any, loss: Any) -> Dataset:
+    """`data`, a `Dataset` or a pair, as what a loop takes.
+
+    Raises: `ValueError` for anything else.
+    """
+    if not isinstance(data, Dataset):
+        try:
+            x, y = (_array(each) for each in data)
+        except (TypeError, ValueError):
+            raise bad("data", type(data).__name__, "a Dataset or a pair (X, y)", "pass the training data") from None
+        if x.ndim == 0 or y.ndim == 0 or len(x) != len(y) or len(x) == 0:
+            raise bad("data", (x.shape, y.shape), "as many targets as inputs, and at least one", "check their shapes")
+        data = Dataset("sweep", "", x, y, x, y)
+    if loss == "mse":  # whole numbers would pass for classes
+        data = replace(data, y_train=data.y_train.astype(float), y_test=data.y_test.astype(float))
+    dataset: Dataset = data
+    return dataset
+
+
+def _array(values: Any) -> np.ndarray:
+    values = values.detach().cpu() if isinstance(values, torch.Tensor) else values
+    return np.ascontiguousarray(values) if np.ndim(values) else np.asarray(values)
 
 
 @contextmanager

@@ -12,9 +12,11 @@ from . import loop
 from .outcome import Outcome
 from .plan import Plan
 from .settings import NAMES
+from .traces import Trace, kept_weights, trace
 
 if TYPE_CHECKING:
     import pandas as pd
+    import torch
 
 
 class Heatmap(NamedTuple):
@@ -39,6 +41,17 @@ class Result:
     engine: str
     reason: str
     has_test: bool
+
+    @property
+    def trace(self) -> Trace:
+        """What the members could do on the way; without `evaluate_every`, at the end."""
+        return trace(self.plan, self.outcome.traces, self.has_test)
+
+    @property
+    def weights(self) -> dict[int, dict[str, "torch.Tensor"]]:
+        """The parameters before the updates that `keep_weights` names: by step and name, the members' one after the
+        other."""
+        return kept_weights(self.outcome.traces)
 
     @property
     def curves(self) -> Array:

@@ -2,27 +2,28 @@
 
 import os
 import threading
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import nullcontext
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 
 from ..data import Dataset
 from ..extras import extra
+from ..torch.rules import Rule
 from ..torch.training import as_tensor, loss_function
-from ..validation import bad, batch_length, choice, optional, whole, whole_steps
+from ..validation import bad, batch_length, choice, optional, positive, whole, whole_steps
 from . import engines
 from .chunks import Folder
 from .cluster import connected
 from .outcome import Outcome
-from .plan import OPTIMIZERS, Plan, seeded
+from .plan import OPTIMIZERS, Plan, as_dataset, seeded
 from .result import Result
 from .settings import Setting, as_settings
 from .stacked import is_tiny
+from .traces import of_weights, traces
 from .watch import Watch
 
 WORTH_PROCESSES = 20.0  # seconds of work from which starting processes, each of which imports PyTorch, pays
@@ -37,9 +38,16 @@ def sweep(
     settings: Iterable[Setting | Mapping[str, Any]],
     steps: int,
     loss: Any = "cross_entropy",
-    optimizer: str = "sgd",
+    optimizer: str | Rule = "sgd",
     nesterov: bool = False,
     batch_size: int | None = None,
+    clip: float | None = None,
+    accumulate: int = 1,
+    evaluate_every: int | None = None,
+    gradient_norms: bool = False,
+    statistics: Mapping[str, Callable[[dict[str, torch.Tensor]], Any]] | None = None,
+    ema: float | Sequence[float] = (),
+    keep_weights: bool | Iterable[int] = False,
     engine: str = "auto",
     folder: str | Path | None = None,
     jobs: int | None = None,
@@ -49,13 +57,25 @@ def sweep(
     """Train a model for every one of `settings` (see `grid`), each as it would train alone.
 
     `model_fn()` builds the model, after PyTorch was seeded with the member's seed; it decides the dtype.
-    `data`: a `Dataset`, or `(X, y)` without test data. `loss`: `"cross_entropy"`, `"mse"` or a function of outputs
-    and targets. `optimizer`: `"sgd"`, `"adam"` or `"adamw"`. `batch_size`: None for the full batch; otherwise each
-    member has the mini-batch order of its seed, as in `lrcourse.torch.train`.
+    `data`: a `Dataset`, or `(X, y)` without test data; or a function of a seed that returns one of them, of the same
+    shapes for all seeds, so that a seed is a draw of the split as well. `loss`: `"cross_entropy"`, `"mse"` or a
+    function of outputs and targets; with several targets per point, such as tokens, the scores come last.
+    `optimizer`: `"sgd"`, `"adam"`, `"adamw"` or a rule of `lrcourse.torch.rules`, which may be one of yours.
+    `batch_size`: None for the full batch; otherwise each member has the mini-batch order of its seed, as in
+    `lrcourse.torch.train`. `clip`: the longest that a member's gradient may be, as `clip_grad_norm_` has it.
+    `accumulate`: batches per update, whose mean gradient is used.
+
+    What is recorded beside losses, see `Result.trace` and `Result.weights`: `evaluate_every`: updates between two
+    evaluations on all training and test points; None evaluates at the end only. At the same updates, `statistics`,
+    functions by name of a member's parameters (a dict of tensors), and what averages of the weights could do, for each
+    decay of `ema`: they start as the weights after the first update, and keep that part of themselves in each later
+    one. `gradient_norms`: before clipping, in every update. `keep_weights`: True for the weights at the end, or a list
+    of updates before which they are copied.
 
     `engine`: `"loop"` trains one member after the other; `"stacked"` all at once, with the member as the first axis
-    of every tensor; `"compiled"` the same through `torch.compile`; `"auto"` times them, and the result says which it
-    was and why. What cannot be stacked (layers other than Linear, Tanh, ReLU and Sigmoid) goes through the loop.
+    of every tensor, for Linear, Tanh, ReLU and Sigmoid in a Sequential; `"vmap"` any module whose training is a pure
+    function, by `torch.vmap`; `"compiled"` and `"vmap-compiled"` the same through `torch.compile`; `"auto"` times them,
+    and the result says which it was and why. What neither can train, such as dropout, goes through the loop.
 
     `folder`: where the work is kept; called again with the same arguments, a sweep that was interrupted continues,
     with the same result. What is lost is half a minute, or the last run of the loop; on a cluster, the parts that were
@@ -81,12 +101,17 @@ def sweep(
     >>> best["lr"], best["momentum"]
     (1.0, 0.9)
     """
+    steps, known = whole_steps("steps", steps), loss if callable(loss) else _known_loss("loss", loss)
+    settings = as_settings(settings)
+    draw = data if callable(data) else None
+    with seeded(settings[0].seed):
+        first = data if draw is None else draw(settings[0].seed)
     plan = Plan(
-        model_fn=model_fn, dataset=_dataset(data, loss), loss=loss if callable(loss) else _known_loss("loss", loss),
-        optimizer=choice(*OPTIMIZERS)("optimizer", optimizer), nesterov=_nesterov(nesterov, optimizer),
-        steps=whole_steps("steps", steps),
-        batch_size=optional(batch_length)("batch_size", batch_size),
-        settings=as_settings(settings),
+        model_fn=model_fn, dataset=as_dataset(first, known), loss=known, optimizer=_optimizer(optimizer),
+        nesterov=_nesterov(nesterov, optimizer), steps=steps,
+        batch_size=optional(batch_length)("batch_size", batch_size), settings=settings, draw=draw,
+        clip=optional(positive("use for example 1.0"))("clip", clip), accumulate=_accumulate(accumulate, batch_size),
+        traces=traces(steps, evaluate_every, gradient_norms, statistics, ema, keep_weights),
     )  # fmt: skip
     plan.check_schedules()
     _fits(plan)
@@ -105,7 +130,7 @@ def sweep(
                 raise bad("engine", engine, f"{chosen.engine!r}, with which the folder was begun", "leave it out")
         jobs = _jobs(jobs, plan, chosen)
         outcome = train_parts(plan, chosen.engine, size, jobs, backend, kept, progress)
-    return Result(plan, outcome, chosen.engine, chosen.reason, has_test=isinstance(data, Dataset))
+    return Result(plan, outcome, chosen.engine, chosen.reason, has_test=isinstance(first, Dataset))
 
 
 def train_parts(
@@ -167,30 +192,24 @@ def _jobs(jobs: int | None, plan: Plan, chosen: engines.Choice) -> int:
 _known_loss = choice("cross_entropy", "mse")
 
 
-def _nesterov(nesterov: bool, optimizer: str) -> bool:
+def _optimizer(optimizer: Any) -> str | Rule:
+    if isinstance(optimizer, Rule):
+        return optimizer
+    if optimizer not in list(OPTIMIZERS):
+        raise bad("optimizer", optimizer, f"one of {list(OPTIMIZERS)}, or a Rule", "see lrcourse.torch.rules")
+    return str(optimizer)
+
+
+def _nesterov(nesterov: bool, optimizer: Any) -> bool:
     if nesterov and optimizer != "sgd":
-        raise bad("nesterov", nesterov, f"False for {optimizer}", "use optimizer='sgd'")
+        raise bad("nesterov", nesterov, f"False for {optimizer}", "use optimizer='sgd', or rules.SGD(nesterov=True)")
     return bool(choice(True, False)("nesterov", nesterov))
 
 
-def _dataset(data: Any, loss: Any) -> Dataset:
-    if not isinstance(data, Dataset):
-        try:
-            x, y = (_array(each) for each in data)
-        except (TypeError, ValueError):
-            raise bad("data", type(data).__name__, "a Dataset or a pair (X, y)", "pass the training data") from None
-        if x.ndim == 0 or y.ndim == 0 or len(x) != len(y) or len(x) == 0:
-            raise bad("data", (x.shape, y.shape), "as many targets as inputs, and at least one", "check their shapes")
-        data = Dataset("sweep", "", x, y, x, y)
-    if loss == "mse":  # whole numbers would pass for classes
-        data = replace(data, y_train=data.y_train.astype(float), y_test=data.y_test.astype(float))
-    dataset: Dataset = data
-    return dataset
-
-
-def _array(values: Any) -> np.ndarray:
-    values = values.detach().cpu() if isinstance(values, torch.Tensor) else values
-    return np.ascontiguousarray(values) if np.ndim(values) else np.asarray(values)
+def _accumulate(accumulate: Any, batch_size: Any) -> int:
+    if whole(1, "use 1 for a batch per update")("accumulate", accumulate) > 1 and batch_size is None:
+        raise bad("accumulate", accumulate, "1 for the full batch", "the same batch again changes nothing")
+    return int(accumulate)
 
 
 def _fits(plan: Plan) -> None:
@@ -203,6 +222,14 @@ def _fits(plan: Plan) -> None:
         raise bad("model_fn", model, "a function that builds a model with parameters", "return the model")
     if {*map(id, model.parameters())} & {*map(id, other.parameters())}:
         raise bad("model_fn", plan.model_fn, "a function that builds a new model at every call", "build it inside")
+    shapes = _shapes(data)
+    for each in {each.seed for each in plan.settings} if plan.draw else ():
+        if (drawn := _shapes(plan.data(each))) != shapes:
+            raise bad("data", drawn, f"of one shape and type for all seeds, {shapes}", f"see what seed {each} gives")
+    if isinstance(plan.optimizer, Rule) and plan.optimizer.momentum is None:
+        given = [each.momentum for each in plan.settings if each.momentum is not None]
+        if given:
+            raise bad("momentum", given[0], f"left out for {plan.optimizer}", "it has none")
     try:
         with torch.no_grad(), seeded(seed):
             x, y = (as_tensor(each[:2], next(model.parameters())) for each in (data.x_train, data.y_train))
@@ -212,3 +239,9 @@ def _fits(plan: Plan) -> None:
         raise bad("data", found, "inputs that the model takes, and targets that the loss takes", str(error)) from error
     if value.dim():
         raise bad("loss", tuple(value.shape), "a function whose result is one number", "take the mean of the batch")
+    of_weights(plan, 0, {name: each.detach() for name, each in model.named_parameters() if each.requires_grad})
+
+
+def _shapes(data: Dataset) -> list[Any]:
+    parts = data.x_train, data.y_train, data.x_test, data.y_test
+    return [(each.shape, str(each.dtype)) for each in parts]

@@ -22,6 +22,7 @@ from ..torch.training import as_tensor
 from .graphs import Recorder, Replayed, cuda_graph
 from .outcome import Outcome
 from .plan import BETA2, EPS, Plan
+from .traces import MEASURED, Columns, Looks, of_weights, together
 from .watch import SHORT, Watch
 
 Tensor = torch.Tensor
@@ -77,13 +78,15 @@ class Program:
 def unsupported(plan: Plan) -> str | None:
     """Why the members of `plan` cannot be stacked, None if they can."""
     model = plan.model(plan.settings[0].seed)
+    if own := _own(plan):
+        return own
     if not isinstance(plan.loss, str):
         return "the loss is a function, and only 'cross_entropy' and 'mse' are stacked"
     y, x = plan.dataset.y_train, plan.dataset.x_train
     if x.ndim != 2 or (plan.loss == "cross_entropy" and (y.ndim != 1 or y.dtype.kind not in "iu")):
         return "only rows of features, with whole class numbers for cross-entropy, are stacked"
     for module in model.modules():
-        if _hooked(module):
+        if hooked(module):
             return f"the layer {type(module).__name__} has hooks"
     for layer in _flat(model):
         if type(layer) is not nn.Linear and type(layer) not in ACTIVATIONS:
@@ -92,8 +95,8 @@ def unsupported(plan: Plan) -> str | None:
     outputs = [layer.out_features for layer in _flat(model) if isinstance(layer, nn.Linear)][-1:]
     if plan.loss == "mse" and [y.size // len(y)] != outputs:
         return "the model does not have one output per target"
-    labels = np.concatenate([y, plan.dataset.y_test]) if plan.loss == "cross_entropy" else np.zeros(0, int)
-    if not all(0 <= label < outputs[0] for label in np.unique(labels) if outputs):
+    labels = plan.labels() if plan.loss == "cross_entropy" else np.zeros(0, int)
+    if not all(0 <= label < outputs[0] for label in labels if outputs):
         return "a label has no output of its own (PyTorch leaves out those that are -100)"
     parameters = list(model.parameters())
     if not parameters or not all(each.requires_grad for each in parameters):
@@ -105,24 +108,40 @@ def unsupported(plan: Plan) -> str | None:
     return None
 
 
+def _own(plan: Plan) -> str | None:
+    """What `plan` asks for that this engine does not know."""
+    asked = {
+        "a rule of update": not isinstance(plan.optimizer, str), "clipping": plan.clip is not None,
+        "accumulated batches": plan.accumulate > 1, "averages of weights": bool(plan.traces.ema),
+        "the norm of a gradient": plan.traces.gradient_norms,
+    }  # fmt: skip
+    return next((f"{what}: not by the hand-stacked engine" for what, wanted in asked.items() if wanted), None)
+
+
 def is_tiny(plan: Plan) -> bool:
     """Whether the model is so small that each of its weights may be a variable of its own."""
     return sum(each.numel() for each in plan.model(plan.settings[0].seed).parameters()) <= TINY
 
 
-def run(plan: Plan, compiled: bool, size: int = 1, watch: Watch | None = None) -> Outcome:
-    """Train the members of `plan` together. See `unsupported` and, for `size`, `Training`."""
+def run(plan: Plan, compiled: bool, size: int = 1, watch: Watch | None = None, kind: Any = None) -> Outcome:
+    """Train the members of `plan` together. See `unsupported` and, for `size`, `Training`; `kind` is another one."""
     members, watch, piece = len(plan.settings), watch or Watch(), 1
-    training = Training(plan, compiled, size=size)
-    losses = training.resume(watch.state())
-    so_far = functools.partial(training.state, losses)
+    training = (kind or Training)(plan, compiled, size=size)
+    state = watch.state()
+    losses, looks = training.resume(state), Looks(plan, state)
+
+    def so_far() -> dict[str, Any]:
+        return training.state(losses) | looks.state()  # type: ignore[no-any-return]
+
     while len(losses) < plan.steps:
+        looks.take(len(losses), training.look)
         started = time.perf_counter()
-        new = training.train(min(piece, plan.steps - len(losses)))
+        new = training.train(min(piece, looks.next(len(losses)) - len(losses)))
         losses += new
         piece *= 2 if time.perf_counter() - started < SHORT else 1
         watch.done(members * len(new), so_far)
-    return training.outcome(losses, members)
+    looks.take(plan.steps, training.look)
+    return looks.outcome(_numpy(torch.stack(list(losses), -1)), members)
 
 
 class Training:
@@ -137,12 +156,12 @@ class Training:
             extra = padded(max(size, len(plan.settings))) - len(plan.settings)
             plan = replace(plan, settings=[*plan.settings, *[plan.settings[-1]] * extra])
         self.plan = plan
-        _keep_freed_memory()
+        keep_freed_memory()
         models = {seed: plan.model(seed) for seed in {each.seed for each in plan.settings}}
         parameters = {seed: [each.detach() for each in model.parameters()] for seed, model in models.items()}
         weights = [torch.stack(each) for each in zip(*(parameters[each.seed] for each in plan.settings))]
         first = models[plan.settings[0].seed]
-        self.like = weights[0]
+        self.like, self.names = weights[0], [name for name, _ in first.named_parameters()]
         lr, momentum = plan.tables()
         self.program = Program(
             layers=tuple(_described(layer) for layer in _flat(first)), loss=plan.loss, optimizer=plan.optimizer,
@@ -188,23 +207,29 @@ class Training:
         return losses
 
     @torch.no_grad()
-    def outcome(self, losses: Tensors, members: int) -> Outcome:
-        """The record of the first `members`, with what they can do now."""
-        weights = self.kept[0]
+    def look(self, step: int) -> Columns:
+        """What is recorded of the members before an update."""
+        weights, columns = self._weights(), Columns()
+        if step in self.plan.traces.evaluated(self.plan.steps):
+            train_loss, _ = self._evaluate(weights, "train")
+            columns = dict(zip(MEASURED, map(_numpy, (train_loss, *self._evaluate(weights, "test")))))
+        members = [dict(zip(self.names, each)) for each in zip(*weights)] if self.plan.traces.of_weights else []
+        return columns | together([of_weights(self.plan, step, each) for each in members])
+
+    def _weights(self) -> Tensors:
+        """The weights as a model has them, with the axis of the members before them."""
+        weights: Tensors = self.kept[0]
         if self.program.tiny:
             sizes = [shape.numel() for shape in self.shapes]
             weights = [part.T.reshape(-1, *shape) for part, shape in zip(weights.split(sizes), self.shapes)]
-        data = self.plan.dataset
-        train_loss, _ = self._evaluate(weights, data.x_train, data.y_train)
-        test_loss, accuracy = self._evaluate(weights, data.x_test, data.y_test)
-        curves = torch.stack(list(losses), 1)
-        return Outcome(*(_numpy(each[:members]) for each in (curves, train_loss, test_loss, accuracy)))
+        return weights
 
-    def _evaluate(self, weights: Tensors, x: np.ndarray, y: np.ndarray) -> tuple[Tensor, Tensor]:
-        inputs, targets = as_tensor(x, self.like), _targets(self.plan, y, self.like)
+    def _evaluate(self, weights: Tensors, part: str) -> tuple[Tensor, Tensor]:
+        x, y = _points(self.plan, part, self.like)
         losses, accuracies = [], []
-        together = max(1, CACHED // (len(inputs) * max(weight.shape[1] for weight in weights)))
-        for each in zip(*(weight.split(together) for weight in weights)):
+        together = max(1, CACHED // (x.shape[-2] * max(weight.shape[1] for weight in weights)))
+        points: Any = zip(x.split(together), y.split(together)) if x.dim() == 3 else itertools.repeat((x, y))
+        for each, (inputs, targets) in zip(zip(*(weight.split(together) for weight in weights)), points):
             outputs = _forward(self.program.layers, each, _features_first(inputs))
             losses.append(_LOSSES[self.program.loss](outputs, targets).mean(1))
             # max finds the same class as argmax, several times faster along this axis.
@@ -223,7 +248,7 @@ def padded(members: int) -> int:
     return power * 3 // 4 if members <= power * 3 // 4 else power
 
 
-def _keep_freed_memory() -> None:
+def keep_freed_memory() -> None:
     """Have the C library keep memory that is freed, as a step needs as much as the last one.
 
     Otherwise glibc may return it to the system after every step, and new pages are cleared for the next: half of the
@@ -240,7 +265,7 @@ def _flat(model: nn.Module) -> Iterator[nn.Module]:
         yield model
 
 
-def _hooked(module: nn.Module) -> bool:
+def hooked(module: nn.Module) -> bool:
     hooks = [module._forward_hooks, module._forward_pre_hooks, module._backward_hooks, module._backward_pre_hooks]
     for parameter in module.parameters(recurse=False):
         hooks += [parameter._backward_hooks or {}, parameter._post_accumulate_grad_hooks or {}]
@@ -360,8 +385,8 @@ def _batches(plan: Plan, like: Tensor, tiny: bool) -> Iterator[tuple[Any, Tensor
     A last batch that is smaller is filled up with its own first point at share 0, so that one program fits all.
     Members with one seed in common see one batch, without the axis of the members.
     """
-    x = as_tensor(plan.dataset.x_train, like)
-    y = _targets(plan, plan.dataset.y_train, like)
+    x, y = _points(plan, "train", like)
+    points = x.shape[-2]
 
     def shaped(x: Tensor, y: Tensor) -> tuple[Any, Tensor]:
         if tiny:
@@ -369,25 +394,38 @@ def _batches(plan: Plan, like: Tensor, tiny: bool) -> Iterator[tuple[Any, Tensor
         return _features_first(x), y
 
     if plan.batch_size is None:
-        yield from itertools.repeat((*shaped(x, y), like.new_full((len(x),), 1 / len(x))))
-    size = min(plan.batch_size or 0, len(x))
+        yield from itertools.repeat((*shaped(x, y), like.new_full((points,), 1 / points)))
+    size = min(plan.batch_size or 0, points)
+    members = torch.arange(len(plan.settings), device=x.device)[:, None]
     equal = like.new_full((size,), 1 / size)
     seeds, where = np.unique([each.seed for each in plan.settings], return_inverse=True)
     generators = [np.random.default_rng(int(seed)) for seed in seeds]
     while True:
-        order = np.stack([generator.permutation(len(x)) for generator in generators])
+        order = np.stack([generator.permutation(points) for generator in generators])
         for chosen in torch.as_tensor(order[where] if len(seeds) > 1 else order[0]).to(x.device).split(size, -1):
             count = chosen.shape[-1]
             share = equal
             if count < size:
                 chosen = torch.cat([chosen, chosen[..., :1].expand(*chosen.shape[:-1], size - count)], -1)
                 share = torch.cat([like.new_full((count,), 1 / count), like.new_zeros(size - count)])
-            yield *shaped(x[chosen], y[chosen]), share
+            at = (members, chosen) if x.dim() == 3 else chosen
+            yield *shaped(x[at], y[at]), share
 
 
 def _features_first(x: Tensor) -> Tensor:
     """The inputs (B, in) as (in, B), with the axis of the members before it if there is one."""
     return x.transpose(-1, -2)
+
+
+def _points(plan: Plan, part: str, like: Tensor) -> tuple[Tensor, Tensor]:
+    """The inputs and the targets of "train" or "test", with the axis of the members if these have data of their own."""
+    seeds = {each.seed for each in plan.settings} if plan.draw else {plan.settings[0].seed}
+    drawn = {seed: plan.data(seed) for seed in seeds}
+    x = {seed: as_tensor(getattr(data, f"x_{part}"), like) for seed, data in drawn.items()}
+    y = {seed: _targets(plan, getattr(data, f"y_{part}"), like) for seed, data in drawn.items()}
+    if len(seeds) == 1:
+        return x.popitem()[1], y.popitem()[1]
+    return tuple(torch.stack([each[setting.seed] for setting in plan.settings]) for each in (x, y))  # type: ignore[return-value]
 
 
 def _targets(plan: Plan, y: np.ndarray, like: Tensor) -> Tensor:

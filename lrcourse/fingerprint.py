@@ -1,15 +1,18 @@
-"""What a value does, as plain data to be compared: two sweeps are one if all that decides them is described alike."""
+"""What a value does, as plain data to be compared: two runs are one if all that decides them is described alike."""
 
 import functools
 import hashlib
+import sys
 import types
-from dataclasses import fields
-from typing import Any
+from dataclasses import fields, is_dataclass
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import torch
 
-from ..schedules import Schedule
+from .schedules import Schedule
+
+if TYPE_CHECKING:
+    import torch
 
 Known = dict[int, tuple[int, Any]]  # what has been described already: its number, and itself, so that it stays alive
 
@@ -36,7 +39,8 @@ def described(value: Any, known: Known | None = None) -> Any:
         return [name, [inside(getattr(value, field.name)) for field in fields(value)]]
     if isinstance(value, np.ndarray):
         return [str(value.dtype), value.shape, hashlib.sha256(np.ascontiguousarray(value).tobytes()).hexdigest()]
-    if isinstance(value, torch.Tensor):
+    torch = sys.modules.get("torch")  # without it nothing is a tensor
+    if torch and isinstance(value, torch.Tensor):
         content = value.detach().cpu().contiguous().flatten().view(torch.uint8).numpy()  # NumPy lacks bfloat16
         return [str(value.dtype), tuple(value.shape), hashlib.sha256(content.tobytes()).hexdigest()]
     if isinstance(value, functools.partial):
@@ -51,21 +55,29 @@ def described(value: Any, known: Known | None = None) -> Any:
         enclosed = [cell.cell_contents for cell in cells if cell != types.CellType()]  # one may be empty
         parts = [value.__defaults__, value.__kwdefaults__, enclosed, _read(value)]
         return [name, _code(value.__code__), *map(inside, parts)]
-    if isinstance(value, torch.nn.Module):
+    if torch and isinstance(value, torch.nn.Module):
         return _model(value, known)
     if isinstance(value, type) or not hasattr(value, "__dict__"):
         return name
+    if is_dataclass(value):  # such as an update rule: its methods are what it does
+        code = {key: getattr(type(value), key) for key in dir(type(value)) if not key.startswith("_")}
+        return [name, inside(vars(value)), inside(code)]
     return [name, inside(vars(value)), inside(vars(type(value)).get("__call__"))]
 
 
-def _model(model: torch.nn.Module, known: Known) -> Any:
-    """Its layers, their code where it is not PyTorch's own, and their numbers."""
+def _model(model: "torch.nn.Module", known: Known) -> Any:
+    return [structure(model, known), [described(each) for each in (*model.parameters(), *model.buffers())]]
+
+
+def structure(model: "torch.nn.Module", known: Known | None = None) -> Any:
+    """Its layers, and their code where it is not PyTorch's own, without the numbers."""
+    known = {} if known is None else known
     parts = []
     for module in model.modules():
         own = {name: each for name, each in vars(module).items() if not name.startswith("_") and name != "training"}
         code = None if type(module).__module__.startswith("torch.") else type(module).forward
         parts.append([type(module).__qualname__, described(own, known), described(code, known)])
-    return [repr(model), parts, [described(each) for each in (*model.parameters(), *model.buffers())]]
+    return [repr(model), parts]
 
 
 def _code(code: types.CodeType) -> Any:
