@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from lrcourse.data import text
-from lrcourse.data.text import ALPHABET, PACKAGES, _documents, _paragraphs
+from lrcourse.data.text import ALPHABET, PACKAGES, documents, paragraphs
 from lrcourse.torch import GPT, train
 
 
@@ -28,16 +28,17 @@ def test_windows_follow_each_other_and_targets_are_the_next_characters():
 
 
 def test_it_is_english():
-    words = re.findall(r"[a-z]+", decoded(text().x_train))
+    written = decoded(text().x_train)
+    words = re.findall(r"[a-z]+", written)
     common = sum(words.count(word) for word in ("the", "of", "to", "is", "a", "and", "in", "for"))
     assert common > 0.2 * len(words)
-    assert {decoded(text().x_train).count(sign) for sign in "`_[]=<>*"} == {0}
+    assert not set("`_[]=<>*") & set(written)
 
 
 def test_no_paragraph_of_the_test_is_trained_on():
-    documents = _documents("scikit-learn")
-    test = set("".join(documents[::10]).splitlines())
-    trained = [line for i, document in enumerate(documents) if i % 10 for line in document.splitlines()]
+    files = documents("scikit-learn")
+    test = set("".join(files[::10]).splitlines())
+    trained = [line for i, document in enumerate(files) if i % 10 for line in document.splitlines()]
     assert test and not test & set(trained) and len(trained) == len(set(trained))
 
 
@@ -67,7 +68,7 @@ def f(x):
 
 def test_what_is_kept_of_a_file(tmp_path):
     (tmp_path / "a.py").write_text(SOURCE)
-    assert list(_paragraphs(tmp_path / "a.py")) == [
+    assert list(paragraphs(tmp_path / "a.py")) == [
         "a module about lines that are long enough to be kept, and of code in them.",
         "a paragraph on two lines, which a.b.thing and words are in: they are joined to one.",
         'what is said about a parameter, is kept (with signs: 0-9, "a/b").',
@@ -77,13 +78,13 @@ def test_what_is_kept_of_a_file(tmp_path):
 def test_another_version_is_refused(monkeypatch):
     monkeypatch.setitem(PACKAGES, "iniconfig", ("iniconfig", "0.1", "another hash"))
     with pytest.raises(RuntimeError, match=r'iniconfig [2-9].* are not those of 0.1.*: pip install "iniconfig==0.1"'):
-        _documents("iniconfig")
+        documents("iniconfig")
 
 
 def test_a_missing_package_is_named(monkeypatch):
     monkeypatch.setitem(PACKAGES, "no-such-package", ("folder", "1.0", ""))
     with pytest.raises(ModuleNotFoundError, match='pip install "no-such-package==1.0"'):
-        _documents("no-such-package")
+        documents("no-such-package")
 
 
 def test_a_gpt_learns_from_it():

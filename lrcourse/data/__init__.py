@@ -5,12 +5,14 @@ from .cifar10 import cifar10
 from .dataset import Dataset
 from .digits import digits
 from .glyphs import glyphs
+from .handwriting import handwriting
+from .health import health
 from .language import Language, language
 from .linear_regression import linear_regression
 from .moons import moons
 from .text import text
 
 __all__ = [
-    "Dataset", "Language", "cats_vs_dogs", "cifar10", "digits", "glyphs", "language", "linear_regression", "moons",
-    "text",
+    "Dataset", "Language", "cats_vs_dogs", "cifar10", "digits", "glyphs", "handwriting", "health", "language",
+    "linear_regression", "moons", "text",
 ]  # fmt: skip

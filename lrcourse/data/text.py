@@ -44,13 +44,14 @@ def text(context: int = 32, package: str = "scikit-learn") -> Dataset:
     >>> data = text(context=64)
     >>> data.x_train.shape, data.x_test.shape
     ((7392, 64), (670, 64))
-    >>> "".join(ALPHABET[i] for i in data.x_train[2])
+    >>> "".join(ALPHABET[i] for i in data.x_train[50])
+    'limit the size of temporary arrays to this number of mib (per jo'
     """
     context = whole(1, "use for example 32 characters")("context", context)
     package = choice(*PACKAGES)("package", package)
-    documents = _documents(package)
-    test = "".join(documents[::TEST])
-    train = "".join(document for i, document in enumerate(documents) if i % TEST)
+    files = documents(package)
+    test = "".join(files[::TEST])
+    train = "".join(file for i, file in enumerate(files) if i % TEST)
     (x, y), (x_test, y_test) = _windows(train, context), _windows(test, context)
     return Dataset(f"docstrings of {package}", f"BSD-3-Clause ({package})", x, y, x_test, y_test)
 
@@ -62,7 +63,7 @@ def _windows(characters: str, context: int) -> tuple[NDArray[np.int64], NDArray[
 
 
 @cache
-def _documents(package: str) -> tuple[str, ...]:
+def documents(package: str) -> tuple[str, ...]:
     """The text of each file of `package` that has any, in the order of their names."""
     folder, version, sha256 = PACKAGES[package]
     fix = f'pip install "{package}=={version}"'
@@ -73,19 +74,19 @@ def _documents(package: str) -> tuple[str, ...]:
     root = Path(str(installed.locate_file(folder)))
     files = [path for path in root.rglob("*.py") if not LEFT_OUT & set(path.relative_to(root).parts)]
     seen: dict[str, None] = {}  # in order
-    documents = []
+    found = []
     for path in sorted(files, key=lambda path: path.relative_to(root).as_posix()):
         before = len(seen)
-        seen.update(dict.fromkeys(_paragraphs(path)))
-        documents.append("".join(f"{paragraph}\n" for paragraph in list(seen)[before:]))
-    if hashlib.sha256("".join(documents).encode()).hexdigest() != sha256:
+        seen.update(dict.fromkeys(paragraphs(path)))
+        found.append("".join(f"{paragraph}\n" for paragraph in list(seen)[before:]))
+    if hashlib.sha256("".join(found).encode()).hexdigest() != sha256:
         raise RuntimeError(
             f"the docstrings of {package} {installed.version} are not those of {version}, on which results rest: {fix}"
         )
-    return tuple(document for document in documents if document)
+    return tuple(document for document in found if document)
 
 
-def _paragraphs(path: Path) -> Iterator[str]:
+def paragraphs(path: Path) -> Iterator[str]:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # about a backslash: newer versions of Python warn of more of them
         tree = ast.parse(path.read_bytes())

@@ -6,9 +6,11 @@ with extra("torch"):
     from .coordinate_check import CoordinateCheck, coordinate_check
     from .device import device
     from .gpt import GPT
+    from .lora import LoRA, add_lora, merge_lora
     from .models import MLP, LogicNet
     from .noise_scale import NoiseScale, noise_scale, two_batch_noise_scale
     from .range_test import range_test
+    from .resnet import ResNet
     from .schedule_lr import ScheduleLR
     from .sharpness import adam_preconditioner, sharpness, top_curvatures
     from .training import Evaluations, Run, train
@@ -20,13 +22,17 @@ __all__ = [
     "VGG",
     "CoordinateCheck",
     "Evaluations",
+    "LoRA",
     "LogicNet",
     "NoiseScale",
+    "ResNet",
     "Run",
     "ScheduleLR",
     "adam_preconditioner",
+    "add_lora",
     "coordinate_check",
     "device",
+    "merge_lora",
     "noise_scale",
     "range_test",
     "sharpness",
