@@ -31,6 +31,7 @@ ACTIVATIONS: dict[type, Callable[[Tensor], Tensor]] = {
 }  # fmt: skip
 TINY = 128  # weights: up to here every unit is a tensor of its own
 CACHED = 2**20  # activations of a layer: as many members are evaluated together as stay in the cache
+NARROW = 4  # inputs or outputs: so thin a product is a sum that the compiler puts into the loops around it
 LARGE = 2**25 - 2**16  # bytes: just below the largest block from which glibc learns how much to keep
 
 # Inductor splits a program whose expressions grow long; a tiny network is one long expression, and one loop.
@@ -267,10 +268,17 @@ def _forward(layers: Sequence[Any], weights: Tensors, x: Tensor) -> Tensor:
         if callable(layer):
             x = layer(x)
         else:
-            weight = next(remaining)
-            x = torch.bmm(weight, x) if x.dim() == 3 else (weight.flatten(0, 1) @ x).unflatten(0, weight.shape[:2])
+            x = _product(next(remaining), x)
             x = x + next(remaining)[:, :, None] if layer[2] else x
     return x
+
+
+def _product(weight: Tensor, x: Tensor) -> Tensor:
+    """The thin products of 64 settings of 2-64-64-2 took as long as the wide ones: written as sums in a program, which
+    never stores the terms, they make a step cost 0.89 of what it did."""
+    if min(weight.shape[1:]) <= NARROW and torch.compiler.is_compiling():
+        return (weight[..., None] * x[..., None, :, :]).sum(2)
+    return torch.bmm(weight, x) if x.dim() == 3 else (weight.flatten(0, 1) @ x).unflatten(0, weight.shape[:2])
 
 
 def _cross_entropy(outputs: Tensor, y: Tensor) -> Tensor:
