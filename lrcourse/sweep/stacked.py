@@ -6,8 +6,9 @@ backward pass serves all of them. (A mean over the members would divide every gr
 
 import functools
 import itertools
+import operator
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -69,6 +70,9 @@ class Program:
         return losses
 
     def objective(self, weights: Tensors, x: Any, y: Tensor, share: Tensor) -> tuple[Tensor, Tensor]:
+        if self.tiny and self.loss == "cross_entropy" and not callable(self.layers[-1]) and self.layers[-1][1] == 2:
+            losses = (_two_classes(self.layers, weights, x, y) * share).sum(1)
+            return losses.sum(), losses
         forward: Any = _forward_units if self.tiny else _forward
         points = (_UNIT_LOSSES if self.tiny else _LOSSES)[self.loss](forward(self.layers, weights, x), y)
         losses = (points * share).sum(1)
@@ -302,9 +306,14 @@ def _forward_units(layers: Sequence[Any], weights: Tensors, units: Tensors) -> T
             continue
         inputs, outputs, bias = layer
         rows = [[next(remaining)[:, None] for _ in range(inputs)] for _ in range(outputs)]
-        sums = [sum(weight * unit for weight, unit in zip(row, units)) for row in rows]
-        units = [total + next(remaining)[:, None] if bias else total for total in sums]  # type: ignore[misc]
+        sums = [_total(weight * unit for weight, unit in zip(row, units)) for row in rows]
+        units = [total + next(remaining)[:, None] if bias else total for total in sums]
     return units
+
+
+def _total(terms: Iterable[Tensor]) -> Tensor:
+    """Their sum, without the 0 that Python's own begins with and no compiler may leave out."""
+    return functools.reduce(operator.add, terms)
 
 
 def _quick_tanh(x: Tensor) -> Tensor:
@@ -319,6 +328,17 @@ def _unit_cross_entropy(outputs: Tensors, y: Tensor) -> Tensor:
     for label, each in enumerate(outputs[1:], start=1):
         right = torch.where(y == label, each, right)
     return highest + torch.log(total) - right  # type: ignore[arg-type]
+
+
+def _two_classes(layers: Sequence[Any], weights: Tensors, units: Tensors, y: Tensor) -> Tensor:
+    """The cross-entropy of two outputs depends on their difference alone, log(1 + exp(wrong - right)): one output whose
+    weights are the differences of theirs makes a step of 4,096 settings of 2-3-2 cost 0.92 of what it did."""
+    inputs, _, bias = layers[-1]
+    start = len(weights) - 2 * (inputs + bias)
+    before, first, second = weights[:start], weights[start : start + inputs], weights[start + inputs :]
+    ahead = [b - a for a, b in zip(first, second)] + ([weights[-1] - weights[-2]] if bias else [])
+    (lead,) = _forward_units([*layers[:-1], (inputs, 1, bias)], [*before, *ahead], units)
+    return F.softplus(torch.where(y == 1, -lead, lead), threshold=40)  # above it, equal to its argument in float64
 
 
 def _unit_mse(outputs: Tensors, y: Tensor) -> Tensor:
