@@ -279,7 +279,7 @@ def hooked():
     (Idle, "the parameter unused takes no part in the loss"),
 ])  # fmt: skip
 def test_what_is_no_pure_function_is_refused_and_goes_through_the_loop(monkeypatch, model_fn, why):
-    monkeypatch.setattr(engines, "LITTLE", 0.0)
+    monkeypatch.setattr(engines, "LITTLE_FOR_VMAP", 0.0)
 
     def double():
         return model_fn().double()

@@ -59,7 +59,7 @@ class Program:
         members = torch.vmap(self.member, (0, of_constants, 1, of_batches), (0, -1))
         new, losses = members(kept, constants, row, batches)
         torch._foreach_copy_(tree_leaves(kept), tree_leaves(new))
-        return losses  # type: ignore[no-any-return]
+        return losses
 
     def member(self, kept: Any, constants: Tensors, row: Tensor, batches: Any) -> tuple[Any, Tensor]:
         """The same for one member, nothing in place."""

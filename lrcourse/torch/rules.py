@@ -190,7 +190,8 @@ class Adam(Rule):
 
     def direction(self, m: Tensor, v: Tensor, momentum: Any, t: Tensor) -> Tensor:
         """The step at rate 1, from the two averages before their correction."""
-        return m / (1 - momentum**t) / (v.sqrt() / (1 - self.beta2**t).sqrt() + self.eps)
+        step: Tensor = m / (1 - momentum**t) / (v.sqrt() / (1 - self.beta2**t).sqrt() + self.eps)
+        return step
 
 
 @dataclass(frozen=True, kw_only=True)
