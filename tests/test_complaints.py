@@ -29,7 +29,7 @@ from lrcourse.determinism import seed_everything
 from lrcourse.space import LogUniform, Space
 from lrcourse.sweep import Setting, sweep
 from lrcourse.sweep.tuner import tune
-from lrcourse.torch import LogicNet
+from lrcourse.torch import LogicNet, rules
 
 ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT / "book" / "_ext"))
@@ -117,6 +117,9 @@ CALLS = {
     LogicNet: {},
     lrcourse.torch.GPT: {"vocabulary": 20},
     lrcourse.torch.GPT.groups: ({"lr": 0.1}, lrcourse.torch.GPT(20).groups),
+    **{getattr(rules, name): {} for name in public(rules) if name not in ("ByShape", "RuleOptimizer", "orthogonalize")},
+    rules.ByShape: {"matrices": rules.Muon(), "others": rules.AdamW()},
+    rules.RuleOptimizer: {"named": [("w", torch.nn.Parameter(torch.ones(1)))], "rule": rules.SGD(), "lr": 0.1},
     lrcourse.torch.MLP: {"sizes": [2, 2]},
     lrcourse.torch.VGG: {},
     lrcourse.torch.train: ({}, of_torch(lrcourse.torch.train, dataset=DATA, steps=2)),
@@ -135,14 +138,14 @@ IN_STEPS = {
     "Cosine.steps", "Cyclic.step_size_up", "Cyclic.step_size_down", "CyclicLR.step_size", "Exponential.every",
     "InverseSqrt.timescale", "KerasSchedule.steps", "Linear.steps", "MultiStep.milestones", "OneCycle.steps",
     "Piecewise.boundaries", "Polynomial.steps", "SGDR.first", "Schedule.table.n", "Schedule.then.at", "Step.every",
-    "Then.at", "WSD.decay", "WSD.stable", "WSD.warmup", "sweep.steps", "train.evaluate_every", "train.steps",
+    "Then.at", "WSD.decay", "WSD.stable", "WSD.warmup", "sweep.evaluate_every", "sweep.steps", "train.evaluate_every", "train.steps",
     "warmup.steps",
 }  # fmt: skip
 RATES = {
     "AdamW.alpha", "Clip.hi", "Clip.lo", "Constant.lr", "Cosine.end", "Cosine.peak", "Cyclic.base_lr", "Cyclic.max_lr",
     "CyclicLR.base_lr", "CyclicLR.max_lr", "Exponential.lr", "GPT.groups.lr", "InverseSqrt.peak", "Linear.end",
     "Linear.start", "MultiStep.lr", "OneCycle.final_lr", "OneCycle.initial_lr", "OneCycle.max_lr", "Piecewise.values",
-    "Plateau.lr", "Plateau.min_lr", "Polynomial.end", "Polynomial.start", "SGDR.end", "SGDR.peak", "Schedule.clip.hi",
+    "Plateau.lr", "Plateau.min_lr", "Polynomial.end", "Polynomial.start", "RuleOptimizer.lr", "SGDR.end", "SGDR.peak", "Schedule.clip.hi",
     "Schedule.clip.lo", "Setting.lr", "Step.lr", "WSD.end", "WSD.peak", "WSD.start", "warmup.start",
     *(f"{name}.lr" for name in public(optimizers)),
 }  # fmt: skip
