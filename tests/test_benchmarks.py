@@ -65,6 +65,7 @@ def test_the_map_is_timed_from_nothing_in_a_new_process_and_again_when_its_progr
     case = SimpleNamespace(build=lambda *_: spend("built", 1000), sweep=lambda *_: spend("warm", warm))
     monkeypatch.setattr("sys.argv", [str(SWEEP), "--map"])
     monkeypatch.setattr(sweep_speed, "plan", lambda size: [])
+    monkeypatch.setattr(sweep_speed, "more", lambda: [])
     monkeypatch.setattr(sweep_speed, "cases", lambda: {"2-3-2": case})
     monkeypatch.setattr(subprocess, "run", started)
     monkeypatch.setattr(time, "perf_counter", lambda: clock[-1])

@@ -138,14 +138,15 @@ IN_STEPS = {
     "Cosine.steps", "Cyclic.step_size_up", "Cyclic.step_size_down", "CyclicLR.step_size", "Exponential.every",
     "InverseSqrt.timescale", "KerasSchedule.steps", "Linear.steps", "MultiStep.milestones", "OneCycle.steps",
     "Piecewise.boundaries", "Polynomial.steps", "SGDR.first", "Schedule.table.n", "Schedule.then.at", "Step.every",
-    "Then.at", "WSD.decay", "WSD.stable", "WSD.warmup", "sweep.evaluate_every", "sweep.steps", "train.evaluate_every", "train.steps",
-    "warmup.steps",
+    "Then.at", "WSD.decay", "WSD.stable", "WSD.warmup", "sweep.evaluate_every", "sweep.steps", "train.evaluate_every",
+    "train.steps", "warmup.steps",
 }  # fmt: skip
 RATES = {
     "AdamW.alpha", "Clip.hi", "Clip.lo", "Constant.lr", "Cosine.end", "Cosine.peak", "Cyclic.base_lr", "Cyclic.max_lr",
     "CyclicLR.base_lr", "CyclicLR.max_lr", "Exponential.lr", "GPT.groups.lr", "InverseSqrt.peak", "Linear.end",
     "Linear.start", "MultiStep.lr", "OneCycle.final_lr", "OneCycle.initial_lr", "OneCycle.max_lr", "Piecewise.values",
-    "Plateau.lr", "Plateau.min_lr", "Polynomial.end", "Polynomial.start", "RuleOptimizer.lr", "SGDR.end", "SGDR.peak", "Schedule.clip.hi",
+    "Plateau.lr", "Plateau.min_lr", "Polynomial.end", "Polynomial.start", "RuleOptimizer.lr", "SGDR.end", "SGDR.peak",
+    "Schedule.clip.hi",
     "Schedule.clip.lo", "Setting.lr", "Step.lr", "WSD.end", "WSD.peak", "WSD.start", "warmup.start",
     *(f"{name}.lr" for name in public(optimizers)),
 }  # fmt: skip
