@@ -154,8 +154,8 @@ def cases(device: str = "cpu") -> dict[str, Case]:
 @cache
 def modules() -> dict[str, Case]:
     """What only `benchmarks/sweep.py` measures: a model that is more than linear layers, in two processes."""
-    text = language(n=512, n_test=64)
-    return {"GPT of width 32": Case(lambda: GPT(64), text, steps=100, batch_size=16, optimizer="adamw", jobs=2)}
+    text = language(n=256, n_test=64)
+    return {"GPT of width 32": Case(lambda: GPT(64), text, steps=200, batch_size=16, optimizer="adamw", jobs=2)}
 
 
 @cache
