@@ -19,7 +19,11 @@ from tqdm import tqdm
 
 from lrcourse.course.experiments import sweep_speed
 
-GOALS = {"2-3-2, 64 settings, compiled": 1.0, "digits 64-128-10, 64 settings, compiled": 4.0}  # cost in plain runs
+GOALS = {  # cost in plain runs
+    "2-3-2, 64 settings, compiled": 1.0,
+    "digits 64-128-10, 64 settings, compiled": 4.0,
+    "GPT of width 32, 64 settings, vmap-compiled": 21.0,
+}
 NO_MORE_THAN = {"2-64-64-2, 64 settings, compiled": "2-64-64-2, 64 settings, vmap"}  # both in one run
 MAP = 256 * 256
 FROM_NOTHING, WARM = 90, 60  # seconds of the map
@@ -33,7 +37,8 @@ def main() -> int:
     parser.add_argument("--only", default="", help="rows that contain this, for example '64 settings, compiled'")
     options = parser.parse_args()
     missed, measured, typical = [], defaultdict(list), {}
-    chosen = [(name, seed) for name, seed in sweep_speed.plan("small") if options.only in name]
+    rows = sweep_speed.plan("small") + sweep_speed.more()
+    chosen = [(name, seed) for name, seed in rows if options.only in name]
     for name, seed in tqdm(chosen, unit="row"):  # in rounds: a busy minute falls into one time of each row
         measured[name].append(sweep_speed.run(name, seed, "small", "cpu"))
     for name, costs in measured.items():

@@ -36,6 +36,7 @@ def test_the_benchmark_of_sweeps_judges_the_median_of_a_row(monkeypatch, capsys,
 
     monkeypatch.setattr("sys.argv", [str(SWEEP)])
     monkeypatch.setattr(sweep_speed, "plan", lambda size: [(name, seed) for seed in range(3) for name in measured])
+    monkeypatch.setattr(sweep_speed, "more", lambda: [])
     monkeypatch.setattr(sweep_speed, "run", run)
     assert runpy.run_path(str(SWEEP))["main"]() == says.startswith("goals missed")
     assert capsys.readouterr().out.splitlines()[-1] == says
@@ -64,6 +65,7 @@ def test_the_map_is_timed_from_nothing_in_a_new_process_and_again_when_its_progr
     case = SimpleNamespace(build=lambda *_: spend("built", 1000), sweep=lambda *_: spend("warm", warm))
     monkeypatch.setattr("sys.argv", [str(SWEEP), "--map"])
     monkeypatch.setattr(sweep_speed, "plan", lambda size: [])
+    monkeypatch.setattr(sweep_speed, "more", lambda: [])
     monkeypatch.setattr(sweep_speed, "cases", lambda: {"2-3-2": case})
     monkeypatch.setattr(subprocess, "run", started)
     monkeypatch.setattr(time, "perf_counter", lambda: clock[-1])

@@ -53,7 +53,6 @@ ROOMS = {
     "matplotlib": {"plots", "range_test", "data"},
     "scipy": {"intervals", "space", "data", "torch", "study"},
     "sklearn": {"data"},
-    "statsmodels": {"data"},
     "PIL": {"data"},
     "IPython": {"glue", "selfcheck"},
     "joblib": {"sweep", "study"},

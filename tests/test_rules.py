@@ -163,8 +163,9 @@ def test_matrices_by_one_rule_and_the_rest_by_another():
 def test_what_is_wrong_is_named():
     with pytest.raises(ValueError, match="params must be matrices of shape"):
         rules.Muon().init(tensors(START))
+    number: Any = 0.1
     for wrong, name in [(lambda: rules.Adam(beta2=1.0), "beta2"), (lambda: rules.SGD(momentum=1.0), "momentum"),
-                        (lambda: rules.ByShape(matrices=rules.Muon(), others=0.1), "others")]:  # fmt: skip
+                        (lambda: rules.ByShape(matrices=rules.Muon(), others=number), "others")]:  # fmt: skip
         with pytest.raises(ValueError, match=f"{name} must be"):
             wrong()
     with pytest.raises(TypeError, match="Rule defines no formula"):

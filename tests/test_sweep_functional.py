@@ -279,7 +279,7 @@ def hooked():
     (Idle, "the parameter unused takes no part in the loss"),
 ])  # fmt: skip
 def test_what_is_no_pure_function_is_refused_and_goes_through_the_loop(monkeypatch, model_fn, why):
-    monkeypatch.setattr(engines, "LITTLE", 0.0)
+    monkeypatch.setattr(engines, "LITTLE_FOR_VMAP", 0.0)
 
     def double():
         return model_fn().double()
@@ -397,7 +397,7 @@ sys.path.insert(0, sys.argv[1])
 from tests.test_sweep_functional import TEXT, gpt, grid, sweep, watch
 watch.EVERY = 0.0
 settings = grid(lr=np.linspace(0.01, 0.2, 6), seed=[0, 1])
-result = sweep(gpt, TEXT, settings=settings, steps=150, batch_size=8, optimizer="adamw", ema=0.9, evaluate_every=20,
+result = sweep(gpt, TEXT, settings=settings, steps=80, batch_size=8, optimizer="adamw", ema=0.9, evaluate_every=20,
                gradient_norms=True, keep_weights=[10, 150], engine="vmap", folder=sys.argv[2], jobs=1, progress=False)
 np.savez(sys.argv[2] + "/result.npz", **result.outcome.arrays())
 """

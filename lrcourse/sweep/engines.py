@@ -23,6 +23,7 @@ from .watch import Watch
 COMPILE = 25.0  # seconds that the first compilation of a program takes
 COMPILE_AGAIN = 4.0  # and when Inductor finds it on the disk
 LITTLE = 0.2  # seconds of work for which nothing is stacked
+LITTLE_FOR_VMAP = 5.0  # and for which vmap is not tried, as it gains little without the compiler
 SAMPLE = 8  # updates of the loop that are timed at most: a fiftieth of the sweep, and a third of one run
 STACKED_SAMPLE = 5  # stacked steps that are timed at most: a fiftieth of the steps
 SHORT = 5.0  # seconds: for a program that trains a sweep within them, and twice as fast as the loop, one step is enough
@@ -91,7 +92,7 @@ def choose(plan: Plan) -> Choice:
         return Choice("loop", why_not or "a single member", 0.0)
     with functional.one_thread() if why_not else nullcontext():
         by_loop = _loop_seconds(plan)
-    if by_loop < LITTLE:
+    if by_loop < (LITTLE_FOR_VMAP if why_not else LITTLE):
         return Choice("loop", "; ".join([*([why_not] if why_not else []), "too little work to stack"]), by_loop)
     if why_not:
         plain, compiled = "vmap", "vmap-compiled"

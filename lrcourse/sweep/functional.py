@@ -59,7 +59,7 @@ class Program:
         members = torch.vmap(self.member, (0, of_constants, 1, of_batches), (0, -1))
         new, losses = members(kept, constants, row, batches)
         torch._foreach_copy_(tree_leaves(kept), tree_leaves(new))
-        return losses  # type: ignore[no-any-return]
+        return losses
 
     def member(self, kept: Any, constants: Tensors, row: Tensor, batches: Any) -> tuple[Any, Tensor]:
         """The same for one member, nothing in place."""
@@ -72,7 +72,8 @@ class Program:
         parts = [grad_and_value(objective)(params, x, y) for x, y in batches]
         loss = sum(value for _, value in parts) / len(parts)
         grads = {name: sum(each[name] for each, _ in parts) / len(parts) for name in params}
-        norm = torch.stack([each.square().sum() for each in grads.values()]).sum().sqrt()
+        if self.clip is not None or self.gradient_norms:
+            norm = torch.stack([each.square().sum() for each in grads.values()]).sum().sqrt()
         if self.clip is not None:
             scale = (self.clip / (norm + EPS)).clamp(max=1.0)
             grads = {name: scale * each for name, each in grads.items()}
@@ -292,7 +293,8 @@ def _together(constants: Sequence[Tensors]) -> tuple[Tensors, dict[str, int | No
     axes: dict[str, int | None] = {}
     for name, first in constants[0].items():
         different = any(not torch.equal(first, each[name]) for each in constants)
-        joined[name] = torch.stack([each[name] for each in constants]) if different else first
+        # A copy, as a program that finds the model's own would be built again for those of another model.
+        joined[name] = torch.stack([each[name] for each in constants]) if different else first.clone()
         axes[name] = 0 if different else None
     return joined, axes
 

@@ -100,6 +100,15 @@ def sweep(
     >>> best = result.best()
     >>> best["lr"], best["momentum"]
     (1.0, 0.9)
+
+    Another rule, another split for each seed, and how the members went:
+
+    >>> from lrcourse.torch.rules import Lion
+    >>> settings = grid(lr=[0.001, 0.01], seed=range(3))
+    >>> result = sweep(LogicNet, lambda seed: moons(seed=seed), steps=50, settings=settings, optimizer=Lion(),
+    ...                evaluate_every=20, ema=0.9, progress=False)
+    >>> result.trace.step, result.trace.test_loss.shape, result.trace.ema[0.9].test_loss.shape
+    (array([ 0, 20, 40, 50]), (6, 4), (6, 4))
     """
     steps, known = whole_steps("steps", steps), loss if callable(loss) else _known_loss("loss", loss)
     settings = as_settings(settings)

@@ -136,7 +136,7 @@ def run(plan: Plan, compiled: bool, size: int = 1, watch: Watch | None = None, k
     losses, looks = training.resume(state), Looks(plan, state)
 
     def so_far() -> dict[str, Any]:
-        return training.state(losses) | looks.state()  # type: ignore[no-any-return]
+        return training.state(losses) | looks.state()
 
     while len(losses) < plan.steps:
         looks.take(len(losses), training.look)
@@ -169,7 +169,7 @@ class Training:
         self.like, self.names = weights[0], [name for name, _ in first.named_parameters()]
         lr, momentum = plan.tables()
         self.program = Program(
-            layers=tuple(_described(layer) for layer in _flat(first)), loss=plan.loss, optimizer=plan.optimizer,
+            layers=tuple(_described(layer) for layer in _flat(first)), loss=plan.loss, optimizer=str(plan.optimizer),
             nesterov=plan.nesterov, has_decay=any(each.weight_decay for each in plan.settings),
             has_momentum=bool((momentum != 0).any()), tiny=compiled and is_tiny(plan),
         )  # fmt: skip
@@ -221,9 +221,9 @@ class Training:
         members = [dict(zip(self.names, each)) for each in zip(*weights)] if self.plan.traces.of_weights else []
         return columns | together([of_weights(self.plan, step, each) for each in members])
 
-    def _weights(self) -> Tensors:
+    def _weights(self) -> Any:
         """The weights as a model has them, with the axis of the members before them."""
-        weights: Tensors = self.kept[0]
+        weights = self.kept[0]
         if self.program.tiny:
             sizes = [shape.numel() for shape in self.shapes]
             weights = [part.T.reshape(-1, *shape) for part, shape in zip(weights.split(sizes), self.shapes)]

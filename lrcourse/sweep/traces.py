@@ -167,23 +167,26 @@ class Looks:
                  for name, column in self.seen.items()}  # fmt: skip
         if norms:
             found["gradient_norms"] = norms[0]
-        last = (found[name][:members, -1] for name in MEASURED)
-        return Outcome(losses[:members], *last, {name: each[:members] for name, each in found.items()})
+        found = {name: each[:members] for name, each in found.items()}
+        train_loss, test_loss, test_accuracy = (found[name][:, -1] for name in MEASURED)
+        return Outcome(losses[:members], train_loss, test_loss, test_accuracy, found)
 
 
 def trace(plan: "Plan", recorded: Mapping[str, Array], has_test: bool) -> Trace:
     """What the members' records hold, by its meaning."""
     steps = np.array(plan.traces.evaluated(plan.steps))
 
-    def evaluations(prefix: str) -> list[Array]:
-        columns = [recorded[f"{prefix}{name}"] for name in MEASURED]
-        return columns if has_test else [columns[0], *(np.full_like(each, np.nan) for each in columns[1:])]
+    def evaluations(prefix: str) -> dict[str, Array]:
+        columns = {name: recorded[f"{prefix}{name}"] for name in MEASURED}
+        if not has_test:
+            columns |= {name: np.full_like(columns[name], np.nan) for name in MEASURED if name.startswith("test")}
+        return columns
 
     return Trace(
-        steps, *evaluations(""),
-        {name: recorded[f"statistics/{name}"] for name in plan.traces.statistics},
-        {decay: Evaluations(steps, *evaluations(f"ema/{decay}/")) for decay in plan.traces.ema},
-        recorded.get("gradient_norms"),
+        step=steps, **evaluations(""),
+        statistics={name: recorded[f"statistics/{name}"] for name in plan.traces.statistics},
+        ema={decay: Evaluations(step=steps, **evaluations(f"ema/{decay}/")) for decay in plan.traces.ema},
+        gradient_norms=recorded.get("gradient_norms"),
     )  # fmt: skip
 
 

@@ -190,7 +190,8 @@ class Adam(Rule):
 
     def direction(self, m: Tensor, v: Tensor, momentum: Any, t: Tensor) -> Tensor:
         """The step at rate 1, from the two averages before their correction."""
-        return m / (1 - momentum**t) / (v.sqrt() / (1 - self.beta2**t).sqrt() + self.eps)
+        step: Tensor = m / (1 - momentum**t) / (v.sqrt() / (1 - self.beta2**t).sqrt() + self.eps)
+        return step
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -274,17 +275,17 @@ class Muon(Rule):
         return x - lr * max(1.0, rows / columns) ** 0.5 * orthogonalize(mixed), {"m": m}
 
 
-def orthogonalize(matrix: Tensor, steps: int = 5) -> Tensor:
-    """All singular values of a matrix brought near 1: `lrcourse.optimizers.orthogonalize` for tensors.
+def orthogonalize(matrix: Tensor) -> Tensor:
+    """All singular values of a matrix brought near 1, in five steps: `lrcourse.optimizers.orthogonalize` for tensors.
 
     >>> singular_values = torch.linalg.svdvals(orthogonalize(torch.tensor([[3.0, 1.0], [0.0, 0.5]])))
     >>> bool(((singular_values > 0.6) & (singular_values < 1.3)).all())
     True
     """
     if matrix.shape[0] > matrix.shape[1]:  # the products are cheaper on the short side
-        return orthogonalize(matrix.T, steps).T
+        return orthogonalize(matrix.T).T
     x = matrix / matrix.square().sum().sqrt().clamp(min=1e-7)
-    for _ in range(steps):
+    for _ in range(5):
         gram = x @ x.T
         x = 3.4445 * x + (-4.775 * gram + 2.0315 * gram @ gram) @ x
     return x
@@ -366,6 +367,8 @@ class RuleOptimizer(torch.optim.Optimizer):
     `named`: names and parameters, as `model.named_parameters()` gives them. A parameter without a gradient has the
     gradient zero. `momentum`: None for the rule's own.
 
+    Raises: `ValueError` for a number out of range.
+
     >>> weight = torch.nn.Parameter(torch.tensor([1.0, 2.0]))
     >>> optimizer = RuleOptimizer([("weight", weight)], Lion(), lr=0.5)
     >>> weight.square().sum().backward()
@@ -382,12 +385,10 @@ class RuleOptimizer(torch.optim.Optimizer):
         momentum: float | None = None,
         weight_decay: float = 0.0,
     ) -> None:
-        momentum = rule.momentum if momentum is None else momentum
-        kept = {name: each for name, each in named if each.requires_grad}
+        momentum = rule.momentum if momentum is None else below_one("use for example 0.9")("momentum", momentum)
         numbers = {"lr": rate("lr", lr), "weight_decay": not_negative("use 0 for none")("weight_decay", weight_decay)}
-        if momentum is not None:
-            numbers["momentum"] = below_one("use for example 0.9")("momentum", momentum)
-        super().__init__(list(kept.items()), numbers)
+        kept = {name: each for name, each in named if each.requires_grad}
+        super().__init__(list(kept.items()), numbers | ({} if momentum is None else {"momentum": momentum}))
         self.rule, self.named = rule, kept
         self.remembered = rule.init({name: each.detach() for name, each in kept.items()})
 

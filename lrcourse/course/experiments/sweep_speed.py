@@ -16,10 +16,10 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from ...data import Dataset, digits, glyphs, moons
+from ...data import Dataset, digits, glyphs, language, moons
 from ...sweep import grid, loop, stacked, sweep
 from ...sweep.plan import Plan
-from ...torch import MLP, LogicNet
+from ...torch import GPT, MLP, LogicNet
 from ...torch.compiling import many_programs
 
 MEMBERS = (1, 4, 16, 64, 256)
@@ -40,6 +40,8 @@ class Case:
     steps: int
     batch_size: int | None = None
     device: str = "cpu"
+    optimizer: str = "sgd"
+    jobs: int | None = None
 
     def model(self) -> nn.Module:
         return self.model_fn().to(self.device)
@@ -48,19 +50,24 @@ class Case:
         """One run as anyone would write it, and what it reached."""
         torch.manual_seed(0)
         model = self.model()
-        optimizer = torch.optim.SGD(model.parameters(), lr=lr, momentum=0.9)
+        optimizer: torch.optim.Optimizer = (
+            torch.optim.SGD(model.parameters(), lr=lr, momentum=0.9) if self.optimizer == "sgd"
+            else torch.optim.AdamW(model.parameters(), lr=lr)
+        )  # fmt: skip
         for x, y in self.batches():
             optimizer.zero_grad()
-            F.cross_entropy(model(x), y).backward()
+            _loss(model(x), y).backward()
             optimizer.step()
         data = self.data
         with torch.no_grad():
             for x, y in map(self.tensors, (data.x_train, data.x_test), (data.y_train, data.y_test)):
                 outputs = model(x)
-                F.cross_entropy(outputs, y).item(), (outputs.argmax(1) == y).double().mean().item()
+                _loss(outputs, y).item(), (outputs.argmax(-1) == y).double().mean().item()
 
     def tensors(self, x: np.ndarray, y: np.ndarray) -> tuple[torch.Tensor, torch.Tensor]:
-        return torch.as_tensor(x, dtype=torch.float32, device=self.device), torch.as_tensor(y, device=self.device)
+        tokens = x.dtype.kind in "iu"
+        inputs = torch.as_tensor(x, dtype=torch.int64 if tokens else torch.float32, device=self.device)
+        return inputs, torch.as_tensor(y, device=self.device)
 
     def batches(self) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
         """The batch of every step."""
@@ -73,14 +80,16 @@ class Case:
 
     def plan(self, members: int) -> Plan:
         settings = grid(lr=np.geomspace(0.001, 0.1, members), momentum=[0.9])
-        return Plan(self.model, self.data, "cross_entropy", "sgd", False, self.steps, self.batch_size, settings)
+        return Plan(
+            self.model, self.data, "cross_entropy", self.optimizer, False, self.steps, self.batch_size, settings
+        )
 
     def sweep(self, members: int, engine: str) -> None:
         """Train `members` settings."""
         if engine in ("vmap", "jax"):
             return self.vmap(members) if engine == "vmap" else self.jax(members)
-        sweep(self.model, self.data, settings=self.plan(members).settings, steps=self.steps,
-              batch_size=self.batch_size, engine=engine, progress=False)  # fmt: skip
+        sweep(self.model, self.data, settings=self.plan(members).settings, steps=self.steps, optimizer=self.optimizer,
+              batch_size=self.batch_size, engine=engine, jobs=self.jobs, progress=False)  # fmt: skip
 
     def build(self, members: int, engine: str) -> None:
         """Compile the program of a sweep, also where `auto` may take it: a program fits any number of steps."""
@@ -119,6 +128,10 @@ class Case:
         jax.block_until_ready(train(weights, lrs, x, y, orders[: self.steps] if self.batch_size else None))
 
 
+def _loss(outputs: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
+    return F.cross_entropy(outputs.flatten(0, -2), y.flatten())
+
+
 def _cnn() -> nn.Module:
     return nn.Sequential(
         nn.Unflatten(1, (1, 28)), nn.Conv2d(1, 8, 3), nn.ReLU(), nn.MaxPool2d(2),
@@ -136,6 +149,13 @@ def cases(device: str = "cpu") -> dict[str, Case]:
         "small CNN": Case(_cnn, glyphs(500, size=28, n_test=100), steps=20, batch_size=64),
     }
     return {name: replace(case, device=device) for name, case in measured.items()}
+
+
+@cache
+def modules() -> dict[str, Case]:
+    """What only `benchmarks/sweep.py` measures: a model that is more than linear layers, in two processes."""
+    text = language(n=256, n_test=64)
+    return {"GPT of width 32": Case(lambda: GPT(64), text, steps=200, batch_size=16, optimizer="adamw", jobs=2)}
 
 
 @cache
@@ -183,6 +203,11 @@ def jaxed(model_fn: Callable[[], nn.Module], steps: int) -> Callable[..., Any]:
     return jax.jit(train)
 
 
+def more() -> list[tuple[str, int]]:
+    """The rows of `modules`."""
+    return [(f"{case}, 64 settings, vmap-compiled", seed) for seed in range(SIZES["small"]) for case in modules()]
+
+
 def plan(size: str) -> list[tuple[str, int]]:
     """Every case, number of members and engine that can train it, in rounds: a busy minute falls into one of them."""
     rows = [
@@ -197,7 +222,7 @@ def run(name: str, seed: int, size: str, device: str) -> dict[str, Any]:
     """The cost of one sweep in plain runs; how many times faster that is than plain runs one after the other, and
     than the same by this package's own loop, which records every update: one member's time for each."""
     case_name, members_name, engine = name.split(", ")
-    case, members = cases(device)[case_name], int(members_name.split()[0])
+    case, members = (cases(device) | modules())[case_name], int(members_name.split()[0])
     warm(case_name, members, engine, device)
     one = case.plan(members).part(0, 1)
     swept, plain, looped = fastest(lambda: case.sweep(members, engine), case.plain, lambda: loop.run(one))
@@ -208,8 +233,9 @@ def run(name: str, seed: int, size: str, device: str) -> dict[str, Any]:
 @cache
 def warm(case: str, members: int, engine: str, device: str) -> None:
     """Build what is measured once in this process, also where a record is continued."""
-    cases(device)[case].build(members, engine)
-    cases(device)[case].plain()
+    measured = (cases(device) | modules())[case]
+    measured.build(members, engine)
+    measured.plain()
 
 
 def fastest(*sides: Callable[[], object]) -> list[float]:
