@@ -271,3 +271,17 @@ def test_mlp_is_its_formula():
 def test_bad_models_are_named(message, build):
     with pytest.raises(ValueError, match=message):
         build()
+
+
+@pytest.mark.parametrize("shape, layer", [((7, 5, 4), torch.nn.Linear(4, 3)), ((7, 4, 5, 5), torch.nn.Conv2d(4, 3, 1))])
+def test_a_target_at_each_place_has_its_classes_last_or_second_as_pytorch(shape, layer):
+    x, y = np.random.default_rng(0).normal(size=shape), None
+    with torch.no_grad():
+        outputs = layer.double()(torch.as_tensor(x))
+    scores = outputs if outputs.dim() == 3 else outputs.movedim(1, -1)
+    y = np.random.default_rng(1).integers(3, size=tuple(scores.shape[:-1]))
+    expected = F.cross_entropy(scores.flatten(0, -2), torch.as_tensor(y).flatten())
+    run = train(layer, torch.optim.SGD(layer.parameters(), lr=0.0), Dataset("places", "", x, y, x, y), steps=1)
+    assert run.losses[0] == pytest.approx(expected.item())
+    right = (scores.argmax(-1).numpy() == y).mean()
+    assert run.evaluations.test_accuracy[-1] == pytest.approx(right)

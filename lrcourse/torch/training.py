@@ -145,8 +145,13 @@ def loss_function(loss: str | Loss) -> Loss:
 
 
 def cross_entropy(outputs: Tensor, targets: Tensor) -> Tensor:
-    """The mean over all targets, of which a sequence has one at each place. The classes are the last axis."""
-    return F.cross_entropy(outputs.movedim(-1, 1), targets)
+    """The mean over all targets, of which a sequence has one at each place. See `classes_last`."""
+    return F.cross_entropy(classes_last(outputs, targets).movedim(-1, 1), targets)
+
+
+def classes_last(outputs: Tensor, targets: Tensor) -> Tensor:
+    """Scores with the classes as the last axis, as a model of sequences gives them; PyTorch's own have them second."""
+    return outputs if outputs.shape[:-1] == targets.shape else outputs.movedim(1, -1)
 
 
 def _mse(outputs: Tensor, targets: Tensor) -> Tensor:
@@ -185,7 +190,7 @@ def evaluating(model: torch.nn.Module, device: torch.device) -> Iterator[None]:
 def accuracy(outputs: Tensor, targets: Tensor) -> float:
     if targets.is_floating_point():
         return float("nan")
-    return (outputs.argmax(-1) == targets).double().mean().item()
+    return (classes_last(outputs, targets).argmax(-1) == targets).double().mean().item()
 
 
 def columns(rows: Sequence[Sequence[float]]) -> Array:
