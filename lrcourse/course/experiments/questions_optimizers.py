@@ -486,7 +486,8 @@ def asked(name: str, study: Study) -> Results:
 
 def results(name: str, answer: Answer) -> Results:
     """Every value of an answer, its verdicts as sentences, its intervals as numbers, and all of it as JSON."""
-    found: Results = dict(answer.values()) | {"answer": json.dumps(answer.to_dict())}
+    found: Results = {key: text for key, text in answer.values() if not key.endswith("-arm")}  # its only trial
+    found["answer"] = json.dumps(answer.to_dict())
     for each in answer.verdicts:
         found[f"{each.a}-{each.b}-sentence"] = str(each)
         if each.difference is not None:
