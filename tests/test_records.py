@@ -20,7 +20,7 @@ ROOT = Path(__file__).parents[1]
 STORED = records.every()
 ONE_SEED = {"trainability": "one network, every setting", "labs": "the seeds are in the notebooks",
             "sweep_speed": "rounds, for the clock", "range_tests": "curves to read, nothing is compared",
-            "questions_schedules": "each question has its own seeds"}  # fmt: skip
+    assert through == {"heatmaps", "questions_optimizers", "questions_schedules", "sweep_speed", "trainability"}
 UNFINISHED = {"labs-full": "no GPU has run lab 6"}
 sys.path.insert(0, str(ROOT / "book" / "_ext"))
 import recorded  # noqa: E402
@@ -37,7 +37,7 @@ def toy(tmp_path, monkeypatch):
     (tmp_path / "_toc.yml").touch()
     for each in ("book", "solutions"):
         (tmp_path / each).mkdir()
-    toy = SimpleNamespace(SIZES={"small": 1}, calls=[], crash_at=None, result=0.5)
+    toy = SimpleNamespace(SIZES={"small": 1, "full": 2}, calls=[], crash_at=None, result=0.5)
     toy.plan = lambda size: [(name, seed) for seed in range(2) for name in ("a", "b")]
 
     def run(name, seed, size, device):
@@ -229,7 +229,7 @@ def test_a_page_whose_code_reads_a_record_says_how_it_stands():
 
 def test_what_is_trained_through_the_stack_of_models_depends_on_it_and_nothing_else_does():
     through = {name for name in experiments.names() if "sweep/stacked.py" in recording.sources(name)}
-    assert through == {"heatmaps", "questions_schedules", "sweep_speed", "trainability"}
+    assert through == {"heatmaps", "questions_optimizers", "questions_schedules", "sweep_speed", "trainability"}
 
 
 @pytest.mark.parametrize("name", experiments.names())
@@ -304,6 +304,13 @@ def test_a_page_says_what_no_gpu_has_run_and_stops_when_one_has(toy, tmp_path):
     gpu = records.Record("toy", "full", "Fake 9000", {"cuda": "13.0"}, "", {}, "2026-01-01", cpu.runs)
     assert "No GPU" not in recorded.provenance(cpu, [cpu, gpu])
     assert recorded.times([cpu, gpu]).count("| toy |") == 2 and "not recorded" not in recorded.times([cpu, gpu])
+
+
+def test_nothing_is_awaited_of_a_gpu_where_an_experiment_has_no_size_for_one(toy, tmp_path):
+    toy.SIZES.pop("full")
+    execute(tmp_path)
+    record = toy_record(tmp_path)
+    assert "GPU" not in recorded.provenance(record, [record]) and "GPU" not in recorded.times([record])
 
 
 def test_the_times_of_a_lab_on_both_devices():

@@ -60,6 +60,12 @@ def state(record: Record) -> str:
     return f"**stale: {names} changed since**" if changed else "sources unchanged"
 
 
+def without_gpu(stored: list[Record]) -> list[str]:
+    """The experiments that have a size for a GPU and no record from one."""
+    recorded = {each.experiment for each in stored if each.cuda}
+    return [name for name in experiments.names() if name not in recorded and "full" in experiments.find(name).SIZES]
+
+
 def provenance(record: Record, others: list[Record]) -> str:
     """When, on what, from which sources, how to repeat it, and whether a GPU has run it."""
     spent = processor(record)
@@ -73,7 +79,7 @@ def provenance(record: Record, others: list[Record]) -> str:
     ]
     if missing := recording.missing(record):
         lines.insert(1, f"**{counted(len(missing), 'run')} missing.**")
-    if not any(each.cuda for each in others if each.experiment == record.experiment):
+    if record.experiment in without_gpu(others):
         lines.append(f"No GPU has run it yet: `lrcourse records run --only {record.experiment} --size full "
                      "--device cuda` would.")  # fmt: skip
     return " ".join(lines)
@@ -86,8 +92,10 @@ def times(stored: list[Record]) -> str:
          duration(processor(each))]
         for each in stored
     ]  # fmt: skip
-    without = set(experiments.names()) - {each.experiment for each in stored if each.cuda}
-    rows += [[name, "full", "GPU", str(len(experiments.find(name).plan("full"))), NOT_YET, ""] for name in without]
+    rows += [
+        [name, "full", "GPU", str(len(experiments.find(name).plan("full"))), NOT_YET, ""]
+        for name in without_gpu(stored)
+    ]
     return table(["Experiment", "Size", "Device", "Runs", "Wall time", "Processor time"], sorted(rows))
 
 
