@@ -55,7 +55,7 @@ ROOMS = {
     "sklearn": {"data"},
     "PIL": {"data"},
     "IPython": {"glue", "selfcheck"},
-    "joblib": {"sweep", "study"},
+    "joblib": {"sweep", "study", "fingerprint"},
     "pandas": {"sweep", "study"},
     "distributed": {"sweep"},
     "optuna": {"sweep"},

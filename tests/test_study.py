@@ -88,6 +88,9 @@ def test_unequal_tuning_is_refused():
     ({"report": [10] * 8}, "report must be different seeds"),
     ({"compare": [("low", "other")]}, "compare must be two of"),
     ({"compare": [("low", "low")]}, "compare must be two of"),
+    ({"compare": []}, "compare must be one pair or more, each once"),
+    ({"compare": [("low", "high"), ("high", "low")]}, "compare must be one pair or more, each once"),
+    ({"select": range(3), "report": range(5, 12)}, "select must be at least 5 seeds"),
     ({"rates": None}, r"arms\['low'\] must be an Arm, or a function of the rate beside rates"),
     ({"arms_": {"one": lambda lr: lr}}, "arms must be two or more"),
 ])  # fmt: skip
@@ -127,6 +130,30 @@ def test_a_run_no_better_than_a_guess_has_failed_and_counts_as_a_guess_in_the_ch
     assert answer.failed["failing"].sum() == 3 and not answer.failed["sound"].any()
     assert answer.tuned["failing"].scores[0].tolist() == [1.0, 1.0, 1.0]
     assert answer.tuned["sound"].scores[1].tolist() == pytest.approx([0.02, 0.1, 1.0])
+
+
+def test_without_a_guess_fewer_failures_come_first():
+    def train(made, seed):
+        lr, kind = made
+        if lr >= 0.25:
+            return np.nan if kind == "all" or seed % 2 else 0.4
+        return 0.45 + 0.1 * (lr < 0.1) + 1e-3 * seed
+
+    trials = [{"lr": rate} for rate in (0.05, 0.1, 0.2, 0.25, 0.5, 1.0)]
+    both = {kind: Arm(lambda lr, kind=kind: (lr, kind), trials) for kind in ("all", "some")}
+    answer = answered(FunctionTask(train), both, **{**SEEDS, "select": range(6)})
+    assert answer.chosen("all")["lr"] in (0.1, 0.2) and answer.chosen("some")["lr"] in (0.1, 0.2)
+    assert not answer.failed["some"].any() and np.isnan(answer.tuned["all"].means[-1])
+    answer.plot()
+
+
+def test_what_an_arm_makes_is_made_for_each_run():
+    def train(made, seed):
+        made.append(seed)
+        return len(made) + 1e-3 * seed * (seed % 3)
+
+    twice = {name: Arm(lambda lr, start=start: [lr] * start, [{"lr": 1.0}]) for name, start in (("a", 1), ("b", 3))}
+    assert answered(FunctionTask(train), twice, margin=1.0).mean("a").mean < 2.1
 
 
 def test_an_arm_all_of_whose_runs_fail_says_so():
@@ -259,6 +286,21 @@ def test_table_and_picture_show_every_pair_and_arm():
     ax = answer.plot()
     assert [each.get_text() for each in ax.get_legend().get_texts()] == ["low", "high"]
     assert answer.plot_differences().get_yticklabels()[0].get_text() == "low against high\nahead"
+
+
+def test_a_task_refuses_what_contradicts_it():
+    with pytest.raises(ValueError, match="better must be 'higher' for test_accuracy"):
+        Task(LogicNet, moons(), steps=1, metric="test_accuracy", better="lower")
+    task = Task(LogicNet, moons(n=20), steps=1, metric=functools.partial(np.shape), better="lower")
+    with pytest.raises(ValueError, match=r"what an arm makes must be what may differ between arms, got \['loss'\]"):
+        list(task.scores([({"lr": 0.1, "loss": "mse"}, 0)]))
+
+
+def test_names_that_two_results_would_share_are_refused():
+    answer = answered(arms_={"a": arms()["low"], "b": arms()["high"], "a-b": lambda lr: (lr, 0.25, 0.6)})
+    with pytest.raises(ValueError, match="rename the arm"):
+        list(answer.values())
+    assert repr(answer).splitlines()[0].startswith("a is ahead of b")
 
 
 def test_spaces_may_differ_between_arms():

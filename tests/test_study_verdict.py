@@ -91,6 +91,13 @@ def test_level_is_not_said_where_failures_may_differ():
     assert found.word == "undecided" and "failures" in found.note
 
 
+def test_level_needs_enough_runs_to_say_that_failures_are_alike():
+    never = np.zeros(24, bool)
+    found = verdict(pair(noise=0.02, n=24, failed_a=never, failed_b=never))
+    assert found.word == "undecided" and "too few runs" in found.note
+    assert word(pair(noise=0.02, n=26)) == "level"
+
+
 def test_where_hardly_a_pair_survives_only_failures_speak():
     found = verdict(pair(failed_a=some(29)))
     assert found.word == "behind" and found.difference is None

@@ -40,6 +40,10 @@ class Answer:
     scores: Mapping[str, Array]
     failed: Mapping[str, NDArray[np.bool_]]
 
+    def __repr__(self) -> str:
+        """Each verdict in a sentence."""
+        return "\n".join(map(str, self.verdicts))
+
     @cached_property
     def verdicts(self) -> list[Verdict]:
         """The verdict on every pair that was asked about."""
@@ -102,6 +106,8 @@ class Answer:
         `cosine` is an arm's mean, `cosine-lr` a value that was chosen for it, `cosine-failed` how many runs failed.
         """
         digits = f".{digits_of(self.margin)}f"
+        if both := {f"{a}-{b}" for a, b in self.compare} & set(self.tuned):
+            raise bad("arms", sorted(both), "of other names than two others joined by a hyphen", "rename the arm")
         for arm in self.tuned:
             mean = self.mean(arm)
             yield arm, "none survived" if mean is None else format(mean, digits)
@@ -131,6 +137,8 @@ class Answer:
 
         ax = figure()[1] if ax is None else ax
         name = x or next(iter(next(iter(self.tuned.values())).trials[0]))
+        if without := [arm for arm, tuned in self.tuned.items() if name not in tuned.trials[0]]:
+            raise bad("x", name, f"a name in the trials of {without} as well", "name it alike in every arm")
         for i, (arm, tuned) in enumerate(self.tuned.items()):
             look: dict[str, Any] = {"color": COLORS[i % len(COLORS)]}
             ax.plot(*tuned.curve(name, self.better), ".", linestyle=LINES[i % len(LINES)], label=arm, **look)

@@ -37,6 +37,7 @@ class Kept:
         return self.scores[key]
 
     def key(self, *parts: Any) -> str:
+        """Of all that decides a run, whatever process asks."""
         return hashlib.sha256(repr([described(each) for each in parts]).encode()).hexdigest()[:32]
 
     def add(self, key: str, score: float) -> None:

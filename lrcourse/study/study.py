@@ -36,7 +36,8 @@ class Study:
     """Which of the `arms` is better at `task`, each tuned as well as the others?
 
     Each arm trains all of its trials on the seeds of `select` and takes the one with the best mean score, a failed run
-    counting as a guess. That one is trained on the seeds of `report`, from which come the verdicts (see `Verdict`).
+    counting as a guess; where nobody knows what a guess scores, fewer failures come first. That one is trained on the
+    seeds of `report`, from which come the verdicts (see `Verdict`).
     A run has failed if its score is not finite or no better than guessing.
 
     `select`: not used where every arm has a single trial, and nothing is chosen.
@@ -85,8 +86,11 @@ class Study:
             raise bad("arms", counts, "of equally many trials", "whoever tries more settings finds a better one")
         if both := set(self.select) & set(self.report):
             raise bad("report", sorted(both), "other seeds than those of select", "what was chosen on them looks good")
-        if min(len(self.report), len(self.select) if tuned else FEWEST) < FEWEST:
-            raise bad("report", self.report, f"at least {FEWEST} seeds, as many to select", "use for example range(30)")
+        for name, seeds in (("report", self.report), *([("select", self.select)] if tuned else [])):
+            if len(seeds) < FEWEST:
+                raise bad(name, seeds, f"at least {FEWEST} seeds", "use for example range(100, 130) and range(10)")
+        if not self.compare or len({frozenset(pair) for pair in self.compare}) < len(self.compare):
+            raise bad("compare", self.compare, "one pair or more, each once", "leave it out to ask about all")
         for pair in self.compare:
             if not set(pair) <= set(self.arms) or pair[0] == pair[1]:
                 raise bad("compare", pair, f"two of {list(self.arms)}", "check the names")
@@ -115,7 +119,7 @@ class Study:
             reported = train.of(self.arms, {name: [each.best] for name, each in found.items()}, self.report)
         final = {name: each[:, 0] for name, each in reported.items()}
         return Answer(
-            metric=self.task.metric if isinstance(self.task.metric, str) else self.task.metric.__name__,
+            metric=self.task.metric if isinstance(self.task.metric, str) else _name_of(self.task.metric),
             better=self.task.better, margin=self.margin, select=self.select, report=self.report, compare=self.compare,
             tuned=found, scores=final, failed={name: self._failed(each, self.report) for name, each in final.items()},
         )  # fmt: skip
@@ -127,8 +131,7 @@ class Study:
         failed = self._failed(scores, self.select)
         if failed.all():
             raise bad(f"arms[{name!r}]", arm.trials, "such that a run survives", "try lower rates, or train for longer")
-        as_guess = np.where(failed, self._substitutes(scores, failed), scores)
-        return Tuned.of(arm.trials, as_guess, self.task.better)
+        return Tuned.of(arm.trials, np.where(failed, self._guesses(), scores), self.task.better)
 
     def _failed(self, scores: np.ndarray, seeds: Sequence[int]) -> np.ndarray:
         """Which of the scores, a row per seed, are not finite or no better than guessing."""
@@ -138,12 +141,10 @@ class Study:
                 failed[row] |= scores[row] >= guess if self.task.better == "lower" else scores[row] <= guess
         return failed
 
-    def _substitutes(self, scores: np.ndarray, failed: np.ndarray) -> np.ndarray:
-        """What failed runs count as: the guess, or where that is unknown, the worst score of a run that survived."""
-        survived = scores[~failed]
-        worst = survived.max() if self.task.better == "lower" else survived.min()
+    def _guesses(self) -> np.ndarray:
+        """What failed runs count as, a row per seed: the guess, NaN where that is unknown."""
         guesses = [self.task.guesses(seed) for seed in self.select]
-        column: np.ndarray = np.array([[worst if guess is None else guess] for guess in guesses])
+        column: np.ndarray = np.array([[np.nan if guess is None else guess] for guess in guesses])
         return column
 
     def _check_edges(self, tuned: Mapping[str, Tuned]) -> None:
@@ -160,19 +161,20 @@ class _Training:
 
     def __init__(self, task: AnyTask, kept: Kept, jobs: int | None, done: Callable[[int], object]) -> None:
         self.task, self.kept, self.jobs, self.done = task, kept, jobs, done
-        self.identity = kept.key(task.identity())  # once: it holds all of the data
+        self.identity = kept.key(task.identity()) if kept.folder else ""  # once: it holds all of the data
 
     def of(
         self, arms: Mapping[str, Arm], trials: Mapping[str, Sequence[int]], seeds: Sequence[int]
     ) -> dict[str, np.ndarray]:
         """The scores of the numbered trials of each arm, of shape `(seeds, trials)`."""
-        made = {(name, i): arms[name].make(**arms[name].trials[i]) for name, numbers in trials.items() for i in numbers}
-        runs = [(which, seed) for which in made for seed in seeds]
-        keys = [self.kept.key(self.identity, made[which], seed) for which, seed in runs]
+        runs = [((name, i), seed) for name, numbers in trials.items() for i in numbers for seed in seeds]
+        # Made for each run anew: training may change what was made.
+        made = [arms[name].make(**arms[name].trials[i]) for (name, i), _ in runs]
+        keys = [self._key(run, each) for run, each in zip(runs, made)]
         missing = [i for i, key in enumerate(keys) if key not in self.kept]
         self.done(len(runs) - len(missing))
         if missing:
-            todo = [(made[runs[i][0]], runs[i][1]) for i in missing]
+            todo = [(made[i], runs[i][1]) for i in missing]
             for position, score in self.task.scores(todo, self.jobs, self.kept.place([keys[i] for i in missing])):
                 self.kept.add(keys[missing[position]], score)
                 self.done(1)
@@ -182,6 +184,10 @@ class _Training:
             for name, numbers in trials.items()
         }
 
+    def _key(self, run: tuple[tuple[str, int], int], made: Any) -> str:
+        """What is kept for other processes has a name by its content; within this one the run's own is enough."""
+        return self.kept.key(self.identity, made, run[1]) if self.kept.folder else repr(run)
+
 
 def _arm(name: str, arm: Any, rates: Sequence[float] | None) -> Arm:
     if isinstance(arm, Arm):
@@ -189,6 +195,10 @@ def _arm(name: str, arm: Any, rates: Sequence[float] | None) -> Arm:
     if not callable(arm) or rates is None:
         raise bad(f"arms[{name!r}]", arm, "an Arm, or a function of the rate beside rates", "pass rates=octaves(…)")
     return Arm(lambda lr: arm(lr), [{"lr": each} for each in checked_rates("rates", rates)])
+
+
+def _name_of(metric: Any) -> str:
+    return str(getattr(metric, "__name__", type(metric).__name__)).replace("_", " ")
 
 
 def _seeds(name: str, seeds: Iterable[int]) -> list[int]:

@@ -53,7 +53,9 @@ class Task:
         check_fields(self)
         if isinstance(self.metric, str):
             choice(*BETTER)("metric", self.metric)
-            object.__setattr__(self, "better", self.better or BETTER[self.metric])
+            if self.better not in ("", BETTER[self.metric]):
+                raise bad("better", self.better, f"{BETTER[self.metric]!r} for {self.metric}", "leave it out")
+            object.__setattr__(self, "better", BETTER[self.metric])
         choice("lower", "higher")("better", self.better)
 
     def identity(self) -> Any:
@@ -103,6 +105,8 @@ def _split(made: Any, seed: int) -> tuple[Setting, dict[str, Any]]:
     if not isinstance(made, Mapping):
         raise bad("what an arm makes", made, "a Schedule or a mapping", 'return for example {"lr": 0.1}')
     names = set(Setting.__dataclass_fields__) - {"seed"}
+    if kept := {"loss", "steps", "folder", "jobs"} & set(made):
+        raise bad("what an arm makes", sorted(kept), "what may differ between arms", "give it to the Task")
     return (
         Setting(**{name: value for name, value in made.items() if name in names}, seed=seed),
         {name: value for name, value in made.items() if name not in names},

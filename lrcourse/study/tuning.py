@@ -15,7 +15,8 @@ DRAWS = 1000  # of the selection seeds, to see which settings other seeds would 
 class Tuned:
     """An arm's trials, the scores of its selection runs, shape `(seeds, trials)`, and the number of the best trial.
 
-    A failed run counts as a guess: `scores` holds what guessing scores in its place.
+    A failed run counts as a guess: `scores` holds what guessing scores in its place, or NaN if nobody knows that.
+    Then the trials with the fewest failures come first.
     """
 
     trials: Sequence[Mapping[str, Any]]
@@ -27,16 +28,23 @@ class Tuned:
         """Choose the trial with the best mean score; of equal ones, as where nobody can do better, the middle one."""
         if len(trials) == 1:
             return cls(trials, scores, 0)
-        means = scores.mean(0)
-        equal = np.flatnonzero(means == (means.min() if better == "lower" else means.max()))
+        ranked = _ranked(np.full((1, len(scores)), 1 / len(scores)), scores, better)[0]
+        equal = np.flatnonzero(ranked == ranked.min())
         return cls(trials, scores, int(equal[len(equal) // 2]))
+
+    @property
+    def means(self) -> Array:
+        """The mean score of each trial's runs that did not fail, NaN for a trial without any."""
+        sums, counts = np.nansum(self.scores, 0), np.isfinite(self.scores).sum(0)
+        means: Array = np.divide(sums, counts, out=np.full(len(sums), np.nan), where=counts > 0)
+        return means
 
     def curve(self, name: str, better: str) -> tuple[list[Any], list[float]]:
         """The best mean score for each value that the trials have for `name`, in rising order."""
         means: dict[Any, list[float]] = {}
-        for trial, mean in zip(self.trials, self.scores.mean(0) if self.scores.size else np.full(1, np.nan)):
+        for trial, mean in zip(self.trials, self.means if self.scores.size else np.full(1, np.nan)):
             means.setdefault(trial[name], []).append(float(mean))
-        best = min if better == "lower" else max
+        best = np.fmin.reduce if better == "lower" else np.fmax.reduce
         return sorted(means), [best(means[value]) for value in sorted(means)]
 
     def to_dict(self) -> dict[str, Any]:
@@ -59,11 +67,18 @@ def choice_variance(a: Tuned, b: Tuned, better: str) -> float:
     if n < 2:
         return 0.0
     draws = np.random.default_rng(0).multinomial(n, np.full(n, 1 / n), size=DRAWS) / n
-    found = [tuned.scores.mean(0)[_best(draws @ tuned.scores, better)] for tuned in (a, b)]
-    chosen = [tuned.scores[:, tuned.best].mean() for tuned in (a, b)]
-    return float(n / (n - 1) * np.mean((found[0] - found[1] - (chosen[0] - chosen[1])) ** 2))
+    moved = [
+        np.nan_to_num(tuned.means[_ranked(draws, tuned.scores, better).argmin(1)] - tuned.means[tuned.best])
+        for tuned in (a, b)
+    ]
+    return float(n / (n - 1) * np.mean((moved[0] - moved[1]) ** 2))
 
 
-def _best(means: Array, better: str) -> NDArray[np.intp]:
-    found: NDArray[np.intp] = means.argmin(1) if better == "lower" else means.argmax(1)
-    return found
+def _ranked(weights: Array, scores: Array, better: str) -> Array:
+    """How good each trial is for each weighting of the seeds, the lowest best: by its failures, then by its mean."""
+    finite, values = np.isfinite(scores), np.nan_to_num(scores)
+    shares = weights @ finite
+    means = np.divide(weights @ values, shares, out=np.zeros_like(shares), where=shares > 1e-9)
+    span = 1 + 2 * np.abs(values).max()  # more than any two means differ
+    ranked: Array = (means if better == "lower" else -means) + span * len(scores) * np.round(1 - shares, 9)
+    return ranked

@@ -34,8 +34,8 @@ def sharpness(
     $$\lambda_1 = \max_{\|v\| = 1} v^\top H v, \qquad H = \nabla^2 L(\theta)$$
 
     Gradient descent on a bowl with this curvature diverges above $\eta = 2/\lambda_1$. Networks that are trained with
-    the full batch at a rate $\eta$ often sharpen until $\lambda_1$ hovers at about $2/\eta$, the *edge of stability*; with
-    cross-entropy it falls again as the fit becomes good.
+    the full batch at a rate $\eta$ often sharpen until $\lambda_1$ hovers at about $2/\eta$, the *edge of stability*;
+    with cross-entropy it falls again as the fit becomes good.
 
     `data`: a `Dataset`, whose training part is used, or a pair `(x, y)`. `loss`: `"cross_entropy"`, `"mse"` or a
     function of outputs and targets, a mean over the examples. $\theta$ are the parameters with `requires_grad`.
