@@ -50,7 +50,9 @@ def _described(module: ModuleType, name: str) -> str:
 
 
 def _signature(value: Any) -> str:
-    """The arguments and their defaults, without the types, which the docstring explains."""
+    """The arguments and their defaults, without the types, which the docstring explains; none for an error."""
+    if inspect.isclass(value) and issubclass(value, Exception):
+        return ""
     signature = inspect.signature(value)
     bare = [each.replace(annotation=each.empty) for each in signature.parameters.values() if each.name != "self"]
     return re.sub(r"<[^<>]*>", "…", str(signature.replace(parameters=bare, return_annotation=signature.empty)))

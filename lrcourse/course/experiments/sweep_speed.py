@@ -5,6 +5,7 @@ The sides take turns, so a busy machine slows all of them; every program is buil
 
 import time
 from collections.abc import Callable, Iterator
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from functools import cache
 from importlib.metadata import version
@@ -18,6 +19,7 @@ from torch.nn import functional as F
 
 from ...data import Dataset, digits, glyphs, language, moons
 from ...sweep import grid, loop, stacked, sweep
+from ...sweep.functional import one_thread
 from ...sweep.plan import Plan
 from ...torch import GPT, MLP, LogicNet
 from ...torch.compiling import many_programs
@@ -47,7 +49,12 @@ class Case:
         return self.model_fn().to(self.device)
 
     def plain(self, lr: float = 0.01) -> None:
-        """One run as anyone would write it, and what it reached."""
+        """One run as anyone would write it, and what it reached; of a small GPT by whoever knows that threads, waiting
+        for each other between its many short products, make it several times slower."""
+        with one_thread() if self.jobs else nullcontext():
+            self._plain(lr)
+
+    def _plain(self, lr: float) -> None:
         torch.manual_seed(0)
         model = self.model()
         optimizer: torch.optim.Optimizer = (
