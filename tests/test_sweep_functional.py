@@ -398,7 +398,7 @@ from tests.test_sweep_functional import TEXT, gpt, grid, sweep, watch
 watch.EVERY = 0.0
 settings = grid(lr=np.linspace(0.01, 0.2, 6), seed=[0, 1])
 result = sweep(gpt, TEXT, settings=settings, steps=80, batch_size=8, optimizer="adamw", ema=0.9, evaluate_every=20,
-               gradient_norms=True, keep_weights=[10, 150], engine="vmap", folder=sys.argv[2], jobs=1, progress=False)
+               gradient_norms=True, keep_weights=[10, 70], engine="vmap", folder=sys.argv[2], jobs=1, progress=False)
 np.savez(sys.argv[2] + "/result.npz", **result.outcome.arrays())
 """
 
