@@ -1,5 +1,6 @@
 """The questions about schedules: each is answered by one of four words, by means that do what they say."""
 
+import json
 import re
 
 import numpy as np
@@ -10,7 +11,7 @@ from torch.nn import functional as F
 from lrcourse import Plateau, records
 from lrcourse.course.experiments import questions_schedules as questions
 from lrcourse.data import Dataset
-from lrcourse.study import Task
+from lrcourse.study import Answer, Task
 from lrcourse.torch import LogicNet, range_test
 from lrcourse.torch.training import mini_batches
 
@@ -19,31 +20,27 @@ WORDS = {"ahead", "behind", "level", "undecided"}
 
 def verdicts(results):
     """The words of a question's verdicts, by their names."""
-    said = [name.removesuffix("-says") for name in results if name.endswith("-says")]
-    return {name: results[name] for name in said}
+    answers = {of.removesuffix("answer"): Answer.from_dict(json.loads(text)) for of, text in results.items()
+               if of.endswith("answer")}  # fmt: skip
+    return {f"{of}{each.a}-{each.b}": each for of, answer in answers.items() for each in answer.verdicts}
 
 
 @pytest.mark.parametrize("name", questions.QUESTIONS)
 def test_each_question_is_answered_by_one_of_four_words_and_says_its_margin(name):
     results = questions.run(name, 0, "live", "cpu")
     found = verdicts(results)
-    assert found and set(found.values()) <= WORDS
+    assert found and {each.word for each in found.values()} <= WORDS
     studies = [of.removesuffix("margin") for of in results if of.endswith("margin")]
     assert sum(int(results[f"{of}verdicts"]) for of in studies) == len(found)
     assert all(isinstance(each, str | int | float | list) for each in results.values())
 
 
-def test_the_record_answers_every_question_and_its_words_follow_from_its_intervals():
+def test_the_record_answers_every_question_and_its_words_follow_from_its_scores():
     record = records.read("questions_schedules", "small")
     assert [run["name"] for run in record.runs] == list(questions.QUESTIONS)
     for run in record.runs:
-        for name, word in verdicts(run["results"]).items():
-            assert word in WORDS
-            if interval := run["results"].get(f"{name}-interval"):
-                _, low, high = interval
-                assert (word in ("level", "undecided")) <= (low <= 0 <= high) or "fails" in run["results"][
-                    f"{name}-says"
-                ]
+        for name, verdict in verdicts(run["results"]).items():
+            assert run["results"][name] == verdict.word and run["results"][f"{name}-says"] == str(verdict)
 
 
 def test_what_is_reported_was_not_used_to_choose():
@@ -94,16 +91,6 @@ def test_a_run_that_ends_no_better_than_guessing_is_no_score():
     assert np.isnan(questions.trained(task, [{"lr": 1e9}], (1, 2))).all()
     with pytest.raises(RuntimeError, match="best rate must lie within the ladder, got .*lr=1 is the highest"):
         questions.best_rate(task, [0.25, 0.5, 1.0], (1, 2))
-
-
-def test_scores_that_are_there_are_compared_and_nan_is_a_failure():
-    fine, lost = np.arange(20.0), np.where(np.arange(20) < 12, np.nan, 0.0)
-    found = questions.told(questions.compared(
-        {"a": fine, "b": lost}, [("a", "b")], metric="score", better="lower", margin=0.1
-    ))  # fmt: skip
-    assert (found["a-failed"], found["b-failed"]) == ("0", "12")
-    assert found["a-b"] == "undecided" and "fails more often" in found["a-b-says"]  # b scores lower where it survives
-    assert not [name for name in found if name.endswith("-arm")]
 
 
 def test_no_point_of_the_regression_comes_twice_and_the_test_has_no_noise():

@@ -16,7 +16,7 @@ import pytest
 from lrcourse import Constant, Cosine
 from lrcourse.data import moons
 from lrcourse.space import Choice, LogUniform, Space, octaves
-from lrcourse.study import Answer, Arm, EdgeError, FunctionTask, Study, Task
+from lrcourse.study import Answer, Arm, EdgeError, FunctionTask, Study, Task, compare_scores
 from lrcourse.torch import LogicNet
 
 matplotlib.use("Agg")
@@ -308,3 +308,29 @@ def test_spaces_may_differ_between_arms():
     second = Space({"lr": LogUniform(1 / 8, 2.0)}).grid(5)
     made = {"a": Arm(lambda lr: (lr, 0.25, 0), first), "b": Arm(lambda lr: (lr, 0.5, 0.3), second)}
     assert answered(arms_=made).chosen("b")["lr"] == pytest.approx(0.5)
+
+
+def test_scores_that_are_there_are_compared_and_nan_is_a_failure():
+    fine, lost = np.arange(20.0), np.where(np.arange(20) < 12, np.nan, 0.0)
+    answer = compare_scores({"a": fine, "b": lost}, margin=0.1, seeds=range(5, 25))
+    found = answer.named("both: ")
+    assert (found["both: a-failed"], found["both: b-failed"]) == ("0", "12") and answer.report == list(range(5, 25))
+    assert found["both: a-b"] == "undecided"  # b scores lower where it survives
+    assert "fails more often" in found["both: a-b-says"]
+    assert repr(Answer.from_dict(json.loads(found["both: answer"]))) == repr(answer)
+    assert not [name for name in found if name.endswith("-arm")]
+    with pytest.raises(ValueError, match="scores must be 20 for each name, got {'a': 20, 'b': 19}"):
+        compare_scores({"a": fine, "b": lost[1:]}, margin=0.1)
+
+
+def test_a_task_reads_the_data_of_a_seed_once_for_its_guesses_and_once_for_each_sweep():
+    drawn = []
+
+    def draw(seed):
+        drawn.append(seed)
+        return moons(n=30, seed=seed)
+
+    task = Task(LogicNet, draw, steps=5)
+    both = {"low": Arm(lambda lr: {"lr": lr}, [{"lr": 0.1}]), "high": Arm(lambda lr: {"lr": lr}, [{"lr": 1.0}])}
+    Study(task, both, margin=0.1, report=range(5)).run(progress=False)
+    assert all(drawn.count(seed) <= 3 for seed in range(5)), drawn

@@ -17,7 +17,7 @@ from torch.nn import functional as F
 from torch.optim.lr_scheduler import ExponentialLR
 
 from lrcourse.data import moons
-from lrcourse.sweep import engines, grid, loop, stacked, sweep, watch
+from lrcourse.sweep import engines, grid, loop, members, stacked, sweep, watch
 from lrcourse.torch import LogicNet
 
 DATA = moons(n=20, n_test=10)
@@ -133,7 +133,7 @@ def test_only_what_was_lost_is_trained_again(tmp_path, monkeypatch, engine, opti
 
     real = getattr(owner, name)
     monkeypatch.setattr(watch, "EVERY", 0.0)
-    monkeypatch.setattr(stacked, "SHORT", 0.0)  # every step a piece
+    monkeypatch.setattr(members, "SHORT", 0.0)  # every step a piece
     monkeypatch.setattr(engines, "chunk_size", lambda plan, engine: 6)
     monkeypatch.setattr("tqdm.tqdm", Bar)
     with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt):
@@ -172,7 +172,7 @@ class Bar:
 ])  # fmt: skip
 def test_the_bar_moves_within_a_part(tmp_path, monkeypatch, engine, size, jobs, moves):
     """By a step of all, or a run; by a part where processes are at work."""
-    monkeypatch.setattr(stacked, "SHORT", 0.0)
+    monkeypatch.setattr(members, "SHORT", 0.0)
     monkeypatch.setattr(engines, "chunk_size", lambda plan, engine: size)
     monkeypatch.setattr("tqdm.tqdm", Bar)
     for again in (moves, 1):  # the second time everything is there

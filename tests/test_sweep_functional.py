@@ -16,7 +16,7 @@ from torch.nn import functional as F
 
 from lrcourse import Constant, Cosine, OneCycle, Schedule
 from lrcourse.data import Dataset, linear_regression, moons
-from lrcourse.sweep import Setting, engines, functional, grid, stacked, sweep, watch
+from lrcourse.sweep import Setting, engines, functional, grid, members, stacked, sweep, watch
 from lrcourse.torch import MLP, LogicNet, ScheduleLR
 from lrcourse.torch.rules import AdamW, Rule, RuleOptimizer, ScheduleFreeSGD
 
@@ -426,7 +426,7 @@ def test_killed_in_the_middle_it_continues_and_gives_the_same(tmp_path):
 
 def test_interrupted_it_continues_from_there(tmp_path, monkeypatch):
     monkeypatch.setattr(watch, "EVERY", 0.0)
-    monkeypatch.setattr(stacked, "SHORT", 0.0)  # every step a piece
+    monkeypatch.setattr(members, "SHORT", 0.0)  # every step a piece
     options: dict[str, Any] = {
         "settings": grid(lr=[0.05, 0.2]), "steps": STEPS, "batch_size": 8, "optimizer": SUMS, "evaluate_every": 2,
         "ema": [0.5], "gradient_norms": True, "keep_weights": [1, 6], "engine": "vmap", "progress": False, "jobs": 1,

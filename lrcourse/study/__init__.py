@@ -4,6 +4,7 @@
 
 Task            networks, trained by `lrcourse.sweep`, many at a time
 FunctionTask    whatever a function trains, one run at a call, in any framework
+compare_scores  scores that are there already, by the same rules
 Arm             one way of training, with the settings among which its best is chosen
 """
 
@@ -17,11 +18,12 @@ if TYPE_CHECKING:
 with extra("study"):
     from .answer import Answer
     from .arm import Arm, EdgeError
+    from .compare_scores import compare_scores
     from .function_task import FunctionTask
     from .study import Study
     from .verdict import Verdict
 
-__all__ = ["Answer", "Arm", "EdgeError", "FunctionTask", "Study", "Task", "Verdict"]
+__all__ = ["Answer", "Arm", "EdgeError", "FunctionTask", "Study", "Task", "Verdict", "compare_scores"]
 
 
 def __getattr__(name: str) -> Any:

@@ -1,5 +1,6 @@
 """What a study found, as plain data: verdicts, tables and pictures are computed from it."""
 
+import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -103,7 +104,8 @@ class Answer:
     def values(self) -> Iterator[tuple[str, str]]:
         """Every result by name, as text: `cosine-constant` is a verdict's word, `…-difference` its interval, and so on.
 
-        `cosine` is an arm's mean, `cosine-lr` a value that was chosen for it, `cosine-failed` how many runs failed.
+        `cosine-constant-says` is it as a sentence. `cosine` is an arm's mean, `cosine-lr` a value that was chosen for
+        it, `cosine-failed` how many runs failed.
         """
         digits = f".{digits_of(self.margin)}f"
         if both := {f"{a}-{b}" for a, b in self.compare} & set(self.tuned):
@@ -116,6 +118,7 @@ class Answer:
         for each in self.verdicts:
             pair = f"{each.a}-{each.b}"
             yield pair, each.word
+            yield f"{pair}-says", str(each)
             if each.difference is not None:
                 yield f"{pair}-difference", format(each.difference, digits)
             yield f"{pair}-detectable", format(each.detectable, digits)
@@ -170,6 +173,12 @@ class Answer:
         ax.set(xlabel=f"difference in {self.metric} ({self.better} is better)", ylim=(len(names) - 0.5, -0.5))
         ax.grid(axis="y", visible=False)
         return ax
+
+    def named(self, prefix: str = "") -> dict[str, Any]:
+        """What a record keeps: each of `values` as `PREFIXname`, and as `PREFIXanswer` all of it, for `from_dict`."""
+        # `compare_scores` has a trial called arm, which says nothing.
+        named = {name: text for name, text in self.values() if not name.endswith("-arm")}
+        return {f"{prefix}{name}": value for name, value in (named | {"answer": json.dumps(self.to_dict())}).items()}
 
     def to_dict(self) -> dict[str, Any]:
         """All of it as numbers, text and lists, for a record; `from_dict` reads it."""

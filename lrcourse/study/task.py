@@ -3,6 +3,7 @@
 import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -67,9 +68,18 @@ class Task:
         """What the best constant prediction scores on the data of a seed."""
         if not isinstance(self.metric, str):
             return None
+        if seed not in self._known:
+            self._known[seed] = self._guess(self.metric, seed)
+        return self._known[seed]
+
+    @cached_property
+    def _known(self) -> dict[int, float | None]:
+        return {}  # reading the data again for every arm would take longer than some runs
+
+    def _guess(self, metric: str, seed: int) -> float | None:
         data: Dataset = self.data(seed) if callable(self.data) else self.data
-        targets = data.y_train if self.metric == "train_loss" else data.y_test
-        return best_constant(targets, self.metric, self.options.get("loss", "cross_entropy"))
+        targets = data.y_train if metric == "train_loss" else data.y_test
+        return best_constant(targets, metric, self.options.get("loss", "cross_entropy"))
 
     def scores(
         self, runs: Sequence[Run], jobs: int | None = None, folder: Path | None = None

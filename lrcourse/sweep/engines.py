@@ -16,6 +16,7 @@ from torch.optim.optimizer import register_optimizer_step_post_hook
 
 from ..validation import bad
 from . import functional, loop, stacked
+from .members import padded
 from .outcome import Outcome
 from .plan import Plan
 from .watch import Watch
@@ -178,7 +179,7 @@ def memory_of(plan: Plan, size: int = 1) -> Path:
     program = "" if by_hand else functional.programmed(plan, model).key, plan.accumulate, len(plan.traces.ema)
     batch, first = min(plan.batch_size or points, points), next(model.parameters())
     key = repr((str(model), str(first.dtype), first.device.type, plan.loss, plan.optimizer, plan.nesterov, batch,
-                stacked.padded(max(size, len(settings))), any(each.weight_decay for each in settings),
+                padded(max(size, len(settings))), any(each.weight_decay for each in settings),
                 any(plan.momentum(each) != 0 for each in settings), len({each.seed for each in settings}) > 1,
                 torch.get_num_threads() if by_hand else 1, torch.__version__, program))  # fmt: skip
     return Path(cache_dir()) / f"lrcourse-{hashlib.sha256(key.encode()).hexdigest()[:16]}"

@@ -22,8 +22,8 @@ from ..fingerprint import described, structure
 from ..torch.compiling import many_programs
 from ..torch.rules import Rule, Tensors
 from ..torch.training import as_tensor, loss_function
-from . import stacked
-from .graphs import Recorder, Replayed, cuda_graph
+from .graphs import Recorder
+from .members import Members, filled_up, hooked, keep_freed_memory, replayed, trained
 from .outcome import Outcome
 from .plan import Plan, seeded
 from .traces import Columns, Judge, look, together
@@ -123,7 +123,7 @@ def unsupported(plan: Plan) -> str | None:
 def _impure(plan: Plan, model: nn.Module, probe: Plan) -> str | None:
     """What the model does in training beside giving outputs, which a pure function could not do."""
     for module in model.modules():
-        if stacked.hooked(module):
+        if hooked(module):
             return f"the layer {type(module).__name__} has hooks"
     like = next(model.parameters())
     x, y = (as_tensor(each, like) for each in (probe.dataset.x_train, probe.dataset.y_train))
@@ -150,20 +150,17 @@ def _random_state(like: Tensor) -> Tensor:
 
 
 def run(plan: Plan, compiled: bool, size: int = 1, watch: Watch | None = None) -> Outcome:
-    """Train the members of `plan` together. See `unsupported` and, for `size`, `stacked.Training`."""
-    return stacked.run(plan, compiled, size, watch, Training)
+    """Train the members of `plan` together. See `unsupported` and, for `size`, `filled_up`."""
+    return trained(plan, Training(plan, compiled, size=size), watch or Watch())
 
 
-class Training:
-    """The members between two steps, as `stacked.Training` has them."""
+class Training(Members):
+    """The members as `torch.vmap` has them. `record` replays the step instead of calling it, as is done on a GPU."""
 
     def __init__(self, plan: Plan, compiled: bool, record: Recorder | None = None, size: int = 1) -> None:
         self.settings = plan.settings
-        if compiled:
-            extra = stacked.padded(max(size, len(plan.settings))) - len(plan.settings)
-            plan = replace(plan, settings=[*plan.settings, *[plan.settings[-1]] * extra])
-        self.plan = plan
-        stacked.keep_freed_memory()
+        self.plan = plan = filled_up(plan, size) if compiled else plan
+        keep_freed_memory()
         self.models = {seed: plan.model(seed).train() for seed in {each.seed for each in plan.settings}}
         members = [_split(self.models[each.seed]) for each in plan.settings]
         self.program = programmed(plan, self.models[plan.settings[0].seed])
@@ -175,39 +172,21 @@ class Training:
         self.kept = [weights, state, averages]
         self.like = next(iter(weights.values()))
         self.rows = _rows(plan, self.like)
-        self.shared, self.batches = _batches(plan, self.like)
+        self.shared, batches = _batches(plan, self.like)
+        self.batches = _in_groups(batches, plan.accumulate)
         points = len(plan.dataset.x_train)
         self.size = min(plan.batch_size or points, points)
-        self.call = self._bound(compiled_step(self.program) if compiled else self.program.step)
+        call = compiled_step(self.program) if compiled else self.program.step
+        self.call = replayed(self._bound(call), self.like, record)
         self.call_of_a_smaller_batch = self._bound(self.program.step)
-        if record is None and self.like.is_cuda:
-            record = cuda_graph
-        if record is not None:
-            self.call = Replayed(self.call, record)
         self.judges: dict[int, Judge] = {}
-
-    def state(self, losses: Sequence[Tensor]) -> dict[str, Any]:
-        """All that training goes on from after these losses."""
-        return {"kept": tree_leaves(self.kept), "losses": torch.stack(list(losses))}
-
-    def resume(self, state: dict[str, Any] | None) -> list[Tensor]:
-        """Go on from a `state` of the same members; the losses up to it."""
-        if state is None:
-            return []
-        for tensor, kept in zip(tree_leaves(self.kept), state["kept"], strict=True):
-            tensor.copy_(kept)
-        losses = state["losses"].to(self.like.device)
-        for _ in losses:
-            next(self.rows), self._batch()
-        return list(losses)
 
     @torch.no_grad()
     def train(self, steps: int) -> list[Tensor]:
         """The members' losses before each of the next steps."""
         losses = []
         with many_programs(), one_thread():
-            for row in itertools.islice(self.rows, steps):
-                batches = self._batch()
+            for row, batches in zip(itertools.islice(self.rows, steps), self.batches):
                 # A smaller last batch would be a program of its own.
                 whole = self.shared is None or all(y.shape[1] == self.size for _, y in batches)
                 losses.append((self.call if whole else self.call_of_a_smaller_batch)(self.kept, row, batches))
@@ -216,9 +195,6 @@ class Training:
     def _bound(self, step: Callable[..., Tensor]) -> Callable[..., Tensor]:
         """`step` with what never changes."""
         return lambda kept, row, batches: step(kept, self.constants, (self.axes, self.shared), row, batches)
-
-    def _batch(self) -> list[tuple[Tensor, Tensor]]:
-        return list(itertools.islice(self.batches, self.plan.accumulate))
 
     @torch.no_grad()
     def look(self, step: int) -> Columns:
@@ -317,6 +293,11 @@ def _batches(plan: Plan, like: Tensor) -> tuple[int | None, Iterator[tuple[Tenso
         return 0 if plan.draw else None, itertools.repeat(whole)
     of_data = torch.as_tensor(where if plan.draw else np.zeros_like(where))[:, None]
     return 0, _mini_batches(x, y, plan.batch_size, [int(seed) for seed in seeds], where, of_data)
+
+
+def _in_groups(batches: Iterator[tuple[Tensor, Tensor]], size: int) -> Iterator[list[tuple[Tensor, Tensor]]]:
+    while True:
+        yield list(itertools.islice(batches, size))
 
 
 def _mini_batches(

@@ -1,5 +1,6 @@
 """Everything a sweep is about to do, and nothing it has done: what is sent to other processes."""
 
+import functools
 import hashlib
 import math
 from collections.abc import Callable, Iterator, Sequence
@@ -26,6 +27,7 @@ OPTIMIZERS: dict[str, Callable[..., torch.optim.Optimizer]] = {
     "sgd": torch.optim.SGD, "adam": torch.optim.Adam, "adamw": torch.optim.AdamW
 }  # fmt: skip
 BETA2, EPS = 0.999, 1e-8  # PyTorch's defaults
+DRAWS = 64  # whose data are kept
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,7 +42,7 @@ class Plan:
     steps: int
     batch_size: int | None
     settings: Sequence[Setting]
-    draw: Callable[[int], Dataset] | None = None  # the data of a seed; `dataset` is then that of the first member
+    draw: "Draws | None" = None  # the data of a seed; `dataset` is then that of the first member
     clip: float | None = None
     accumulate: int = 1
     traces: Traces = field(default_factory=Traces)
@@ -56,11 +58,7 @@ class Plan:
 
     def data(self, seed: int) -> Dataset:
         """What the members of a seed learn from; the random numbers around it stay as they are."""
-        if self.draw is None:
-            return self.dataset
-        with seeded(seed):
-            drawn: Dataset = as_dataset(self.draw(seed), self.loss)
-        return drawn
+        return self.dataset if self.draw is None else self.draw(seed)
 
     def labels(self) -> np.ndarray:
         """The classes that occur in the members' data."""
@@ -164,11 +162,29 @@ class Plan:
     def digest(self) -> str:
         """A fingerprint of all that decides the result; functions count by their code and the values they use."""
         model = self.model(self.settings[0].seed)
-        shared = [self.loss, self.optimizer, self.nesterov, self.steps, self.batch_size, self.draw, self.clip,
-                  self.accumulate, vars(self.traces)]  # fmt: skip
+        shared = [self.loss, self.optimizer, self.nesterov, self.steps, self.batch_size, self.draw and self.draw.draw,
+                  self.clip, self.accumulate, vars(self.traces)]  # fmt: skip
         members = [[getattr(each, name) for name in NAMES] for each in self.settings]
         data = [self.dataset.x_train, self.dataset.y_train, self.dataset.x_test, self.dataset.y_test]
         return hashlib.sha256(repr(described([model, *shared, *data, members])).encode()).hexdigest()
+
+
+class Draws:
+    """The data of each seed, as `draw(seed)` gives them: asked for several times, and slower to read than some runs."""
+
+    def __init__(self, draw: Callable[[int], Any], loss: Any) -> None:
+        self.draw, self.loss = draw, loss
+        self.of_seed = functools.lru_cache(DRAWS)(self._drawn)
+
+    def __call__(self, seed: int) -> Dataset:
+        return self.of_seed(seed)
+
+    def _drawn(self, seed: int) -> Dataset:
+        with seeded(seed):
+            return as_dataset(self.draw(seed), self.loss)
+
+    def __reduce__(self) -> Any:
+        return Draws, (self.draw, self.loss)  # other processes draw their own
 
 
 def as_dataset(data: Any, loss: Any) -> Dataset:

@@ -19,7 +19,7 @@ from . import engines
 from .chunks import Folder
 from .cluster import connected
 from .outcome import Outcome
-from .plan import OPTIMIZERS, Plan, as_dataset, seeded
+from .plan import OPTIMIZERS, Draws, Plan, as_dataset, seeded
 from .result import Result
 from .settings import Setting, as_settings
 from .stacked import is_tiny
@@ -112,13 +112,13 @@ def sweep(
     """
     steps, known = whole_steps("steps", steps), loss if callable(loss) else _known_loss("loss", loss)
     settings = as_settings(settings)
-    draw = data if callable(data) else None
     with seeded(settings[0].seed):
-        first = data if draw is None else draw(settings[0].seed)
+        first = data(settings[0].seed) if callable(data) else data
     plan = Plan(
         model_fn=model_fn, dataset=as_dataset(first, known), loss=known, optimizer=_optimizer(optimizer),
         nesterov=_nesterov(nesterov, optimizer), steps=steps,
-        batch_size=optional(batch_length)("batch_size", batch_size), settings=settings, draw=draw,
+        batch_size=optional(batch_length)("batch_size", batch_size), settings=settings,
+        draw=Draws(data, known) if callable(data) else None,
         clip=optional(positive("use for example 1.0"))("clip", clip), accumulate=_accumulate(accumulate, batch_size),
         traces=traces(steps, evaluate_every, gradient_norms, statistics, ema, keep_weights),
     )  # fmt: skip

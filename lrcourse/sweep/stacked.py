@@ -7,24 +7,23 @@ backward pass serves all of them. (A mean over the members would divide every gr
 import functools
 import itertools
 import operator
-import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import torch
 from torch import nn
 from torch.nn import functional as F
-from torch.utils._pytree import tree_leaves
 
 from ..torch.compiling import many_programs
 from ..torch.training import as_tensor
-from .graphs import Recorder, Replayed, cuda_graph
+from .graphs import Recorder
+from .members import Members, filled_up, hooked, keep_freed_memory, replayed, trained
 from .outcome import Outcome
 from .plan import BETA2, EPS, Plan
-from .traces import MEASURED, Columns, Looks, of_weights, together
-from .watch import SHORT, Watch
+from .traces import MEASURED, Columns, of_weights, together
+from .watch import Watch
 
 Tensor = torch.Tensor
 Tensors = Sequence[Tensor]
@@ -34,7 +33,6 @@ ACTIVATIONS: dict[type, Callable[[Tensor], Tensor]] = {
 TINY = 128  # weights: up to here every unit is a tensor of its own
 CACHED = 2**20  # activations of a layer: as many members are evaluated together as stay in the cache
 NARROW = 4  # inputs or outputs: so thin a product is a sum that the compiler puts into the loops around it
-LARGE = 2**25 - 2**16  # bytes: just below the largest block from which glibc learns how much to keep
 
 # Inductor splits a program whose expressions grow long; a tiny network is one long expression, and one loop.
 ONE_LOOP = {
@@ -128,39 +126,16 @@ def is_tiny(plan: Plan) -> bool:
     return sum(each.numel() for each in plan.model(plan.settings[0].seed).parameters()) <= TINY
 
 
-def run(plan: Plan, compiled: bool, size: int = 1, watch: Watch | None = None, kind: Any = None) -> Outcome:
-    """Train the members of `plan` together. See `unsupported` and, for `size`, `Training`; `kind` is another one."""
-    members, watch, piece = len(plan.settings), watch or Watch(), 1
-    training = (kind or Training)(plan, compiled, size=size)
-    state = watch.state()
-    losses, looks = training.resume(state), Looks(plan, state)
-
-    def so_far() -> dict[str, Any]:
-        return training.state(losses) | looks.state()
-
-    while len(losses) < plan.steps:
-        looks.take(len(losses), training.look)
-        started = time.perf_counter()
-        new = training.train(min(piece, looks.next(len(losses)) - len(losses)))
-        losses += new
-        piece *= 2 if time.perf_counter() - started < SHORT else 1
-        watch.done(members * len(new), so_far)
-    looks.take(plan.steps, training.look)
-    return looks.outcome(_numpy(torch.stack(list(losses), -1)), members)
+def run(plan: Plan, compiled: bool, size: int = 1, watch: Watch | None = None) -> Outcome:
+    """Train the members of `plan` together. See `unsupported` and, for `size`, `filled_up`."""
+    return trained(plan, Training(plan, compiled, size=size), watch or Watch())
 
 
-class Training:
-    """The stacked members between two steps. `record` replays the step instead of calling it, as is done on a GPU.
-
-    A program fits one number of members, so this is rounded up to one of a few: that of `size` members, if there are
-    fewer, for the last part of a sweep has no program of its own.
-    """
+class Training(Members):
+    """The stacked members. `record` replays the step instead of calling it, as is done on a GPU."""
 
     def __init__(self, plan: Plan, compiled: bool, record: Recorder | None = None, size: int = 1) -> None:
-        if compiled:
-            extra = padded(max(size, len(plan.settings))) - len(plan.settings)
-            plan = replace(plan, settings=[*plan.settings, *[plan.settings[-1]] * extra])
-        self.plan = plan
+        self.plan = plan = filled_up(plan, size) if compiled else plan
         keep_freed_memory()
         models = {seed: plan.model(seed) for seed in {each.seed for each in plan.settings}}
         parameters = {seed: [each.detach() for each in model.parameters()] for seed, model in models.items()}
@@ -181,26 +156,8 @@ class Training:
         self.kept: Any = [each[0] if self.program.tiny else each for each in (weights, *state)]
         self.rows = _rows(plan, lr, momentum, self.like)
         self.batches = _batches(plan, self.like, self.program.tiny)
-        self.call = compiled_step(self.program) if compiled else self.program.step
-        if record is None and self.like.is_cuda:
-            record = cuda_graph
-        if record is not None:
-            self.call = Replayed(self.call, record)
-
-    def state(self, losses: Tensors) -> dict[str, Any]:
-        """All that training goes on from after these losses."""
-        return {"kept": tree_leaves(self.kept), "losses": torch.stack(list(losses))}
-
-    def resume(self, state: dict[str, Any] | None) -> list[Tensor]:
-        """Go on from a `state` of the same members; the losses up to it."""
-        if state is None:
-            return []
-        for tensor, kept in zip(tree_leaves(self.kept), state["kept"], strict=True):
-            tensor.copy_(kept)
-        losses = state["losses"].to(self.like.device)
-        for _ in losses:
-            next(self.rows), next(self.batches)
-        return list(losses)
+        call = compiled_step(self.program) if compiled else self.program.step
+        self.call = replayed(call, self.like, record)
 
     @torch.no_grad()
     def train(self, steps: int) -> list[Tensor]:
@@ -243,39 +200,12 @@ class Training:
         return torch.cat(losses), torch.cat(accuracies)
 
 
-def padded(members: int) -> int:
-    """`members` rounded up to 1, 2, 3, 4, 6, 8, 12, 16, …: at most a third is wasted, and few programs are built.
-
-    >>> [padded(members) for members in (1, 5, 9, 64, 65)]
-    [1, 6, 12, 64, 96]
-    """
-    power = 1 << (members - 1).bit_length()
-    return power * 3 // 4 if members <= power * 3 // 4 else power
-
-
-def keep_freed_memory() -> None:
-    """Have the C library keep memory that is freed, as a step needs as much as the last one.
-
-    Otherwise glibc may return it to the system after every step, and new pages are cleared for the next: without a
-    compiler, a third on top of a step of 64 settings of 2-64-64-2. Freeing a large block raises the size from which
-    it does so (`man mallopt`, M_MMAP_THRESHOLD).
-    """
-    torch.empty(LARGE, dtype=torch.uint8)
-
-
 def _flat(model: nn.Module) -> Iterator[nn.Module]:
     if type(model).forward is nn.Sequential.forward:
         for child in model:  # type: ignore[attr-defined]
             yield from _flat(child)
     else:
         yield model
-
-
-def hooked(module: nn.Module) -> bool:
-    hooks = [module._forward_hooks, module._forward_pre_hooks, module._backward_hooks, module._backward_pre_hooks]
-    for parameter in module.parameters(recurse=False):
-        hooks += [parameter._backward_hooks or {}, parameter._post_accumulate_grad_hooks or {}]
-    return any(hooks)
 
 
 def _described(layer: nn.Module) -> Any:

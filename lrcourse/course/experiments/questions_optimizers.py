@@ -4,7 +4,6 @@ Each row is a function whose docstring says what a reader wants to know, which c
 seed draws the data, the first weights and the order of the batches, unless a row says which of them is fixed.
 """
 
-import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache, partial
@@ -19,7 +18,7 @@ from ...data import Dataset, digits, glyphs, moons
 from ...intervals import Interval
 from ...schedules import Cosine, OneCycle
 from ...space import octaves
-from ...study import Answer, Arm, EdgeError, FunctionTask, Study, Task
+from ...study import Arm, EdgeError, Study, Task, compare_scores
 from ...study.verdict import share
 from ...sweep import grid, sweep
 from ...torch import MLP, ScheduleLR, range_test, sharpness
@@ -122,7 +121,8 @@ def blind_trial(size: Size) -> Results:
     expected = {f"{name}, {kind}": reached[name][chose:, list(each)].mean(1) for (kind, name), each in ranges.items()}
     pairs = [(f"Adam, {kind}", f"momentum, {kind}") for kind, name in ranges if name == "Adam"]
     return {
-        **asked("blind", measured(expected, size.report, "expected accuracy", "higher", margin=0.02, compare=pairs)),
+        **compare_scores(expected, seeds=size.report, metric="expected accuracy", better="higher", margin=0.02,
+                         compare=pairs).named("blind: "),
         **{f"best rate, {name}": float(rates[i]) for name, i in best.items()},
         **{f"failed, {name}, {kind}": counted(failed[name][chose:, list(each)]) for (kind, name), each in
            ranges.items()},
@@ -155,11 +155,10 @@ def main_effects(size: Size) -> Results:
     for network in ("small", "full"):
         record = records.read("comparison", network)
         reached = {name: record.values(name, "test_accuracy") for pair in contrasts.values() for name in pair}
-        study = measured(reached, record.seeds, "test accuracy", "higher", margin=0.02, guess=0.55,
-                         compare=list(contrasts.values()))  # fmt: skip
-        answer = study.run(progress=False, jobs=1)
+        answer = compare_scores(reached, seeds=record.seeds, metric="test accuracy", better="higher", margin=0.02,
+                                guess=0.55, compare=list(contrasts.values()))  # fmt: skip
         words[network] = [answer.verdict(*pair).word for pair in contrasts.values()]
-        found |= results(network, answer)
+        found |= answer.named(f"{network}: ")
     return {
         **found, "contrasts": "; ".join(contrasts), "words, small network": "; ".join(words["small"]),
         "words, VGG-16": "; ".join(words["full"]), "alike": sum(map(str.__eq__, *words.values())),
@@ -215,7 +214,7 @@ def rate_and_decay(size: Size) -> Results:
     best = [each_rate.chosen(f"rate {lr:g}")["weight_decay"] for lr in rates]
     kept = {"same decay": arm(rates[-1], best[:1]), "a quarter": arm(rates[-1], [best[0] / 4])}
     study = Study(task, kept, margin=0.02, report=size.report, compare=[("a quarter", "same decay")])
-    return {**results("rates", each_rate), **asked("higher rate", study), "rates": rates, "best decays": best}
+    return {**each_rate.named("rates: "), **asked("higher rate", study), "rates": rates, "best decays": best}
 
 
 def beyond_the_edge(size: Size) -> Results:
@@ -243,9 +242,9 @@ def beyond_the_edge(size: Size) -> Results:
     after = [above[i, first[i] :] for i in np.flatnonzero(crossed)]
     falls = [losses[i, 1:][above[i, :-1]] < losses[i, :-1][above[i, :-1]] for i in np.flatnonzero(crossed)]
     at = {"end": losses[crossed, -1], "first above the edge": losses[crossed, first[crossed]]}
-    study = measured(at, np.array(seeds)[crossed].tolist(), "training loss", "lower", margin=0.05)
+    answer = compare_scores(at, seeds=np.array(seeds)[crossed].tolist(), metric="training loss", margin=0.05)
     return {
-        **asked("loss", study), "rate": lr, "edge": 2 / lr,
+        **answer.named("loss: "), "rate": lr, "edge": 2 / lr,
         "seeds that cross": proportion(crossed),
         "share of checks above, mean and range over seeds": spread([each.mean() for each in after]),
         "share of these before a lower loss, mean and range over seeds": spread([each.mean() for each in falls]),
@@ -275,7 +274,7 @@ def groups_apart(size: Size) -> Results:
         tuned = Study(task, {name: partial(with_rate, each) for name, each in arms.items()}, rates=rates, margin=0.02,
                       select=size.select, report=size.report).run(progress=False, jobs=1)  # fmt: skip
         same = {each: Arm(partial(with_rate, options), [tuned.chosen("apart")]) for each, options in arms.items()}
-        found |= results(f"{name}, each at its best", tuned)
+        found |= tuned.named(f"{name}, each at its best: ")
         found |= asked(f"{name}, at the same rate", Study(task, same, margin=0.02, report=size.report))
     return found
 
@@ -307,8 +306,8 @@ def fine_tuning_rate(size: Size) -> Results:
         column = [score for _, score in sorted(trained.scores(runs, jobs=1))]
         reached = dict(zip(rules, np.reshape(column, (len(rules), -1))))
         compare = [("range test", "best"), ("range test", "untouched"), ("a hundredth", "best")]
-        study = measured(reached, size.report, "test accuracy", "higher", margin=0.01, compare=compare)
-        found |= asked(name, study)
+        found |= compare_scores(reached, seeds=size.report, metric="test accuracy", better="higher", margin=0.01,
+                                compare=compare).named(f"{name}: ")  # fmt: skip
         found |= {f"{name}: best rate": best, f"{name}: best rate from scratch": scratch,
                   f"{name}: brackets": brackets.tolist()}  # fmt: skip
     return found
@@ -463,17 +462,6 @@ def scores(task: Task, made: Sequence[Any], seeds: Sequence[int]) -> Array:
     return np.reshape([score for _, score in sorted(found)], (len(seeds), len(made)))
 
 
-def measured(
-    table: Mapping[str, Any], seeds: Sequence[int], metric: str, better: str, *, margin: float,
-    compare: Sequence[tuple[str, str]] | None = None, guess: float | None = None,
-) -> Study:  # fmt: skip
-    """A study of scores that are there already, by name one per seed: nothing is trained or chosen."""
-    place = {seed: i for i, seed in enumerate(seeds)}
-    task = FunctionTask(lambda name, seed: float(table[name][place[seed]]), better, guess=guess, metric=metric)
-    arms = {name: Arm(lambda arm: arm, [{"arm": name}]) for name in table}
-    return Study(task, arms, margin=margin, report=seeds, compare=compare)
-
-
 def with_rate(options: Mapping[str, Any], lr: float) -> Results:
     """What an arm makes: a rate and the options of the arm."""
     return {**options, "lr": lr}
@@ -481,18 +469,7 @@ def with_rate(options: Mapping[str, Any], lr: float) -> Results:
 
 def asked(name: str, study: Study) -> Results:
     """The results of a study, which is run."""
-    return results(name, study.run(progress=False, jobs=1))
-
-
-def results(name: str, answer: Answer) -> Results:
-    """Every value of an answer, its verdicts as sentences, its intervals as numbers, and all of it as JSON."""
-    found: Results = {key: text for key, text in answer.values() if not key.endswith("-arm")}  # its only trial
-    found["answer"] = json.dumps(answer.to_dict())
-    for each in answer.verdicts:
-        found[f"{each.a}-{each.b}-sentence"] = str(each)
-        if each.difference is not None:
-            found[f"{each.a}-{each.b}-interval"] = interval(each.difference)
-    return {f"{name}: {key}": value for key, value in found.items()}
+    return study.run(progress=False, jobs=1).named(f"{name}: ")
 
 
 def interval(found: Interval) -> list[float]:

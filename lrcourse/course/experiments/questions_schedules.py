@@ -5,7 +5,7 @@ could have been seen, and the margins. A seed draws the data or their split, the
 mini-batches. A run has failed that ends no better than guessing; the limit of a rate is where training fails.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cache, partial
 from itertools import pairwise
@@ -20,7 +20,7 @@ from ...intervals import mean_interval
 from ...range_test import RangeTest
 from ...schedules import Constant, Cosine, Cyclic, Exponential, Lambda, Linear, Schedule, warmup
 from ...space import octaves
-from ...study import Answer, Arm, FunctionTask, Study, Task
+from ...study import Arm, Study, Task, compare_scores
 from ...study.tuning import Tuned
 from ...study.verdict import share
 from ...sweep import sweep
@@ -77,11 +77,9 @@ def batch_norm(size: Size, device: str) -> Results:
         scores[f"limit, {name}"] = np.array([first_of_the_failing(each, rates) for each in trains])
         tests = range_tests(task, seeds, 1e-2, 10.0)
         scores[f"minimum, {name}"] = np.log2(minima(tests))
-    answer = compared(
-        scores, [(f"{what}, batch norm", f"{what}, none") for what in ("limit", "minimum")],
-        metric="rate in octaves", better="higher", margin=0.5,
-    )  # fmt: skip
-    return told(answer) | failed
+    pairs = [(f"{what}, batch norm", f"{what}, none") for what in ("limit", "minimum")]
+    answer = compare_scores(scores, compare=pairs, metric="rate in octaves", better="higher", margin=0.5)
+    return answer.named() | failed
 
 
 def first_of_the_failing(trains: NDArray[np.bool_], rates: Sequence[float]) -> float:
@@ -103,12 +101,11 @@ def silent_test(size: Size, device: str) -> Results:
         "six epochs": 6 * EPOCH // size.shorter, "thirty epochs": steps}.items()}  # fmt: skip
     found = {name: minima(each) for name, each in tests.items()}
     scores = {name: np.log(trained_at(task, each / 2, seeds)) for name, each in found.items()}
-    answer = compared(
-        scores, [("thirty epochs", "six epochs")], metric="log of the test loss", better="lower", margin=np.log(1.1)
-    )
+    pairs = [("thirty epochs", "six epochs")]
+    answer = compare_scores(scores, compare=pairs, metric="log of the test loss", better="lower", margin=np.log(1.1))
     at_a_tenth = trained_at(task, np.full(len(seeds), 0.1), seeds)
     silent = np.isnan(found["six epochs"])
-    return told(answer) | {
+    return answer.named() | {
         "silent, six epochs": f"{share(int(silent.sum()), len(seeds)):.2f}",
         "silent, thirty epochs": f"{share(int(np.isnan(found['thirty epochs']).sum()), len(seeds)):.2f}",
         "train at 0.1 where six epochs were silent":
@@ -140,8 +137,8 @@ def bracket(size: Size, device: str) -> Results:
             told_of[f"{name}: {widened}, powers of ten"] = f"{width:.2f}"
             told_of[f"{name}: {widened}, holds the best rate"] = f"{share(int(inside.sum()), len(seeds)):.2f}"
     pairs = [(f"{name} half", f"{name} {other}") for name in ("sgd", "adam") for other in ("minimum", "best")]
-    answer = compared(scores, pairs, metric="log of the test loss", better="lower", margin=np.log(1.1))
-    return told(answer) | told_of
+    answer = compare_scores(scores, compare=pairs, metric="log of the test loss", better="lower", margin=np.log(1.1))
+    return answer.named() | told_of
 
 
 def good_rates(size: Size, device: str) -> Results:
@@ -168,9 +165,9 @@ def good_rates(size: Size, device: str) -> Results:
     }  # fmt: skip
     pairs = [(f"{a} within {factor:g}", f"{b} within {factor:g}") for factor in (1.5, 1.25) for a, b in
              (("triangles", "fixed"), ("line", "fixed"), ("triangles", "line"))]  # fmt: skip
-    answer = compared(scores, pairs, metric="octaves of good rates", better="higher", margin=0.5)
+    answer = compare_scores(scores, compare=pairs, metric="octaves of good rates", better="higher", margin=0.5)
     at_the_ends = np.isfinite(loss[..., [0, -1]]) & (loss[..., [0, -1]] <= 1.5 * best)
-    return told(answer) | {"level": 1.5 * best, "good at an end of the ladder": int(at_the_ends.sum())}
+    return answer.named() | {"level": 1.5 * best, "good at an end of the ladder": int(at_the_ends.sum())}
 
 
 def constant_or_cosine(size: Size, device: str) -> Results:
@@ -182,9 +179,10 @@ def constant_or_cosine(size: Size, device: str) -> Results:
     steps = 1000 // size.shorter
     task = Task(lambda: LogicNet(hidden=8).double().to(device), some_moons, steps=steps, options={"batch_size": 4})
     arms = {"cosine": lambda r: Cosine(r, 0.0, steps), "constant": Constant}
-    return told(Study(
+    study = Study(
         task, arms, rates=octaves(2**-6, 16.0), margin=0.02, select=size.select(40), report=size.report(150)
-    ).run(progress=False, jobs=1))  # fmt: skip
+    )  # fmt: skip
+    return study.run(progress=False, jobs=1).named()
 
 
 def warm_up(size: Size, device: str) -> Results:
@@ -209,7 +207,7 @@ def warm_up(size: Size, device: str) -> Results:
     fixed = {f"{way} at {lr:g}": Arm(make, [{"lr": lr}]) for lr in (0.12, 0.24) for way, make in ways.items()}
     pairs = [(f"with at {lr:g}", f"without at {lr:g}") for lr in (0.12, 0.24)]
     large = Study(task, fixed, margin=0.05, compare=pairs, report=size.report(140)).run(progress=False, jobs=1)
-    return told(tuned, "tuned: ") | told(large)
+    return tuned.named("tuned: ") | large.named()
 
 
 def place_of_the_stop(size: Size, device: str) -> Results:
@@ -235,8 +233,8 @@ def place_of_the_stop(size: Size, device: str) -> Results:
             at_the_place = (stops - patience) % (2 * half) == 0
             at[f"stops at the place, {name}"] = f"{share(int(at_the_place.sum()), len(seeds)):.2f}"
     pairs = [(name, f"formula, {name}") for name in scores if not name.startswith("formula")]
-    answer = compared(scores, pairs, metric="rate at the stop", better="lower", margin=(top - base) / 10)
-    return told(answer) | at
+    answer = compare_scores(scores, compare=pairs, metric="rate at the stop", better="lower", margin=(top - base) / 10)
+    return answer.named() | at
 
 
 def early_stop(losses: Array, patience: int) -> int:
@@ -291,7 +289,7 @@ def exponential_or_line(size: Size, device: str) -> Results:
         },
         margin=0.02, select=size.select(20), report=size.report(80),
     ).run(progress=False, jobs=1)  # fmt: skip
-    return told(early, "first rate 0.01: ") | told(tuned, "tuned: ")
+    return early.named("first rate 0.01: ") | tuned.named("tuned: ")
 
 
 QUESTIONS: dict[str, Callable[[Size, str], Results]] = {
@@ -304,31 +302,6 @@ QUESTIONS: dict[str, Callable[[Size, str], Results]] = {
     "the place of the stop": place_of_the_stop,
     "exponential or line": exponential_or_line,
 }
-
-
-def told(answer: Answer, of: str = "") -> Results:
-    """An answer as a record keeps it: words, numbers as text, and the scores from which they come.
-
-    `NAME-interval`: mean, low and high of a difference, corrected; `NAME-says`: the verdict as a sentence.
-    """
-    found = Results({name: value for name, value in answer.values() if not name.endswith("-arm")})
-    for each in answer.verdicts:
-        pair = f"{each.a}-{each.b}"
-        found[f"{pair}-says"] = str(each)
-        if each.difference is not None:
-            found[f"{pair}-interval"] = [each.difference.mean, each.difference.low, each.difference.high]
-    found |= {f"{arm}-scores": scores.tolist() for arm, scores in answer.scores.items()}
-    return {of + name: value for name, value in found.items()}
-
-
-def compared(
-    scores: Mapping[str, Array], pairs: Sequence[tuple[str, str]], *, metric: str, better: str, margin: float
-) -> Answer:
-    """The answer of a study of scores that are there already: of each arm one per seed, NaN where the run failed."""
-    task = FunctionTask(lambda arm, seed: scores[arm][seed], better, metric=metric)
-    arms = {name: Arm(lambda arm: arm, [{"arm": name}]) for name in scores}
-    seeds = range(len(next(iter(scores.values()))))
-    return Study(task, arms, margin=margin, compare=pairs, report=seeds).run(progress=False, jobs=1)
 
 
 def trained(task: Task, made: Sequence[Any], seeds: Sequence[int]) -> Array:
@@ -379,7 +352,7 @@ def minima(tests: Sequence[RangeTest]) -> Array:
     return np.array([test.suggest("minimum") or np.nan for test in tests])
 
 
-@cache  # a sweep asks for a seed's data several times, and reading them takes longer than some runs
+@cache  # several sweeps of a question read the same
 def some_digits(seed: int) -> Dataset:
     """A draw of 539 digits to train on, 1,258 to test on."""
     return digits(seed=seed, test_size=0.7)
