@@ -103,6 +103,7 @@ CALLS = {
     lrcourse.study.FunctionTask: {"train": lambda made, seed: 1.0},
     lrcourse.study.Study: {"task": lrcourse.study.FunctionTask(lambda made, seed: 1.0), "rates": [0.1, 0.2],
                            "arms": {"a": lambda lr: lr, "b": lambda lr: -lr}, "margin": 0.1},
+    lrcourse.study.compare_scores: {"scores": {"a": [1.0, 1.1, 0.9, 1.0, 1.2], "b": [2.0] * 5}, "margin": 0.1},
     lrcourse.study.Task: {"model_fn": LogicNet, "data": DATA, "steps": 2},
     lrcourse.space.octaves: {"lo": 0.1, "hi": 4.0},
     lrcourse.space.Uniform: {"lo": -2.0, "hi": 4.0},
@@ -184,7 +185,8 @@ BESIDE = {
     "give one rate before, between and after the boundaries", "give a narrow and a wide one",
     "measure batches of two sizes",
 }  # fmt: skip
-ANY = {"Uniform.lo", "Uniform.hi", "LogUniform.hi", "octaves.hi", "FunctionTask.guess"}  # each is right by itself
+# each is right by itself
+ANY = {"Uniform.lo", "Uniform.hi", "LogUniform.hi", "octaves.hi", "FunctionTask.guess", "compare_scores.guess"}
 WRONG = [-1, -0.5, 0, 1, 2.5, True, "3", math.nan, math.inf, -math.inf]
 
 

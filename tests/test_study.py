@@ -321,6 +321,10 @@ def test_scores_that_are_there_are_compared_and_nan_is_a_failure():
     assert not [name for name in found if name.endswith("-arm")]
     with pytest.raises(ValueError, match="scores must be 20 for each name, got {'a': 20, 'b': 19}"):
         compare_scores({"a": fine, "b": lost[1:]}, margin=0.1)
+    with pytest.raises(ValueError, match="scores must be at least 5 for each name"):
+        compare_scores({"a": fine[:4], "b": lost[:4]}, margin=0.1)
+    with pytest.raises(ValueError, match="seeds must be different seeds"):
+        compare_scores({"a": fine[:5], "b": fine[5:10]}, margin=0.1, seeds=[0, 0, 1, 2, 3])
 
 
 def test_a_task_reads_the_data_of_a_seed_once_for_its_guesses_and_once_for_each_sweep():

@@ -77,7 +77,7 @@ class Study:
         self.arms = {name: _arm(name, each, rates) for name, each in arms.items()}
         self.margin = positive("use for example 0.01, if less would change nothing")("margin", margin)
         tuned = any(len(arm.trials) > 1 for arm in self.arms.values())
-        self.select, self.report = _seeds("select", select) if tuned else [], _seeds("report", report)
+        self.select, self.report = different_seeds("select", select) if tuned else [], different_seeds("report", report)
         self.compare = list(itertools.combinations(self.arms, 2)) if compare is None else [(a, b) for a, b in compare]
         counts = {name: len(arm.trials) for name, arm in self.arms.items()}
         if len(self.arms) < 2:
@@ -201,7 +201,7 @@ def _name_of(metric: Any) -> str:
     return str(getattr(metric, "__name__", type(metric).__name__)).replace("_", " ")
 
 
-def _seeds(name: str, seeds: Iterable[int]) -> list[int]:
+def different_seeds(name: str, seeds: Iterable[int]) -> list[int]:
     found = [random_seed(name, seed) for seed in seeds]
     if len(set(found)) < len(found):
         raise bad(name, found, "different seeds", "two runs of one seed are one run")
