@@ -15,13 +15,15 @@ import time
 from collections import defaultdict
 from collections.abc import Callable
 
+import torch
 from tqdm import tqdm
 
 from lrcourse.course.experiments import sweep_speed
 
+DIGITS = "digits 64-128-10, 64 settings, compiled"
 GOALS = {  # cost in plain runs
     "2-3-2, 64 settings, compiled": 1.0,
-    "digits 64-128-10, 64 settings, compiled": 4.0,
+    DIGITS: 4.0,
     "GPT of width 32, 64 settings, vmap-compiled": 21.0,
 }
 NO_MORE_THAN = {"2-64-64-2, 64 settings, compiled": "2-64-64-2, 64 settings, vmap"}  # both in one run
@@ -49,6 +51,8 @@ def main() -> int:
             missed.append(f"{name}: at most {GOALS[name]} runs")
         if name.endswith("auto") and loop < 1 / NOT_SLOWER:
             missed.append(f"{name}: not slower than the loop")
+    if DIGITS in typical:
+        print(f"{'the products of these alone':<44} {products():8.2f} plain runs")
     for name, other in NO_MORE_THAN.items():
         if name in typical and typical[name] > typical.get(other, float("inf")):
             missed.append(f"{name}: no more than vmap")
@@ -59,6 +63,25 @@ def main() -> int:
         missed += [f"the map from nothing in {FROM_NOTHING} s"] * (cold > FROM_NOTHING)
     print("goals missed: " + "; ".join(missed) if missed else "goals met")
     return int(bool(missed))
+
+
+def products(members: int = 64, rounds: int = 5) -> float:
+    """What no program can leave out of the digits, in plain runs: the products of matrices, once for every step."""
+    case = sweep_speed.cases()["digits 64-128-10"]
+    inputs, hidden, outputs, batch = 64, 128, 10, case.batch_size or 1
+    first, x = torch.rand(members * hidden, inputs), torch.rand(inputs, batch)
+    slopes = torch.rand(members * hidden, batch)
+    second, errors = torch.rand(members, outputs, hidden), torch.rand(members, outputs, batch)
+    units = slopes.view(members, hidden, batch)
+
+    def multiply() -> None:
+        for _ in range(case.steps):
+            first @ x, second @ units  # forward
+            errors @ units.mT, second.mT @ errors, slopes @ x.T  # backward
+
+    case.plain()
+    multiply()
+    return statistics.median(seconds(multiply) / seconds(case.plain) for _ in range(rounds))
 
 
 def draw_map() -> None:
