@@ -1,4 +1,4 @@
-"""The claim table: complete, filled from the chapters' results, and with verdicts that agree with the numbers."""
+"""The articles' claims: complete, filled from the chapters' results, with verdicts that agree with the numbers."""
 
 import re
 import sys

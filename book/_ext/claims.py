@@ -1,11 +1,12 @@
-"""The claim table: rows from `claims.toml`, numbers from the chapters' stored outputs.
+"""The claims of the articles: rows from `claims.toml`, numbers from the chapters' stored outputs.
 
     ```{claims} article-decay
     ```
 
-shows the rows of one article, `{claim-counts}` how often each verdict occurs. A `{key}` in the text of a row stands for
-what the chapter glued under that name. The checks of a row compare these values, so that a verdict cannot survive
-other numbers:
+shows the rows of one article, each with an address of its own; `{claim-counts}` how often each verdict occurs;
+`{claim-filter}` is where a script puts choices of verdict and topic, if scripts run. A `{key}` in the text of a row
+stands for what the chapter glued under that name. The checks of a row compare these values, so that a verdict cannot
+survive other numbers:
 
     >>> chapter = {"a-gain": "0.06 [0.01, 0.11]", "a-count": "20"}
     >>> [check(rule, chapter) for rule in ("a-gain > 0", "a-gain ~ 0", "a-gain < 0.2", "a-count = 20")]
@@ -122,11 +123,14 @@ class Claims(SphinxDirective):
         for row in found:
             self.env.note_dependency(str(book / f"{row['chapter']}.ipynb"))
             kind = row["verdict"].replace(" ", "-")
-            card = nodes.container("", classes=["claim", f"claim-{kind}"], ids=[f"claim-{row['id']}"])
+            name = f"claim-{row['id']}"
+            card = nodes.container("", classes=["claim", f"claim-{kind}", f"topic-{row['chapter']}"], ids=[name])
             try:
                 card += self.parse_text_to_nodes(markdown(row, book))
             except KeyError as missing:
                 raise self.error(f"row {row['id']!r} of claims.toml asks for what is not there: {missing}") from None
+            link = nodes.reference("", "#", refuri=f"#{name}", classes=["headerlink"], reftitle="Link to this claim")
+            card[0] += link
             cards.append(card)
         return cards
 
@@ -141,7 +145,22 @@ class Counts(SphinxDirective):
         return self.parse_text_to_nodes("\n".join([*lines, f"| All | {counts.total()} | |"]))
 
 
+class Filter(SphinxDirective):
+    """An empty place; `claims.js` fills it with what the page's claims can be chosen by."""
+
+    def run(self) -> list[nodes.Node]:
+        self.env.metadata.setdefault(self.env.docname, {})["claim-filter"] = True
+        return [nodes.container("", classes=["claim-filter"])]
+
+
+def load(app: Sphinx, page: str, template: str, context: dict[str, Any], doctree: nodes.document | None) -> None:
+    if app.env.metadata.get(page, {}).get("claim-filter"):
+        app.add_js_file("claims.js", loading_method="defer")
+
+
 def setup(app: Sphinx) -> dict[str, bool]:
     app.add_directive("claims", Claims)
     app.add_directive("claim-counts", Counts)
+    app.add_directive("claim-filter", Filter)
+    app.connect("html-page-context", load)
     return {"parallel_read_safe": True, "parallel_write_safe": True}
