@@ -22,6 +22,7 @@ from .graphs import Recorder
 from .members import Members, filled_up, hooked, keep_freed_memory, replayed, trained
 from .outcome import Outcome
 from .plan import BETA2, EPS, Plan
+from .products import by_rows
 from .traces import MEASURED, Columns, of_weights, together
 from .watch import Watch
 
@@ -58,7 +59,7 @@ class Program:
         """Update what is `kept`, the weights and the optimizer's state, in place; the losses before the update."""
         weights, *state = (each.unbind(0) if self.tiny else each for each in kept)
         losses: Tensor
-        gradients, losses = torch.func.grad(self.objective, has_aux=True)(weights, x, y, share)
+        gradients, losses = self.gradients(weights, x, y, share)
         update = _sgd if self.optimizer == "sgd" else _adam
         updated = zip(*(update(self, row, *each) for each in zip(weights, gradients, *state)))
         for old, new in zip(kept, updated):
@@ -67,6 +68,15 @@ class Program:
             else:
                 torch._foreach_copy_(old, list(new))
         return losses
+
+    def gradients(self, weights: Tensors, x: Any, y: Tensor, share: Tensor) -> tuple[Tensors, Tensor]:
+        """Of the members' losses, with these."""
+        gradient = torch.func.grad(self.objective, has_aux=True)
+        begun, rest = (weights, x) if self.tiny else _begun(self.layers, weights, x)
+        if rest is not None:
+            return gradient(weights, x, y, share)  # type: ignore[no-any-return]
+        (slopes, *others), losses = gradient(begun, None, y, share)
+        return [by_rows(slopes.flatten(0, 1), x).view_as(weights[0]), *others], losses
 
     def objective(self, weights: Tensors, x: Any, y: Tensor, share: Tensor) -> tuple[Tensor, Tensor]:
         if self.tiny and self.loss == "cross_entropy" and not callable(self.layers[-1]) and self.layers[-1][1] == 2:
@@ -192,7 +202,7 @@ class Training(Members):
         together = max(1, CACHED // (x.shape[-2] * max(weight.shape[1] for weight in weights)))
         points: Any = zip(x.split(together), y.split(together)) if x.dim() == 3 else itertools.repeat((x, y))
         for each, (inputs, targets) in zip(zip(*(weight.split(together) for weight in weights)), points):
-            outputs = _forward(self.program.layers, each, _features_first(inputs))
+            outputs = _forward(self.program.layers, *_begun(self.program.layers, each, _features_first(inputs)))
             losses.append(_LOSSES[self.program.loss](outputs, targets).mean(1))
             # max finds the same class as argmax, several times faster along this axis.
             right = (outputs.max(1).indices == targets).double().mean(1) if self.plan.loss == "cross_entropy" else None
@@ -222,7 +232,8 @@ def compiled_step(program: Program) -> Callable[..., Any]:
 
 # Each member's weights (K, out, in) meet its inputs (K, in, B), or the inputs (in, B) that all members share: these
 # need one product instead of K small ones. With the batch last the bias is added along a row.
-def _forward(layers: Sequence[Any], weights: Tensors, x: Tensor) -> Tensor:
+def _forward(layers: Sequence[Any], weights: Tensors, x: Any) -> Tensor:
+    """The outputs (K, out, B). Without `x`, the first weights stand for their product with the inputs."""
     remaining = iter(weights)
     for layer in layers:
         if callable(layer):
@@ -230,15 +241,30 @@ def _forward(layers: Sequence[Any], weights: Tensors, x: Tensor) -> Tensor:
         else:
             x = _product(next(remaining), x)
             x = x + next(remaining)[:, :, None] if layer[2] else x
-    return x
+    return x  # type: ignore[no-any-return]
 
 
-def _product(weight: Tensor, x: Tensor) -> Tensor:
+def _product(weight: Tensor, x: Tensor | None) -> Tensor:
     """The thin products of 64 settings of 2-64-64-2 took as long as the wide ones: written as sums in a program, which
     never stores the terms, they make a step cost 0.89 of what it did."""
-    if min(weight.shape[1:]) <= NARROW and torch.compiler.is_compiling():
+    if x is None:
+        return weight
+    if _summed(weight):
         return (weight[..., None] * x[..., None, :, :]).sum(2)
     return torch.bmm(weight, x) if x.dim() == 3 else (weight.flatten(0, 1) @ x).unflatten(0, weight.shape[:2])
+
+
+def _summed(weight: Tensor) -> bool:
+    return torch.compiler.is_compiling() and min(weight.shape[1:]) <= NARROW
+
+
+def _begun(layers: Sequence[Any], weights: Tensors, x: Tensor) -> tuple[Tensors, Tensor | None]:
+    """The weights and inputs of `_forward`; where all members share the inputs, the first product by rows in place of
+    both. Its gradient is another such product, which the chain rule of `torch.func` does not make."""
+    if x.dim() == 3 or callable(layers[0]) or _summed(weights[0]):
+        return weights, x
+    first, *others = weights
+    return [by_rows(first.flatten(0, 1), x.T).unflatten(0, first.shape[:2]), *others], None
 
 
 def _cross_entropy(outputs: Tensor, y: Tensor) -> Tensor:
