@@ -31,7 +31,7 @@ def sharpness(
 ) -> float:
     r"""The largest eigenvalue $\lambda_1$ of the Hessian of the loss on all training data.
 
-    $$\lambda_1 = \max_{\|v\| = 1} v^\top H v, \qquad H = \nabla^2 L(\theta)$$
+    $$\lambda_1 = \max_{\|v\| = 1} v^\top H v, \qquad H = \nabla^2 \ell(\theta)$$
 
     Gradient descent on a bowl with this curvature diverges above $\eta = 2/\lambda_1$. Networks that are trained with
     the full batch at a rate $\eta$ often sharpen until $\lambda_1$ hovers at about $2/\eta$, the *edge of stability*;
