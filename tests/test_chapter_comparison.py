@@ -12,7 +12,7 @@ from lrcourse import Constant, records
 from lrcourse.course.experiments import comparison
 from lrcourse.course.experiments.comparison import ARMS, ARTICLE, MOMENTA, RATES, SCHEDULES, cell, schedule
 from lrcourse.data import glyphs
-from lrcourse.intervals import paired_difference
+from lrcourse.study import compare_scores
 from lrcourse.torch import VGG
 from lrcourse.torch.vgg import VGG16
 
@@ -121,14 +121,22 @@ def test_the_live_plan_leaves_out_the_largest_steps_only():
 
 def test_the_words_about_vgg_16_fit_its_record():
     full = records.read("comparison", "full")
-
-    def change(after, before):
-        return paired_difference(full.values(after, "test_accuracy"), full.values(before, "test_accuracy"))
-
-    for lr, momentum in ((0.01, 0.0), (0.1, 0.0), (0.01, 0.9)):
-        assert change(cell("SGDR", lr, momentum), cell("constant", lr, momentum)).high < 0
-    assert change(cell("constant", 0.01, 0.9), cell("constant", 0.01, 0.0)).low > 0
-    assert not change(cell("one-cycle", 0.1, 0.9), cell("constant", 0.1, 0.9)).excludes_zero
-    at_chance = {name: sum(each < 0.55 for each in full.values(name, "test_accuracy")) for name in ARMS}
-    assert at_chance["Adam"] > 2 and at_chance["RMSprop"] == 0
-    assert all(at_chance[cell(each, 0.1, 0.9)] > 0 for each in SCHEDULES)
+    low, high, momentum = (0.01, 0.0), (0.1, 0.0), (0.01, 0.9)
+    words = {
+        (("SGDR", low), ("constant", low)): "behind",
+        (("SGDR", high), ("constant", high)): "undecided",
+        (("SGDR", momentum), ("constant", momentum)): "undecided",
+        (("SGDR", momentum), ("SGDR", low)): "undecided",
+        (("constant", momentum), ("constant", low)): "ahead",
+        (("SGDR", high), ("SGDR", low)): "undecided",
+        (("constant", high), ("constant", low)): "ahead",
+        (("SGDR", high), ("SGDR", momentum)): "undecided",
+        (("one-cycle", high), ("constant", high)): "undecided",
+    }
+    contrasts = [(cell(after, *to), cell(before, *start)) for (after, to), (before, start) in words]
+    scores = {name: full.values(name, "test_accuracy") for name in ARMS}
+    answer = compare_scores(scores, margin=0.02, better="higher", guess=0.55, compare=contrasts)
+    assert [each.word for each in answer.verdicts] == list(words.values())
+    failed = {name: int(each.sum()) for name, each in answer.failed.items()}
+    assert failed["Adam"] == 4 and failed["RMSprop"] == 0
+    assert all(failed[cell(each, 0.1, 0.9)] > 0 for each in SCHEDULES)
