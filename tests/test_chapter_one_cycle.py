@@ -1,4 +1,4 @@
-"""One cycle: it is the package's and PyTorch's, the article's variant has its shape, the chapter's measures hold."""
+"""One cycle: it is the package's and PyTorch's, the article's variant has its shape, the prose fits its verdicts."""
 
 from pathlib import Path
 
@@ -7,10 +7,9 @@ import numpy as np
 import pytest
 import torch
 
-from lrcourse import Constant, Cosine, Exponential, Linear, OneCycle, records
+from lrcourse import Constant, Cosine, Exponential, Lambda, Linear, OneCycle, records
 from lrcourse.course import notebooks
 from lrcourse.course.experiments import superconvergence
-from lrcourse.intervals import paired_difference
 
 CHAPTER = Path(__file__).parents[1] / "book" / "one-cycle.ipynb"
 CELLS = {cell.id: cell.source for cell in nbformat.read(CHAPTER, 4).cells}
@@ -20,7 +19,7 @@ PER_EPOCH = 25
 def from_chapter(cell, name, **names):
     """A function as the chapter prints it: the part of its cell from `def` to the next two blank lines."""
     source = CELLS[cell][CELLS[cell].index(f"def {name}(") :].split("\n\n\n")[0]
-    namespace = {"np": np, "torch": torch, "F": torch.nn.functional, **names}
+    namespace = {"np": np, "torch": torch, **names}
     exec(source, namespace)
     return namespace[name]
 
@@ -80,57 +79,50 @@ def test_the_articles_variant_goes_up_18_epochs_down_18_and_out_in_4(article):
     assert momenta(18 * PER_EPOCH) == pytest.approx(0.85)
 
 
-def test_one_rate_per_epoch_is_a_staircase_that_meets_the_curve_at_each_epochs_first_step(article):
-    from lrcourse import Lambda
+def test_the_study_trains_the_shape_of_the_articles_variant(article):
+    variant = from_chapter("variant-shapes", "variant", Linear=Linear, Cosine=Cosine, Exponential=Exponential)
+    steps = 40 * PER_EPOCH
+    np.testing.assert_allclose(variant(0.1, steps).table(steps), article[0].table(steps), rtol=1e-9)
 
-    by_epoch = from_chapter("variant-runs", "by_epoch", Lambda=Lambda, per_epoch=PER_EPOCH)
+
+def test_one_rate_per_epoch_is_a_staircase_that_meets_the_curve_at_each_epochs_first_step(article):
+    by_epoch = from_chapter("variant-stairs", "by_epoch", Lambda=Lambda, per_epoch=PER_EPOCH)
     curve, stairs = (each.table(40 * PER_EPOCH) for each in (article[0], by_epoch(article[0])))
     np.testing.assert_array_equal(stairs[::PER_EPOCH], curve[::PER_EPOCH])
     assert all(len(set(stair)) == 1 for stair in stairs.reshape(40, PER_EPOCH))
 
 
 def test_the_test_loss_at_a_training_loss_is_read_between_two_epochs():
-    at_level = from_chapter("regular-runs", "at_level")
-    each = {"train": np.array([[2.0], [1.0], [0.5]]), "test": np.array([[3.0], [2.0], [2.4]])}
-    assert at_level(each, 1.0) == pytest.approx([2.0])
-    assert at_level(each, 0.75) == pytest.approx([2.2])
+    at_one = from_chapter("equal", "at_one")
+    train, test = np.array([2.0, 1.2, 0.8]), np.array([3.0, 2.0, 2.4])
+    assert at_one(train, test) == pytest.approx(2.2)
+    assert np.isnan(at_one(train + 1, test))
 
 
-@pytest.mark.parametrize("norm", [True, False])
-def test_networks_side_by_side_score_as_torchs_layers_do(norm):
-    network, scores = from_chapter("data", "network"), from_chapter("trainer", "scores")
-    models = [network(seed, norm) for seed in range(2)]
-    weights = [torch.stack(same) for same in zip(*(model.parameters() for model in models))]
-    x = torch.randn(30, 144, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
-    alone = torch.stack([model(x) for model in models])
-    torch.testing.assert_close(scores(weights, x, x), alone)
-    torch.testing.assert_close(scores(weights, x[:5], x), alone[:, :5])
+def test_the_prose_fits_the_verdicts_that_its_sentences_are_built_around():
+    shown = {name.removeprefix("onecycle-"): text for name, text in notebooks.glued(CHAPTER).items()}
+    assert shown["twelve-half-the-updates-constant"] == "level"  # "it needs about half the updates"
+    assert shown["six-one-cycle-constant"] == shown["twelve-one-cycle-constant"] == "ahead"
+    assert shown["norm-one-cycle-cosine"] == "ahead" and shown["six-one-cycle-cosine"] == "level"
+    for study in ("norm", "six", "twelve"):  # "the two differ by less than the margin"
+        _, *ends = notebooks.numbers(shown[f"{study}-one-cycle-long-rise-difference"])
+        assert max(map(abs, ends)) < float(shown[f"{study}-margin"])
+    assert shown["edge-cycled-same-peak"] == "ahead" and shown["edge-cycled-same-effective-peak"] == "behind"
+    assert shown["tuned-cycled-fixed"] == "level"
+    assert {shown[f"shape-by-iteration-{other}"] for other in ("by-epoch", "without-its-end", "two-phases")} == {
+        "level"
+    }
+    assert shown["equal-middle-small"] == "ahead" and shown["equal-large-middle"] == "behind"
+    assert shown["small-short-cycle-long-constant"] == "behind"
 
 
-def test_the_words_about_the_full_size_fit_its_record():
+def test_at_the_size_of_cifar_everything_ties_with_batch_norm_and_much_fails_without():
     full = records.read("superconvergence", "full")
-    accuracies = {name: 100 * np.array(full.values(name, "test_accuracy")) for name in superconvergence.ARMS}
-    quick = accuracies["one-cycle 0.1, batch norm, few"]
-    constants = [accuracies[f"constant {rate:g}, batch norm, many"] for rate in superconvergence.RATES]
-    difference = paired_difference(quick, max(constants, key=np.mean))
-    assert not difference.excludes_zero and difference.low > -0.5, "can hardly be told from the longer run's"
-    chance = {name: int((each < 15).sum()) for name, each in accuracies.items()}
-    assert chance["one-cycle 0.1, no norm, few"] > 0 == chance["constant 0.01, no norm, many"]
-    assert chance["constant 0.03, no norm, many"] == 0
-    cycles, cosines = (
-        sum(chance[f"{kind} 0.3, batch norm, {length}"] for length in ("few", "half"))
-        for kind in ("one-cycle", "cosine")
-    )
-    assert cycles < cosines
-    up, down = (accuracies[f"{kind} 0.3, batch norm, few"] for kind in ("one-cycle", "cosine"))
-    assert not paired_difference(up, down).excludes_zero, "too few runs to say that the rise did it"
 
+    def accuracies(kind, norm, length):
+        return np.array(full.values(str(superconvergence.Arm(kind, 0.1, norm, length)), "test_accuracy"))
 
-def test_the_words_about_the_small_record_fit_it():
-    shown = {name.removeprefix("onecycle-conv-"): text for name, text in notebooks.glued(CHAPTER).items()}
-    ends = {name: notebooks.numbers(text)[1:] for name, text in shown.items() if "[" in text}
-    for name in ("batch-few", "no-few", "batch-half"):  # too few; a little behind
-        assert ends[name][1] < 0
-    for name in ("no-half", "batch-few-cosine", "no-few-cosine", "batch-half-cosine", "no-half-cosine"):
-        assert ends[name][0] <= 0 <= ends[name][1]
-    assert ends["norm-tall"][0] > 0
+    kinds = [("one-cycle", "few"), ("cosine", "few"), ("constant", "many")]
+    assert min(accuracies(kind, "batch norm", length).min() for kind, length in kinds) > 0.99
+    for kind, length in (("one-cycle", "few"), ("constant", "many")):
+        assert (accuracies(kind, "no norm", length) < 0.15).sum() >= 2
