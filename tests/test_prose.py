@@ -30,7 +30,6 @@ GIVEN = {
     "gradient-descent": ["0.08", "0.16", "2.30"],  # rates of a list that doubles from 0.01; ln 10
     "keras-callbacks": ["0.70", "0.50", "0.75", "0.52", "0.61", "0.60"],  # the article's accuracies and losses
     "cyclical": ["81.4"],  # the paper's accuracy
-    "range-test": ["2.3", "1.6"],  # ln 10; seven powers of ten in 35 equal factors
     "warm-restarts": ["0.76"],  # the article's accuracy
     "one-cycle": ["92.4", "91.2"],  # the paper's accuracies
     "adaptive": ["0.0003", "0.004"],  # a square root; a default of Keras
