@@ -51,7 +51,7 @@ def asks(path: Path) -> bool:
     return any(f"# {ACT}" in each["source"] for each in cells(path, "markdown"))
 
 
-CHAPTERS = [path for path in chapters_in_toc(ROOT) if asks(path)]
+CHAPTERS = [path for each in chapters_in_toc(ROOT) if asks(path := ROOT / each)]
 each_chapter = pytest.mark.parametrize("path", CHAPTERS, ids=lambda path: path.stem)
 
 
