@@ -19,6 +19,7 @@ import torch
 from tqdm import tqdm
 
 from lrcourse.course.experiments import sweep_speed
+from lrcourse.sweep.products import by_rows
 
 DIGITS = "digits 64-128-10, 64 settings, compiled"
 GOALS = {  # cost in plain runs
@@ -69,15 +70,15 @@ def products(members: int = 64, rounds: int = 5) -> float:
     """What no program can leave out of the digits, in plain runs: the products of matrices, once for every step."""
     case = sweep_speed.cases()["digits 64-128-10"]
     inputs, hidden, outputs, batch = 64, 128, 10, case.batch_size or 1
-    first, x = torch.rand(members * hidden, inputs), torch.rand(inputs, batch)
+    first, x = torch.rand(members * hidden, inputs), torch.rand(batch, inputs)
     slopes = torch.rand(members * hidden, batch)
     second, errors = torch.rand(members, outputs, hidden), torch.rand(members, outputs, batch)
     units = slopes.view(members, hidden, batch)
 
     def multiply() -> None:
         for _ in range(case.steps):
-            first @ x, second @ units  # forward
-            errors @ units.mT, second.mT @ errors, slopes @ x.T  # backward
+            by_rows(first, x), second @ units  # forward
+            errors @ units.mT, second.mT @ errors, by_rows(slopes, x)  # backward
 
     case.plain()
     multiply()
