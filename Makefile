@@ -41,7 +41,7 @@ test: lint  ## test everything: package, every notebook, labs, the built pages i
 	$(BIN)/lrcourse notebooks check
 	$(BIN)/lrcourse book --stored
 	echo "every test and every notebook: about 27 minutes on two cores"
-	$(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder --nbval
+	$(BIN)/pytest -n 3 --dist loadfile --no-loadscope-reorder --nbval
 
 lint: $(SETUP)  ## check style, types and who may import what
 	echo "checking style, types and imports: up to a minute"

@@ -27,10 +27,11 @@ def applied(section: str, steps: int = 40, **names) -> np.ndarray:
     return np.array(rates)
 
 
-def test_the_recipe_warms_up_and_ends_near_zero():
+def test_the_recipe_warms_up_and_comes_down_to_zero():
     model = MLP([2, 2])
     rates = applied("If you decide nothing else", lr=0.1, optimizer=torch.optim.AdamW(model.parameters()))[:, 0]
-    assert rates[0] < rates[2] == rates.max() == 0.1 and rates[-1] < 0.001
+    assert rates[0] < rates[2] == rates.max() == 0.1
+    assert rates[-1] == pytest.approx(0.1 / (len(rates) - 2))  # an update later it would be zero
 
 
 def test_fine_tuning_keeps_the_ratio_of_the_groups():
