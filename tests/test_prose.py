@@ -110,6 +110,7 @@ def test_every_picture_has_a_caption_and_a_description_of_its_own(page):
     short = [each["id"] for each in drawn if min(len(words.split()) for words in picture(each)) < 8]
     assert short == [], "caption or alternative text is missing or says too little"
     assert [each["id"] for each in drawn if picture(each)[0] == picture(each)[1]] == []
+    assert [each["id"] for each in drawn if "/" in picture(each)[1]] == [], "read aloud, a slash is no word"
 
 
 def test_a_typed_result_is_found_in_text_and_in_boxes():
