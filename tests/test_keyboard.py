@@ -60,13 +60,13 @@ def test_search_opens_and_escape_closes_it(still, width, opener):
         page.keyboard.press("Enter")
     else:
         page.keyboard.press("Control+k")
-    assert dialog.is_visible()
+    expect(dialog).to_be_visible()
     page.keyboard.type("momentum")
     assert dialog.locator("input").input_value() == "momentum"
     page.keyboard.press("Escape")
     if dialog.is_visible():
         page.keyboard.press("Escape")  # the first may only have emptied the field
-    assert not dialog.is_visible()
+    expect(dialog).not_to_be_visible()
     if opener:
         expect(page.locator(f"{opener}:visible").first).to_be_focused()
 
@@ -89,12 +89,13 @@ def test_a_sidebar_on_a_phone_opens_and_closes(still, side):
     toggle = page.locator(f"button.{side}-toggle:visible")
     toggle.focus()
     page.keyboard.press("Enter")
-    assert dialog.is_visible() and dialog.locator("a").count() > 5
+    expect(dialog).to_be_visible()
+    assert dialog.locator("a").count() > 5
     for _ in range(3):
         page.keyboard.press("Tab")
         assert dialog.locator(":focus").count() == 1, focus(page)
     page.keyboard.press("Escape")
-    assert not dialog.is_visible()
+    expect(dialog).not_to_be_visible()
     expect(toggle).to_be_focused()
 
 
