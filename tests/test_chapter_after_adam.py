@@ -7,6 +7,7 @@ import torch
 
 from lrcourse import Cosine
 from lrcourse.optimizers import Lion, Muon, ScheduleFreeSGD, orthogonalize
+from lrcourse.torch import GPT, rules
 
 CHAPTER = "book/after-adam.ipynb"
 
@@ -15,9 +16,9 @@ CHAPTER = "book/after-adam.ipynb"
 def chapter(request):
     """The functions that the chapter defines from scratch: its own code, not a copy of it."""
     cells = {cell.id: cell.source for cell in nbformat.read(request.config.rootpath / CHAPTER, 4).cells}
-    scratch = cells["scratch-orthogonalize"].split("first = digits")[0]
-    names: dict = {"torch": torch, "np": np}
-    exec("\n".join([scratch, cells["scratch-rules"], cells["prodigy"]]), names)
+    names: dict = {"torch": torch, "rules": rules}
+    for each in ("scratch-orthogonalize", "scratch-free", "scratch-lion", "scratch-muon", "prodigy", "gpt-rule"):
+        exec(cells[each], names)
     return names
 
 
@@ -91,37 +92,48 @@ def test_the_average_goes_on_after_the_cosine_has_stopped():
 
 
 def prodigy_path(rule, distance, steps=300):
-    c = torch.tensor(distance * np.random.default_rng(1).uniform(-1, 1, (1, 8)))
-    c[0, 0] = distance
-    theta, memory, path = [torch.zeros(1, 8).double()], [{}], []
+    c = torch.tensor(distance * np.random.default_rng(1).uniform(-1, 1, 8))
+    c[0] = distance
+    x, path = {"w": torch.zeros(8).double()}, []
+    state = rule.init(x)
     for _ in range(steps):
-        theta = rule(theta, [torch.tanh(theta[0] - c)], memory, 1.0)
-        path.append(memory[0]["d"].item())
-    return np.array(path), theta[0] - c
+        x, state = rule.update({"w": torch.tanh(x["w"] - c)}, state, x, 1.0, 0.0, 0.0)
+        path.append(state["d"].item())
+    return np.array(path), x["w"] - c
 
 
 @pytest.mark.parametrize("distance", [0.01, 1.0, 100.0])
 def test_prodigys_estimate_rises_towards_the_distance_and_never_passes_it(chapter, distance):
-    d, _ = prodigy_path(chapter["prodigy"], distance)
+    d, _ = prodigy_path(chapter["Prodigy"](), distance)
     assert np.all(np.diff(d) >= 0)
     assert 0.1 * distance < d[-1] <= distance * (1 + 1e-9)
 
 
 def test_prodigy_arrives_at_a_rate_of_one(chapter):
-    _, off = prodigy_path(chapter["prodigy"], 1.0)
+    _, off = prodigy_path(chapter["Prodigy"](), 1.0)
     assert off.abs().max() < 1e-3
 
 
 def test_prodigy_counts_all_tensors_as_one(chapter):
     """A parameter split into two tensors takes the same path."""
     rng = np.random.default_rng(0)
-    whole = [torch.tensor(rng.normal(size=(1, 6)))]
-    halves = [whole[0][:, :2], whole[0][:, 2:]]
-    memory, memories = [{}], [{}, {}]
+    rule, whole = chapter["Prodigy"](), {"w": torch.tensor(rng.normal(size=6))}
+    halves = {"a": whole["w"][:2], "b": whole["w"][2:]}
+    one, two = rule.init(whole), rule.init(halves)
     for _ in range(50):
-        whole = chapter["prodigy"](whole, [torch.tanh(whole[0] - 3)], memory, 1.0)
-        halves = chapter["prodigy"](halves, [torch.tanh(half - 3) for half in halves], memories, 1.0)
-    torch.testing.assert_close(torch.cat(halves, dim=1), whole[0])
+        whole, one = rule.update({"w": torch.tanh(whole["w"] - 3)}, one, whole, 1.0, 0.0, 0.0)
+        gradients = {name: torch.tanh(each - 3) for name, each in halves.items()}
+        halves, two = rule.update(gradients, two, halves, 1.0, 0.0, 0.0)
+    torch.testing.assert_close(torch.cat([halves["a"], halves["b"]]), whole["w"])
+
+
+def test_muon_has_the_matrices_of_the_blocks_and_adamw_the_rest(chapter):
+    rule, x = chapter["MuonInside"](), {n: each.detach() for n, each in GPT(8, 4, 4).named_parameters()}
+    gradients = {n: torch.ones_like(each) for n, each in x.items()}
+    new, _ = rule.update(gradients, rule.init(x), x, 0.1, 0.0, 0.0)
+    assert list(new) == list(x)
+    inside = {n for n in x if not torch.allclose(x[n] - new[n], torch.tensor(0.03), atol=1e-5)}
+    assert inside == {n for n in x if "blocks" in n and x[n].ndim == 2} and len(inside) >= 4
 
 
 def test_lions_steps_are_as_long_as_the_rate(chapter):

@@ -35,7 +35,7 @@ GIVEN = {
     "adaptive": ["0.0003", "0.004"],  # a square root; a default of Keras
     # the article's accuracies; rates of arms and defaults, which the package sets
     "comparison": ["0.61", "0.76", "0.94", "0.99"],
-    "after-adam": ["2.13", "0.9"],  # a version; the accuracy above which a rate is called good
+    "after-adam": ["2.13"],  # a version
     "search": ["0.002"],  # an example of a factor
     "recipe": ["0.00001"],  # the article's list
 }  # fmt: skip
