@@ -40,7 +40,7 @@ test: lint  ## test everything: package, every notebook, labs, the built pages i
 	scripts/system-packages
 	$(BIN)/lrcourse notebooks check
 	$(BIN)/lrcourse book --stored
-	echo "every test and every notebook: about 27 minutes on two cores"
+	echo "every test and every notebook: up to an hour on two cores"
 	$(BIN)/pytest -n 3 --dist loadfile --no-loadscope-reorder --nbval
 
 lint: $(SETUP)  ## check style, types and who may import what
