@@ -122,6 +122,17 @@ def test_a_typed_result_is_found_in_text_and_in_boxes():
     assert beside("With a rate of 0.1 the accuracy is {glue:text}`x-accuracy`.") == set()
 
 
+@pytest.mark.parametrize("page", [*PAGES, *sorted(BOOK.glob("*.md"))], ids=lambda page: page.name)
+def test_a_line_of_a_formula_ends_with_two_backslashes(page):
+    text = page.read_text(encoding="utf-8")
+    if page.suffix == ".ipynb":
+        text = "\n".join("".join(each["source"]) for each in cells(page, "markdown"))
+    formulas = re.findall(r"\$\$.*?\$\$", text, re.DOTALL)
+    assert [each for each in formulas if re.search(r"(?<!\\)\\[ ]*\n", each)] == [], (
+        "the next line would be set beside it"
+    )
+
+
 def test_no_chapter_is_called_by_its_number():
     files = [path for folder in ("book", "labs", "lrcourse", "solutions") for path in (ROOT / folder).rglob("*.*")]
     sources = [path for path in files if path.suffix in (".ipynb", ".md", ".py", ".toml")]

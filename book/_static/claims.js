@@ -27,7 +27,6 @@ document.addEventListener("DOMContentLoaded", () => {
   const address = new URLSearchParams(location.search);
   for (const [name, control] of Object.entries(controls)) {
     control.value = address.get(name) ?? "";
-    control.value ||= "";
     control.addEventListener("input", show);
   }
   show();
