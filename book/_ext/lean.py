@@ -21,7 +21,7 @@ from sphinx.application import Sphinx
 logging.getLogger("fontTools").setLevel(logging.WARNING)  # the theme's pygments styles turn every library's log on
 
 ICONS_SCRIPT = r'<script defer src="[^"]*fontawesome\.js[^"]*"></script>\n?'  # the icons are there as a font
-SEARCH_SCRIPTS = r'<script src="[^"]*(?:searchtools|language_data|searchindex)\.js[^"]*"></script>\n?'
+SEARCH_SCRIPTS = r'<script src="[^"]*(?:searchtools|language_data|searchindex|section_search)\.js[^"]*"></script>\n?'
 FORMULA_FILES = r"<link [^>]*katex\.min\.css[^>]*>\n?|<script [^>]*(?:katex\.min|/math)\.js[^>]*></script>\n?"
 VIEWPORTS = r'<meta name="viewport"[^>]*>\n?(?=.*<meta name="viewport")'  # all but the last: three parts add one each
 STYLES = ("styles/pydata-sphinx-theme.css", "sphinx-design.min.css")
