@@ -1,5 +1,7 @@
 """Why training stalls: what the gradient does when the loss stalls, and what a run must spend to leave a saddle."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 import torch
@@ -9,7 +11,7 @@ from lrcourse import Constant, Cosine, Cyclic, Exponential, Schedule
 from lrcourse.data import moons
 from lrcourse.optimizers import SGD
 from lrcourse.surfaces import Ravine, Saddle, Surface, descend
-from lrcourse.torch import LogicNet, train
+from lrcourse.torch import LogicNet, noise_scale, sharpness, train
 
 
 def second_derivatives(surface: Surface, place: np.ndarray, h: float = 1e-5) -> np.ndarray:
@@ -102,3 +104,22 @@ def test_norm_and_cosine_sort_the_three_stalls_of_a_network():
     assert walls[0] > 0.1 and walls[1] < -0.8
     assert noise[0] > 0.1 and abs(noise[1]) < 0.3
     assert slow[0] < 0.1 and slow[1] > 0.99
+
+
+@pytest.mark.parametrize("rate, batch_size, planted", [(0.3, None, True), (0.1, None, False), (1.0, 4, False)])
+def test_the_prospect_finds_the_planted_saddle_and_no_other_stall(rate: float, batch_size: int | None, planted: bool):
+    """Units that start equal remain so, and the run ends where one unit would: a saddle of the whole network."""
+    data = moons(200, noise=0.3, seed=0)
+    torch.manual_seed(0)
+    model: Any = LogicNet(hidden=8).double()
+    if planted:
+        first, last = model[0], model[2]
+        with torch.no_grad():
+            first.weight.copy_(first.weight[:1].expand(8, 2).clone())
+            first.bias.copy_(first.bias[:1].expand(8).clone())
+            last.weight.copy_(last.weight[:, :1].expand(2, 8).clone())
+    optimizer = torch.optim.SGD(model.parameters(), lr=rate)
+    run = train(model, optimizer, data, steps=1000 if planted else 300, batch_size=batch_size)
+    loss = run.evaluations.train_loss[-1]
+    prospect = noise_scale(model, data).gradient_squared / (sharpness(model, data) * loss)
+    assert (prospect < 1e-4) == planted
