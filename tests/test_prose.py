@@ -32,7 +32,7 @@ GIVEN = {
     "cyclical": ["81.4"],  # the paper's accuracy
     "warm-restarts": ["0.76"],  # the article's accuracy
     "one-cycle": ["92.4", "91.2"],  # the paper's accuracies
-    "adaptive": ["0.0003", "0.004"],  # a square root; a default of Keras
+    "adaptive": ["0.004"],  # a default of Keras
     # the article's accuracies; rates of arms and defaults, which the package sets
     "comparison": ["0.61", "0.76", "0.94", "0.99"],
     "after-adam": ["2.13"],  # a version
