@@ -1,12 +1,17 @@
-"""Cycles: the article's cyclical rates, typed again from its formulas, behave as it says and equal `Cyclic`."""
+"""Cycles: the article's cyclical rates, typed again from its formulas, behave as it says and equal `Cyclic`; the
+chapter's early stopping is Keras's and `Plateau`'s, and what it says of a loss that breathes with the rate holds."""
 
 from math import floor, pi, sin
+from pathlib import Path
 
+import keras
+import nbformat
 import numpy as np
 import pytest
 
-from lrcourse import Cyclic, plan_cycles, steps_per_epoch
+from lrcourse import Cyclic, Plateau, plan_cycles, steps_per_epoch
 
+CHAPTER = Path(__file__).parents[1] / "book" / "cyclical.ipynb"
 BASE, MAX, STEP_SIZE, GAMMA = 0.001, 0.006, 2000, 0.99994
 CYCLE = 2 * STEP_SIZE
 STEPS = np.arange(8 * CYCLE + 1)  # the sine comes round again after four cycles
@@ -146,3 +151,76 @@ def test_a_run_ends_at_the_minimum_when_the_epochs_divide_by_two_step_sizes(epoc
     plan = plan_cycles(epochs=epochs, step_size_epochs=8, steps_per_epoch=10)
     at_base = Cyclic(BASE, MAX, plan.step_size)(plan.steps) == BASE
     assert plan.ends_at_minimum == at_base == (epochs % 16 == 0)
+
+
+@pytest.fixture(scope="module")
+def early_stop():
+    """The function that the chapter prints, taken from its cell."""
+    cells = {cell.id: cell.source for cell in nbformat.read(CHAPTER, 4).cells}
+    namespace = {}
+    exec(cells["early-stop"], namespace)
+    return namespace["early_stop"]
+
+
+def noisy_losses(seed, n=60):
+    rng = np.random.default_rng(seed)
+    return np.exp(-np.arange(n) / 15) + 0.2 * rng.random(n).round(1)  # rounded: ties must not count as improvements
+
+
+def breathing(half, cycles):
+    """A loss that falls through the first cycle, then follows the rate and ends each cycle lower than the last one."""
+    epochs = np.arange(1, 2 * half * cycles + 1)
+    learning = np.maximum(0, 2 * half - epochs)
+    return learning + Cyclic(BASE, MAX, half)(epochs) - 1e-8 * epochs
+
+
+def keras_stop(losses, patience):
+    model = keras.Sequential([keras.layers.Input((1,)), keras.layers.Dense(1)])
+    callback = keras.callbacks.EarlyStopping(monitor="val_loss", mode="min", patience=patience)
+    callback.set_model(model)
+    model.stop_training = False
+    callback.on_train_begin()
+    for epoch, loss in enumerate(losses):
+        callback.on_epoch_end(epoch, {"val_loss": loss})
+        if model.stop_training:
+            return epoch + 1, callback.best_epoch + 1
+    return len(losses), callback.best_epoch + 1
+
+
+@pytest.mark.parametrize("patience", [1, 2, 3, 5, 8])
+@pytest.mark.parametrize("seed", range(5))
+def test_it_stops_and_chooses_as_keras_does(early_stop, seed, patience):
+    losses = noisy_losses(seed)
+    assert early_stop(losses, patience) == keras_stop(losses, patience)
+
+
+@pytest.mark.parametrize("patience", [1, 2, 3, 5, 8])
+@pytest.mark.parametrize("seed", range(5))
+def test_it_stops_where_plateau_first_cuts(early_stop, seed, patience):
+    losses, plateau = noisy_losses(seed), Plateau(lr=1.0, factor=0.5, patience=patience, threshold=0.0)
+    cuts = [epoch for epoch, loss in enumerate(losses, 1) if plateau.update(loss) < 1.0]
+    assert early_stop(losses, patience)[0] == (cuts[0] if cuts else len(losses))
+
+
+@pytest.mark.parametrize("half", [2, 4, 8])
+def test_a_patience_below_a_cycle_stops_one_patience_after_the_end_of_the_first(early_stop, half):
+    losses = breathing(half, cycles=3)
+    for patience in range(1, 2 * half):
+        stop, best = early_stop(losses, patience)
+        assert (stop, best) == (2 * half + patience, 2 * half)
+        formula = BASE + (MAX - BASE) * (1 - abs(1 - (patience % (2 * half)) / half))
+        assert Cyclic(BASE, MAX, half)(stop) == pytest.approx(formula)
+    assert Cyclic(BASE, MAX, half)(early_stop(losses, half)[0]) == MAX
+
+
+@pytest.mark.parametrize("half", [2, 4, 8])
+def test_a_patience_of_a_whole_cycle_lets_improving_cycles_run_on(early_stop, half):
+    losses = breathing(half, cycles=3)
+    assert early_stop(losses, 2 * half) == (6 * half, 6 * half)
+
+
+def test_a_patience_of_a_cycle_stops_at_the_lowest_rate_once_a_cycle_brings_nothing(early_stop):
+    losses = np.concatenate([breathing(4, cycles=2), breathing(4, cycles=3) + 1e-3])  # a fresh start above the best
+    stop, best = early_stop(losses, 8)
+    assert (stop, best) == (24, 16)
+    assert Cyclic(BASE, MAX, 4)(stop) == BASE
