@@ -149,6 +149,7 @@ CALLS = {
     lrcourse.keras.KerasSchedule: {"schedule": Constant(0.1), "steps": 5},
     lrcourse.keras.CyclicLR: {"max_lr": 3.0},
     lrcourse.keras.range_test: ({}, range_test_of_keras),
+    lrcourse.keras.Batches: {"x": np.ones((4, 1)), "y": np.ones(4), "size": 2},
     Setting: {},
     sweep: ({}, swept),
     lrcourse.sweep.Result.verify: ({}, lambda **given: swept().verify(**given)),
