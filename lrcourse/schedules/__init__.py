@@ -9,9 +9,11 @@ s.clip(lo, hi)            s between two bounds
 s.shift(by)               s so many steps later, or sooner
 s.stretch(factor)         s over so many times as many steps
 s.table(n)                the first n rates
+get_schedule(name, ...)   the schedule of that name
 """
 
 from .base import Clip, Difference, Product, Schedule, Shift, Stretch, Sum, Then
+from .by_name import get_schedule
 from .constant import Constant
 from .cosine import Cosine
 from .cyclic import Cyclic
@@ -35,6 +37,6 @@ __all__ = [
     "REX", "SGDR", "WSD", "BatchSchedule", "Clip", "Constant", "Cosine", "CyclePlan", "Cyclic", "Difference",
     "Exponential", "Geometric", "InverseSqrt", "InverseTime", "Lambda", "Linear", "Maximum", "Minimum", "MultiStep",
     "OneCycle", "Piecewise", "Plateau", "Polynomial", "Product", "Schedule", "Shift", "Step", "Stretch", "Sum", "Then",
-    "batch_schedule", "epochs", "maximum", "minimum", "plan_cycles",
+    "batch_schedule", "epochs", "get_schedule", "maximum", "minimum", "plan_cycles",
     "steps_per_epoch", "warmup",
 ]  # fmt: skip
