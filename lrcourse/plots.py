@@ -9,12 +9,12 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
 from .extras import extra
 from .intervals import mean_interval
 from .schedules import Schedule
-from .validation import choice
+from .validation import choice, whole
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -76,6 +76,63 @@ def schedule(ax: "Axes", schedules: Mapping[str, Schedule], steps: int) -> None:
     ax.set(xlabel="step", ylabel="learning rate")
     if len(schedules) > 1:
         ax.legend()
+
+
+BLOCKS = " ▁▂▃▄▅▆▇█"
+
+
+def text(schedules: Mapping[str, Schedule], steps: int, width: int = 72, height: int = 10, log: bool = False) -> str:
+    """The rates of updates 0 to `steps - 1` of each named schedule, drawn with characters, all on one scale.
+
+    A column is full up to the lowest rate of its updates and shaded up to the highest. `width`, `height`: characters.
+    `log`: a logarithmic axis, over six decades at most.
+
+    Raises: `ValueError` if `width` or `height` is not a whole number ≥ 2.
+
+    >>> from lrcourse import Linear
+    >>> print(text({"down": Linear(1.0, 0.0, steps=8)}, steps=8, width=8, height=2))
+    down
+    1 ┤█▆▄▂
+    0 ┤█████▆▄▂
+      └┬──────┬
+       0      7
+    update 0: 1, highest: 1 at update 0, update 7: 0.125, mean: 0.562
+    """
+    width, height = (whole(2, "use for example 40")(*each) for each in (("width", width), ("height", height)))
+    tables = {name: each.table(steps) for name, each in schedules.items()}
+    top = max(float(table.max()) for table in tables.values()) or 1.0
+    least = min((float(table[table > 0].min()) for table in tables.values() if table.any()), default=top)
+    floor = max(least, top / 1e6) if log else 0.0
+    columns = np.arange(width) * steps // width
+
+    def levels(rates: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Eighths of a character; whatever is above the axis has one at least."""
+        if log:
+            span = max(np.log(top / floor), 1e-9)
+            shares = 1 + np.log(np.maximum(rates, floor) / top) / span
+            rates = top / (8 * height) * (1 + (8 * height - 1) * shares) * (rates > 0)
+        found: NDArray[np.float64] = np.ceil(8 * height * rates / top - 1e-9)
+        return found
+
+    labels = [f"{top:.3g}", *[""] * (height - 2), f"{floor:.3g}"][-height:]
+    margin = max(map(len, labels))
+    drawn = []
+    for name, table in tables.items():
+        low = levels(np.minimum.reduceat(table, columns)).astype(int)
+        high = levels(np.maximum.reduceat(table, columns)).astype(int)
+        drawn.append(name)
+        for row, label in zip(reversed(range(height)), labels, strict=True):
+            full, reached = np.clip(low - 8 * row, 0, 8), high - 8 * row
+            cells = [BLOCKS[f] if f or r < 4 else "░" for f, r in zip(full, reached, strict=True)]
+            drawn.append(f"{label:>{margin}} ┤{''.join(cells)}".rstrip())
+        last = f"{steps - 1}"
+        drawn.append(f"{'':{margin}} └┬{'─' * (width - 2)}┬")
+        drawn.append(f"{'':{margin}}  0{last:>{width - 1}}")
+        drawn.append(
+            f"update 0: {table[0]:.3g}, highest: {table.max():.3g} at update {table.argmax()}, "
+            f"update {last}: {table[-1]:.3g}, mean: {table.mean():.3g}"
+        )
+    return "\n".join(drawn)
 
 
 def band(ax: "Axes", x: ArrayLike, runs: ArrayLike, label: str, i: int = 0) -> None:

@@ -10,6 +10,7 @@ s.shift(by)               s so many steps later, or sooner
 s.stretch(factor)         s over so many times as many steps
 s.table(n)                the first n rates
 get_schedule(name, ...)   the schedule of that name
+parse_schedule(text)      the schedule that a text such as "warmup(Cosine(0.1, 0, 900), 100)" stands for
 """
 
 from .base import Clip, Difference, Product, Schedule, Shift, Stretch, Sum, Then
@@ -23,6 +24,7 @@ from .geometric import Geometric
 from .inverse_sqrt import InverseSqrt
 from .inverse_time import InverseTime
 from .one_cycle import OneCycle
+from .parsing import parse_schedule
 from .piecewise import Lambda, Piecewise
 from .planning import BatchSchedule, CyclePlan, batch_schedule, epochs, plan_cycles, steps_per_epoch
 from .plateau import Plateau
@@ -37,6 +39,6 @@ __all__ = [
     "REX", "SGDR", "WSD", "BatchSchedule", "Clip", "Constant", "Cosine", "CyclePlan", "Cyclic", "Difference",
     "Exponential", "Geometric", "InverseSqrt", "InverseTime", "Lambda", "Linear", "Maximum", "Minimum", "MultiStep",
     "OneCycle", "Piecewise", "Plateau", "Polynomial", "Product", "Schedule", "Shift", "Step", "Stretch", "Sum", "Then",
-    "batch_schedule", "epochs", "get_schedule", "maximum", "minimum", "plan_cycles",
+    "batch_schedule", "epochs", "get_schedule", "maximum", "minimum", "parse_schedule", "plan_cycles",
     "steps_per_epoch", "warmup",
 ]  # fmt: skip
