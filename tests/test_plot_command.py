@@ -77,6 +77,13 @@ def test_a_terminal_without_blocks_gets_plain_characters(monkeypatch):
     assert "0.1 |###" in drawn and ":::" in drawn and "++---" in drawn
 
 
+@pytest.mark.parametrize(("terminal", "width"), [("5", 20), ("80", 68), ("1000", 100)])
+def test_a_chart_is_as_wide_as_the_terminal_within_reason(terminal, width, monkeypatch, capsys):
+    monkeypatch.setenv("COLUMNS", terminal)
+    assert main(["plot", "Constant(1)"]) == 0
+    assert len(columns(capsys.readouterr().out)) == width
+
+
 @pytest.mark.parametrize("name", ["a.png", "a.svg", "a.PDF"])
 def test_a_picture_is_written(name, tmp_path, capsys):
     assert main(["plot", SPEC, "--log", "--out", str(tmp_path / name)]) == 0

@@ -27,7 +27,8 @@ def run(options: argparse.Namespace) -> int:
         raise bad("--steps", steps, "at most 10000000", "use fewer, and .stretch(0.1) to see all of the schedule")
     schedules = {spec: parse_schedule(spec) for spec in options.specs}
     if options.out is None:
-        drawn = plots.text(schedules, steps, width=min(shutil.get_terminal_size().columns - 12, 100), log=options.log)
+        width = min(max(shutil.get_terminal_size().columns - 12, 20), 100)  # beside the axis and its numbers
+        drawn = plots.text(schedules, steps, width, log=options.log)
         encoding = sys.stdout.encoding or "ascii"
         print(drawn if drawn.encode(encoding, "ignore").decode(encoding) == drawn else drawn.translate(ASCII))
         return 0
