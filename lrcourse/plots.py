@@ -78,6 +78,7 @@ def schedule(ax: "Axes", schedules: Mapping[str, Schedule], steps: int) -> None:
         ax.legend()
 
 
+Rates = NDArray[np.float64]
 BLOCKS = " ▁▂▃▄▅▆▇█"
 
 
@@ -101,38 +102,48 @@ def text(schedules: Mapping[str, Schedule], steps: int, width: int = 72, height:
     width, height = (whole(2, "use for example 40")(*each) for each in (("width", width), ("height", height)))
     tables = {name: each.table(steps) for name, each in schedules.items()}
     top = max(float(table.max()) for table in tables.values()) or 1.0
-    least = min((float(table[table > 0].min()) for table in tables.values() if table.any()), default=top)
-    floor = max(least, top / 1e6) if log else 0.0
-    columns = np.arange(width) * steps // width
-
-    def levels(rates: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Eighths of a character; whatever is above the axis has one at least."""
-        if log:
-            span = max(np.log(top / floor), 1e-9)
-            shares = 1 + np.log(np.maximum(rates, floor) / top) / span
-            rates = top / (8 * height) * (1 + (8 * height - 1) * shares) * (rates > 0)
-        found: NDArray[np.float64] = np.ceil(8 * height * rates / top - 1e-9)
-        return found
-
-    labels = [f"{top:.3g}", *[""] * (height - 2), f"{floor:.3g}"][-height:]
+    positive = [float(table[table > 0].min()) for table in tables.values() if table.any()]
+    floor = max(min(positive, default=top), top / 1e6) if log else 0.0
+    labels = [f"{top:.3g}", *[""] * (height - 2), f"{floor:.3g}"]
     margin = max(map(len, labels))
-    drawn = []
+    axis = [f"{'':{margin}} └┬{'─' * (width - 2)}┬", f"{'':{margin}}  0{steps - 1:>{width - 1}}"]
+    lines = []
     for name, table in tables.items():
-        low = levels(np.minimum.reduceat(table, columns)).astype(int)
-        high = levels(np.maximum.reduceat(table, columns)).astype(int)
-        drawn.append(name)
-        for row, label in zip(reversed(range(height)), labels, strict=True):
-            full, reached = np.clip(low - 8 * row, 0, 8), high - 8 * row
-            cells = [BLOCKS[f] if f or r < 4 else "░" for f, r in zip(full, reached, strict=True)]
-            drawn.append(f"{label:>{margin}} ┤{''.join(cells)}".rstrip())
-        last = f"{steps - 1}"
-        drawn.append(f"{'':{margin}} └┬{'─' * (width - 2)}┬")
-        drawn.append(f"{'':{margin}}  0{last:>{width - 1}}")
-        drawn.append(
-            f"update 0: {table[0]:.3g}, highest: {table.max():.3g} at update {table.argmax()}, "
-            f"update {last}: {table[-1]:.3g}, mean: {table.mean():.3g}"
-        )
-    return "\n".join(drawn)
+        rows = [
+            f"{label:>{margin}} ┤{row}".rstrip() for label, row in zip(labels, _rows(table, width, height, floor, top))
+        ]
+        lines += [name, *rows, *axis, _told(table)]
+    return "\n".join(lines)
+
+
+def _rows(rates: Rates, width: int, height: int, floor: float, top: float) -> list[str]:
+    """The lines of a chart, the highest first."""
+    columns = np.arange(width) * len(rates) // width  # the first update of each; two share one if there are too few
+    low, high = (_eighths(each.reduceat(rates, columns), height, floor, top) for each in (np.minimum, np.maximum))
+    return ["".join(map(_cell, low - 8 * row, high - 8 * row)) for row in reversed(range(height))]
+
+
+def _cell(full: int, reached: int) -> str:
+    return "░" if full <= 0 and reached >= 4 else BLOCKS[min(max(full, 0), 8)]
+
+
+def _eighths(rates: Rates, height: int, floor: float, top: float) -> NDArray[np.int64]:
+    """How high a column is, in eighths of a character: one at least, unless the rate is zero. `floor`: 0 if not log."""
+    if floor > 0:
+        decades = max(np.log(top / floor), 1e-9)  # one rate alone spans none
+        shares = 1 + np.log(np.maximum(rates, floor) / top) / decades
+        exact = (1 + (8 * height - 1) * shares) * (rates > 0)
+    else:
+        exact = 8 * height * rates / top
+    up: NDArray[np.int64] = np.ceil(exact - 1e-9).astype(np.int64)
+    return up
+
+
+def _told(table: Rates) -> str:
+    return (
+        f"update 0: {table[0]:.3g}, highest: {table.max():.3g} at update {table.argmax()}, "
+        f"update {len(table) - 1}: {table[-1]:.3g}, mean: {table.mean():.3g}"
+    )
 
 
 def band(ax: "Axes", x: ArrayLike, runs: ArrayLike, label: str, i: int = 0) -> None:
