@@ -116,6 +116,8 @@ def test_code_that_is_run_would_be_seen(watched):
     ("Constant(-Constant(1))", "character 11, 'Constant\\(1\\)', is no number"),
     ("Constant(lr=1, lr=2)", "character 16, 'lr=2', is not read here: give each argument once"),
     ("Lambda(0.1)", "'Lambda', holds code"),
+    ("SGDR.__subclasses__()", "'SGDR.__subclasses__', is not known here"),
+    ("Constant.to_dict(Constant(1))", "'Constant.to_dict', is not known here"),
     ("SGDR.ovr(9, 3, 0.1)", "'SGDR.ovr', is not known here; SGDR is called as SGDR\\("),
     ("Constant(1)" + " + 1" * 300, "has more than 600 parts"),
     ("-" * 1500 + "1", "it cannot be read|has more than 600 parts"),
