@@ -85,6 +85,8 @@ BLOCKS = " ▁▂▃▄▅▆▇█"
 def text(schedules: Mapping[str, Schedule], steps: int, width: int = 72, height: int = 10, log: bool = False) -> str:
     """The rates of updates 0 to `steps - 1` of each named schedule, drawn with characters, all on one scale.
 
+    This is what `lrcourse plot` prints; `schedule` draws a picture.
+
     A column is full up to the lowest rate of its updates and shaded up to the highest. `width`, `height`: characters.
     `log`: a logarithmic axis, over six decades at most.
 

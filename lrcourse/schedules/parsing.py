@@ -41,7 +41,7 @@ def parse_schedule(spec: str) -> Schedule:
     It may hold the schedules of this package but `Lambda`, the functions `warmup`, `minimum`, `maximum`,
     `batch_schedule`, `get_schedule`, `epochs` and `steps_per_epoch`, the methods `then`, `clip`, `shift`, `stretch`,
     `momentum` and `over`, numbers, texts, lists, and `+`, `-`, `*`, `/`. Nothing else has a meaning, so a text from a
-    stranger can do no harm.
+    stranger can do no harm. `lrcourse plot TEXT` draws it in the terminal.
 
     Raises: `ValueError` for anything else, and as the schedules do, with the place in the text.
 
