@@ -52,7 +52,8 @@ class SGDR(Schedule):
              peak_mult: float = 1.0) -> "SGDR":  # fmt: skip
         """As many cycles as `cycles` says in a run of `steps` updates, after which the rate stays at `end`.
 
-        Raises: `ValueError` if `steps` or `cycles` is not a whole number ≥ 1, or as `SGDR` does.
+        Raises: `ValueError` if `steps` or `cycles` is not a whole number ≥ 1, if the first cycle would be shorter than
+        a step, or as `SGDR` does.
 
         >>> SGDR.over(steps=6, cycles=2, peak=1.0, t_mult=2).table(8).round(3)
         array([1.   , 0.5  , 1.   , 0.854, 0.5  , 0.146, 0.   , 0.   ])
@@ -60,8 +61,9 @@ class SGDR(Schedule):
         many, more = count("cycles", cycles), growth("t_mult", t_mult) - 1
         with np.errstate(over="ignore"):
             firsts = np.expm1(many * np.log1p(more)) / more if more else many  # the run's length in first cycles
-        if (first := whole_steps("steps", steps) / float(firsts)) == 0:
-            raise bad("cycles", cycles, f"few enough for a first cycle, with t_mult = {t_mult}", "use fewer, such as 3")
+        if (first := whole_steps("steps", steps) / float(firsts)) < 1 - 1e-9:
+            must = f"few enough that the first has one of the {steps} steps, with t_mult = {t_mult}"
+            raise bad("cycles", cycles, must, "use fewer, such as 3")
         return cls(peak, end, first, t_mult, peak_mult, many)
 
     def rates(self, t: Array) -> Array:
