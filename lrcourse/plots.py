@@ -9,12 +9,12 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
 from .extras import extra
 from .intervals import mean_interval
 from .schedules import Schedule
-from .validation import choice
+from .validation import choice, whole
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -76,6 +76,76 @@ def schedule(ax: "Axes", schedules: Mapping[str, Schedule], steps: int) -> None:
     ax.set(xlabel="step", ylabel="learning rate")
     if len(schedules) > 1:
         ax.legend()
+
+
+Rates = NDArray[np.float64]
+BLOCKS = " ▁▂▃▄▅▆▇█"
+
+
+def text(schedules: Mapping[str, Schedule], steps: int, width: int = 72, height: int = 10, log: bool = False) -> str:
+    """The rates of updates 0 to `steps - 1` of each named schedule, drawn with characters, all on one scale.
+
+    This is what `lrcourse plot` prints; `schedule` draws a picture.
+
+    A column is full up to the lowest rate of its updates and shaded up to the highest. `width`, `height`: characters.
+    `log`: a logarithmic axis, over six decades at most.
+
+    Raises: `ValueError` if `width` or `height` is not a whole number ≥ 2.
+
+    >>> from lrcourse import Linear
+    >>> print(text({"down": Linear(1.0, 0.0, steps=8)}, steps=8, width=8, height=2))
+    down
+    1 ┤█▆▄▂
+    0 ┤█████▆▄▂
+      └┬──────┬
+       0      7
+    update 0: 1, highest: 1 at update 0, update 7: 0.125, mean: 0.562
+    """
+    width, height = (whole(2, "use for example 40")(*each) for each in (("width", width), ("height", height)))
+    tables = {name: each.table(steps) for name, each in schedules.items()}
+    top = max(float(table.max()) for table in tables.values()) or 1.0
+    positive = [float(table[table > 0].min()) for table in tables.values() if table.any()]
+    floor = max(min(positive, default=top), top / 1e6) if log else 0.0
+    labels = [f"{top:.3g}", *[""] * (height - 2), f"{floor:.3g}"]
+    margin = max(map(len, labels))
+    axis = [f"{'':{margin}} └┬{'─' * (width - 2)}┬", f"{'':{margin}}  0{steps - 1:>{width - 1}}"]
+    lines = []
+    for name, table in tables.items():
+        rows = [
+            f"{label:>{margin}} ┤{row}".rstrip() for label, row in zip(labels, _rows(table, width, height, floor, top))
+        ]
+        lines += [name, *rows, *axis, _told(table)]
+    return "\n".join(lines)
+
+
+def _rows(rates: Rates, width: int, height: int, floor: float, top: float) -> list[str]:
+    """The lines of a chart, the highest first."""
+    columns = np.arange(width) * len(rates) // width  # the first update of each; two share one if there are too few
+    low, high = (_eighths(each.reduceat(rates, columns), height, floor, top) for each in (np.minimum, np.maximum))
+    return ["".join(map(_cell, low - 8 * row, high - 8 * row)) for row in reversed(range(height))]
+
+
+def _cell(full: int, reached: int) -> str:
+    return "░" if full <= 0 and reached >= 4 else BLOCKS[min(max(full, 0), 8)]
+
+
+def _eighths(rates: Rates, height: int, floor: float, top: float) -> NDArray[np.int64]:
+    """How high a column is, in eighths of a character: one at least, unless the rate is zero. `floor`: 0 if not log."""
+    if floor > 0:
+        decades = max(np.log(top / floor), 1e-9)  # one rate alone spans none
+        shares = 1 + np.log(np.maximum(rates, floor) / top) / decades
+        exact = (1 + (8 * height - 1) * shares) * (rates > 0)
+    else:
+        exact = 8 * height * rates / top
+    up: NDArray[np.int64] = np.ceil(exact - 1e-9).astype(np.int64)
+    return up
+
+
+def _told(table: Rates) -> str:
+    return (
+        f"update 0: {table[0]:.3g}, highest: {table.max():.3g} at update {table.argmax()}, "
+        f"update {len(table) - 1}: {table[-1]:.3g}, mean: {table.mean():.3g}"
+    )
 
 
 def band(ax: "Axes", x: ArrayLike, runs: ArrayLike, label: str, i: int = 0) -> None:

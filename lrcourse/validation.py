@@ -127,6 +127,13 @@ batch_length = whole(1, "use for example 32")
 random_seed = whole(0, "use for example 0")
 
 
+def steps_either_way(name: str, value: Any) -> int:
+    """A number of steps forwards or, below zero, backwards."""
+    if number(name, value) != int(value):
+        raise bad(name, value, "a whole number of steps", CONVERT)
+    return int(value)
+
+
 def length(name: str, value: Any) -> float:
     """A time in steps, of which it may be a fraction."""
     if number(name, value) <= 0:
@@ -157,6 +164,7 @@ Rates = Annotated[Sequence[float] | NDArray[Any], rates]
 OptionalRate = Annotated[float | None, optional(rate)]
 Steps = Annotated[int, whole_steps]
 StepsOrZero = Annotated[int, steps_or_zero]
+StepsEitherWay = Annotated[int, steps_either_way]
 Length = Annotated[float, length]
 OptionalLength = Annotated[float | None, optional(length)]
 Milestones = Annotated[Sequence[int] | NDArray[Any], rising_steps]

@@ -66,7 +66,10 @@ def settings(rng):
         "Linear": lambda: {"start": rate(), "end": rate(), "steps": steps()},
         "Polynomial": lambda: {"start": rate(), "end": rate(), "steps": steps(), "power": factor(0.1, 6)},
         "Cosine": lambda: {"peak": rate(), "end": rate(), "steps": steps()},
+        "Geometric": lambda: {"start": rate(zero=False), "end": rate(zero=False), "steps": steps()},
+        "REX": lambda: {"peak": rate(), "end": rate(), "steps": steps(), "bend": factor(0.0, 0.95)},
         "InverseSqrt": lambda: {"peak": rate(), "timescale": steps()},
+        "InverseTime": lambda: {"peak": rate(), "timescale": steps(), "power": rng.choice([1, 0.5, 0.75, 2])},
         "Cyclic": lambda: {
             **dict(zip(("base_lr", "max_lr"), pair(), strict=True)), "step_size_up": steps(), "step_size_down": steps(),
             "mode": rng.choice(["triangular", "triangular2", "exp_range"]), "gamma": factor(0.9),
@@ -81,7 +84,7 @@ def settings(rng):
         },
         "WSD": lambda: {
             "peak": rate(zero=False), "warmup": steps(0), "stable": steps(0), "decay": steps(), "end": rate(zero=False),
-            "shape": rng.choice(["linear", "1-sqrt", "exp"]),
+            "shape": rng.choice(["linear", "cosine", "1-sqrt", "exp"]), "start": rate(),
         },
         "Piecewise": lambda: {
             "boundaries": (boundaries := rising()),
@@ -127,6 +130,7 @@ def test_what_the_package_refuses_is_refused(explore):
         {"kind": "Cyclic", "base_lr": 2, "max_lr": 1, "step_size_up": 5},
         {"kind": "SGDR", "peak": 1, "end": 2, "first": 5},
         {"kind": "WSD", "peak": 1, "warmup": 1, "stable": 1, "decay": 1, "end": 0, "shape": "exp"},
+        {"kind": "Geometric", "start": 1, "end": 0, "steps": 5},
         {"kind": "OneCycle", "max_lr": 1, "steps": 100, "pct_start": 0.7, "phases": 3},
         {"kind": "MultiStep", "lr": 1, "milestones": [5, 3], "gamma": 0.1},
         {"kind": "Piecewise", "boundaries": [3], "values": [1]},
@@ -233,13 +237,16 @@ def test_its_keras_code_gives_the_rates(explore):
         except AssertionError as error:
             raise AssertionError(f"{setting}\n{code}\n{error}") from None
         native |= set(re.findall(r"schedules\.(\w+)\(", code))
-    assert native >= {"ExponentialDecay", "PolynomialDecay", "CosineDecay", "PiecewiseConstantDecay"}
+    assert native >= {
+        "ExponentialDecay", "PolynomialDecay", "CosineDecay", "PiecewiseConstantDecay", "InverseTimeDecay",
+    }  # fmt: skip
 
 
 def test_the_schedule_explorer_offers_every_schedule(explore):
     figure = explore("schedule")
     offered = set(figure.get_by_label("Schedule", exact=True).locator("option").all_inner_texts())
-    composed = {"Sum", "Difference", "Product", "Then", "Clip", "Lambda", "BatchSchedule"}
+    composed = {"Sum", "Difference", "Product", "Maximum", "Minimum", "Then", "Clip", "Shift", "Stretch", "Lambda",
+                "BatchSchedule"}  # fmt: skip
     kinds = {each.__name__ for each in map(schedules.__dict__.get, schedules.__all__)
              if isinstance(each, type) and issubclass(each, Schedule)}  # fmt: skip
     assert offered == kinds - composed - {"Schedule"}

@@ -79,6 +79,8 @@ labs submit 1
 labs build
 labs build --check
 labs bundle --output {new}
+plot warmup(Cosine(0.1,0,900),100)
+plot Cosine(0.1,0,900) --out {new}.png
 records run --only heatmaps
 records list
 records show
@@ -117,7 +119,7 @@ def test_every_command_works_with_numpy_alone_or_says_in_one_line_what_it_needs(
             where = "not inside the course's repository: change into your clone and try again"
             assert re.fullmatch(f"lrcourse: ({needs}{'' if there == ROOT else '|' + where})\n", wrong) and status == 1
         else:
-            assert command in ("doctor", "records") and said
+            assert command in ("doctor", "plot", "records") and said
     assert {path.name for path in tmp_path.iterdir()} == {"there.toml", "there.ipynb"}
 
 

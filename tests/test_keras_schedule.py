@@ -17,6 +17,7 @@ from lrcourse import (  # noqa: E402
     Constant,
     Cosine,
     Exponential,
+    InverseTime,
     Lambda,
     OneCycle,
     Piecewise,
@@ -57,7 +58,11 @@ PAIRS = {
         theirs.CosineDecayRestarts(0.5, 130, t_mul=2.0, m_mul=0.8),
         SGDR(0.5, 0.0, first=130, t_mult=2, peak_mult=0.8),
     ),
-    "inverse time": (theirs.InverseTimeDecay(0.5, 100, 0.7), Lambda(lambda t: 0.5 / (1 + 0.7 * t / 100))),
+    "inverse time": (theirs.InverseTimeDecay(0.5, 100, 0.7), InverseTime(0.5, timescale=100 / 0.7)),
+    "inverse time, stairs": (
+        theirs.InverseTimeDecay(0.5, 100, 0.7, staircase=True),
+        InverseTime(0.5, timescale=100 / 0.7, every=100),
+    ),
     # Keras still uses the old value at its boundary, so its boundary b is our b + 1.
     "piecewise": (
         theirs.PiecewiseConstantDecay([100, 400], [0.5, 0.3, 0.1]),

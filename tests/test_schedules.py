@@ -17,13 +17,16 @@ from hypothesis.extra.numpy import array_shapes, arrays
 
 import lrcourse
 from lrcourse import (
+    REX,
     SGDR,
     WSD,
     Constant,
     Cosine,
     Cyclic,
     Exponential,
+    Geometric,
     InverseSqrt,
+    InverseTime,
     Lambda,
     Linear,
     MultiStep,
@@ -35,6 +38,8 @@ from lrcourse import (
     Step,
     batch_schedule,
     epochs,
+    maximum,
+    minimum,
     plan_cycles,
     steps_per_epoch,
     warmup,
@@ -70,8 +75,9 @@ scaled = cyclic(
     st.one_of(st.just({"mode": "triangular2"}), st.builds(lambda g: dict(mode="exp_range", gamma=g), gamma))
 )
 sgdr = st.builds(
-    lambda bounds, first, growth, decay: SGDR(bounds[1], bounds[0], first, growth, decay),
-    over(ends, 2), count, st.one_of(st.just(1.0), st.floats(1.01, 3.0)), gamma,
+    lambda bounds, first, growth, decay, cycles: SGDR(bounds[1], bounds[0], first, growth, decay, cycles),
+    over(ends, 2), length, st.one_of(st.just(1.0), st.floats(1.01, 3.0)), gamma,
+    st.one_of(st.none(), st.integers(1, 5)),
 )  # fmt: skip
 one_cycle = st.builds(
     OneCycle, rate, st.integers(20, 500), st.floats(0.1, 0.45), st.one_of(st.none(), ends), st.one_of(st.none(), ends),
@@ -81,8 +87,9 @@ piecewise = st.integers(0, 4).flatmap(
     lambda n: st.builds(Piecewise, st.lists(count, min_size=n, max_size=n).map(sorted), over(ends, n + 1))
 )
 wsd = st.builds(
-    WSD, rate, st.integers(0, 50), st.integers(0, 50), count, rate, st.sampled_from(["linear", "1-sqrt", "exp"]), ends
-)
+    WSD, rate, st.integers(0, 50), st.integers(0, 50), count, rate,
+    st.sampled_from(["linear", "cosine", "1-sqrt", "exp"]), ends,
+)  # fmt: skip
 simple = st.one_of(
     st.builds(Constant, ends),
     st.builds(Linear, ends, ends, count),
@@ -92,6 +99,9 @@ simple = st.one_of(
     st.builds(Step, ends, count, gamma),
     st.builds(MultiStep, ends, st.lists(st.integers(0, 500), max_size=5).map(sorted), gamma),
     st.builds(InverseSqrt, ends, length),
+    st.builds(InverseTime, ends, length, st.floats(0.1, 3.0), st.one_of(st.none(), length)),
+    st.builds(REX, ends, ends, count, st.floats(0.0, 0.99)),
+    st.builds(Geometric, rate, rate, count),
     triangular, scaled, sgdr, one_cycle, piecewise, wsd,
 )  # fmt: skip
 schedules = st.recursive(
@@ -102,7 +112,11 @@ schedules = st.recursive(
         st.builds(lambda k, a: k * a, ends, s),
         st.builds(lambda a, b, n: a.then(b, at=n), s, s, st.integers(0, 300)),
         st.builds(lambda a, bounds: a.clip(*bounds), s, over(ends, 2)),
-        st.builds(warmup, s, count, ends),
+        st.builds(minimum, s, st.one_of(s, ends)),
+        st.builds(maximum, s, st.one_of(s, ends)),
+        st.builds(lambda a, by: a.shift(by), s, st.integers(-300, 300)),
+        st.builds(lambda a, factor: a.stretch(factor), s, st.floats(0.1, 10.0)),
+        st.builds(warmup, s, st.integers(0, 500), ends),
         st.builds(lambda peak, s, b, more: batch_schedule(Step(peak, 7, 0.5), b, b + more), rate, s, count, count),
     ),
     max_leaves=4,
@@ -116,8 +130,11 @@ decays = st.one_of(
     st.builds(Step, ends, count, gamma),
     st.builds(MultiStep, ends, st.lists(count, max_size=5).map(sorted), gamma),
     st.builds(InverseSqrt, ends, length),
+    st.builds(InverseTime, ends, length, st.floats(0.1, 3.0), st.one_of(st.none(), length)),
+    st.builds(lambda r, n, bend: REX(r[1], r[0], n, bend), over(ends, 2), count, st.floats(0.0, 0.99)),
+    st.builds(lambda r, n: Geometric(r[1], r[0], n), over(rate, 2), count),
     st.builds(lambda r, n, d, shape: WSD(r[1], 0, n, d, r[0], shape), over(rate, 2), count, count,
-              st.sampled_from(["linear", "1-sqrt", "exp"])),
+              st.sampled_from(["linear", "cosine", "1-sqrt", "exp"])),
 )  # fmt: skip
 
 
@@ -176,6 +193,14 @@ def test_different_parameters_are_different_schedules() -> None:
         (WSD(1.0, 2, 3, 5, end=0.25), 10, 0.25),
         (WSD(1.0, 2, 3, 5, end=0.25, shape="exp"), 10, 0.25),
         (WSD(1.0, 2, 3, 5, end=0.25, shape="1-sqrt"), 10, 0.25),
+        (WSD(1.0, 2, 3, 5, end=0.25, shape="cosine"), 10, 0.25),
+        (REX(1.0, 0.25, 10), 10, 0.25),
+        (Geometric(1.0, 0.25, 10), 10, 0.25),
+        (SGDR(1.0, 0.25, 5, cycles=2), 10, 0.25),
+        (SGDR.over(10, cycles=3, peak=1.0, end=0.25, t_mult=1.5), 10, 0.25),
+        (Linear(1.0, 0.25, 7).shift(3), 10, 0.25),
+        (Linear(1.0, 0.25, 14).shift(-4), 10, 0.25),
+        (Linear(1.0, 0.25, 4).stretch(2.5), 10, 0.25),
         (MultiStep(1.0, [3, 10], 0.5), 10, 0.25),
         (Piecewise([3, 10], [1.0, 0.5, 0.25]), 10, 0.25),
         (warmup(Linear(1.0, 0.25, 7), 3), 10, 0.25),
@@ -264,6 +289,43 @@ def test_warmup_is_a_line_and_then_the_schedule(s: Schedule, n: int, start: floa
     assert table[n:].tolist() == s.table(20).tolist()
 
 
+@given(schedules, schedules, ends, steps)
+def test_minimum_and_maximum_are_exact_point_by_point(a: Schedule, b: Schedule, k: float, t: int) -> None:
+    assert minimum(a, b)(t) == min(a(t), b(t)) and maximum(a, b)(t) == max(a(t), b(t))
+    assert minimum(a, k)(t) == minimum(k, a)(t) == min(a(t), k)
+    assert maximum(a, k)(t) == maximum(k, a)(t) == max(a(t), k)
+
+
+@given(schedules, st.integers(0, 300), steps)
+def test_a_shift_comes_later_or_sooner(s: Schedule, by: int, t: int) -> None:
+    later, sooner = s.shift(by), s.shift(-by)
+    assert later(t) == s(max(t - by, 0)) and sooner(t) == s(t + by)
+    assert later.shift(-by)(t) == s.shift(0)(t) == s(t)
+
+
+@given(schedules, st.integers(1, 20), steps)
+def test_a_stretch_by_a_whole_number_meets_the_schedule_at_its_steps(s: Schedule, factor: int, t: int) -> None:
+    assert s.stretch(factor)(factor * t) == s(t)
+    assert s.stretch(1)(t) == s(t)
+
+
+@given(st.integers(1, 200), st.integers(1, 200), st.integers(1, 50))
+def test_stretched_stairs_come_at_their_own_step(a: int, b: int, k: int) -> None:
+    stairs = Step(1.0, every=b * k, gamma=0.5).stretch(a / b)  # the first is at a * k, which a / b may not say exactly
+    assert stairs([a * k - 1, a * k]).tolist() == [1.0, 0.5]
+
+
+def test_a_recipe_for_a_thousand_steps_is_one_for_three_thousand() -> None:
+    recipe = warmup(Cosine(0.1, 0.0, 900), 100)
+    longer = warmup(Cosine(0.1, 0.0, 2700), 300)
+    np.testing.assert_allclose(recipe.stretch(3000 / 1000).table(3100), longer.table(3100), atol=1e-15)
+
+
+@given(schedules, ends)
+def test_a_warm_up_of_no_steps_is_the_schedule(s: Schedule, start: float) -> None:
+    assert warmup(s, 0, start) is s
+
+
 # Each schedule by itself
 
 
@@ -275,7 +337,8 @@ def test_decays_never_rise(s: Schedule) -> None:
 
 @given(ends, ends, count, st.floats(0.2, 5.0))
 def test_end_points_are_exact(a: float, b: float, n: int, power: float) -> None:
-    for s in (Linear(a, b, n), Polynomial(a, b, n, power), Cosine(a, b, n)):
+    whole: list[Schedule] = [Linear(a, b, n), Polynomial(a, b, n, power), Cosine(a, b, n), REX(a, b, n, power / 6)]
+    for s in whole + ([Geometric(a, b, n)] if a and b else []):
         assert (s(0), s(n)) == (a, b)
         assert min(a, b) <= s.table(n + 1).min() and s.table(n + 1).max() <= max(a, b)
 
@@ -310,6 +373,24 @@ def test_cyclic_repeats_between_its_bounds(s: Cyclic, cycle: int) -> None:
     np.testing.assert_allclose(s([up / 2, up + down / 2]), (s.base_lr + s.max_lr) / 2)
 
 
+@given(st.one_of(triangular, scaled), over(st.floats(0.0, 0.99), 2), steps)
+def test_the_momentum_of_cycles_mirrors_their_rate(s: Cyclic, bounds: list[float], t: int) -> None:
+    base, top = bounds
+    height = Cyclic(0.0, 1.0, s.step_size_up, s.step_size_down, s.mode, s.gamma)(t)
+    momentum = s.momentum(base, top)
+    assert momentum(t) == pytest.approx(top - (top - base) * height, abs=1e-12)
+    assert Schedule.from_dict(json.loads(json.dumps(momentum.to_dict()))) == momentum
+
+
+@given(over(rate, 2), count, st.integers(1, 9))
+def test_cycles_that_fill_a_run(bounds: list[float], n: int, cycles: int) -> None:
+    base, top = bounds
+    s = Cyclic.over(n, cycles, base, top, mode="triangular2")
+    assert s == Cyclic(base, top, n / cycles / 2, mode="triangular2")
+    assert s(n) == pytest.approx(base)
+    assert Cyclic.over(n, cycles + 0.5, base, top)(n) == pytest.approx(top, rel=1e-6)
+
+
 @given(over(rate, 2), count, steps)
 def test_cyclic_is_the_papers_formula(bounds: list[float], n: int, t: int) -> None:
     base, top = bounds
@@ -342,6 +423,35 @@ def test_sgdr_restarts_where_its_cycles_end(bounds: list[float], first: int, gro
         start += last
 
 
+@given(over(ends, 2), st.integers(20, 2000), st.integers(1, 9), st.sampled_from([1.0, 1.5, 2.0, 3.0]), gamma)
+def test_restarts_by_the_number_of_cycles_fill_the_run(
+    bounds: list[float], n: int, cycles: int, growth: float, decay: float
+) -> None:
+    end, peak = bounds
+    if n < sum(growth**i for i in range(cycles)):
+        with pytest.raises(ValueError, match="cycles must be few enough"):
+            SGDR.over(n, cycles, peak, end, growth, decay)
+        return
+    s = SGDR.over(n, cycles, peak, end, growth, decay)
+    starts = s.first * np.cumsum([0, *(growth ** np.arange(cycles))])
+    assert starts[-1] == pytest.approx(n)
+    assert s([n, n + 1, 10 * n]).tolist() == [end] * 3
+    for i, start in enumerate(starts[:-1]):  # the first update of each cycle has its peak, but for the part of a step
+        t = math.ceil(start - 1e-9)
+        into = (t - start) / (s.first * growth**i)
+        expected = Cosine(max(end, peak * decay**i), end, 1)(max(into, 0.0))
+        assert s(t) == pytest.approx(expected, rel=1e-6, abs=1e-9 * peak)
+    assert SGDR(peak, end, s.first, growth, decay).table(n).tolist() == s.table(n).tolist()
+
+
+@given(st.integers(3, 50), st.integers(1, 30))
+def test_a_restart_comes_at_its_own_step(first: int, cycles: int) -> None:
+    s = SGDR.over(first * cycles * 7, 7 * cycles, 1.0)  # cycles of `first` steps, as a quotient
+    assert s.table(first * cycles * 7)[::first].tolist() == [1.0] * (7 * cycles)
+    odd = SGDR.over(first * cycles, 3 * cycles, 1.0)  # every third restart is at a whole step
+    assert odd.table(first * cycles)[::first].tolist() == [1.0] * cycles
+
+
 @given(sgdr, arrays(np.int64, 20, elements=st.integers(0, 10**6)))
 def test_sgdr_stays_in_its_bounds(s: SGDR, t: np.ndarray) -> None:
     assert (s(t) >= s.end * (1 - 1e-15)).all() and (s(t) <= s.peak * (1 + 1e-15)).all()
@@ -365,6 +475,66 @@ def test_the_warm_up_of_wsd_is_that_of_warmup(s: WSD) -> None:
     if s.warmup:
         rest = WSD(s.peak, 0, s.stable, s.decay, s.end, s.shape)
         np.testing.assert_array_equal(s.table(200), warmup(rest, s.warmup, s.start).table(200))
+
+
+def test_inverse_time_is_what_it_says_it_is_like() -> None:
+    t = np.arange(3000)
+    np.testing.assert_allclose(InverseTime(0.3, 70, power=0.5)(t), InverseSqrt(0.3, 70)(t), rtol=1e-14)
+    np.testing.assert_allclose(InverseTime(0.3, 1, power=0.25)(t), 0.3 / np.arange(1, 3001) ** 0.25, rtol=1e-14)
+    assert InverseTime(0.3, 70, every=10).table(3000).tolist() == np.repeat(InverseTime(0.3, 70)(t[::10]), 10).tolist()
+
+
+def test_rex_is_the_papers_and_its_authors_formula() -> None:
+    z = 1 - np.arange(401) / 400
+    np.testing.assert_allclose(REX(0.3, 0.0, 400).table(401), 0.3 * z / (0.5 + 0.5 * z), rtol=1e-13)
+    # REX_LR of IvanVassi, and the same in trainers of LoRA
+    np.testing.assert_allclose(REX(0.3, 0.1, 400, 0.9).table(401), 0.1 + 0.2 * z / (1 - 0.9 + 0.9 * z), rtol=1e-13)
+    assert REX(0.3, 0.0, 400, bend=0.0).table(401) == pytest.approx(Linear(0.3, 0.0, 400).table(401), rel=1e-13)
+
+
+def test_geometric_is_numpys_and_an_exponential_with_a_known_end() -> None:
+    np.testing.assert_allclose(Geometric(1e-5, 0.3, 400).table(401), np.geomspace(1e-5, 0.3, 401), rtol=1e-12)
+    falling = Exponential(0.3, gamma=0.01, every=400)
+    np.testing.assert_allclose(Geometric(0.3, 0.003, 400).table(401), falling.table(401), rtol=1e-12)
+
+
+@pytest.mark.parametrize("shape", ["linear", "cosine", "1-sqrt"])
+def test_wsd_is_that_of_transformers(shape: str) -> None:
+    def theirs(t: int) -> float:
+        """Transformers' get_wsd_schedule with min_lr_ratio=0.1, from its source."""
+        if t < 200:
+            return t / 200 * 0.9 + 0.1
+        done = min((t - 500) / 300, 1) if t >= 500 else 0
+        decay = {"linear": 1 - done, "cosine": 0.5 * (1 + math.cos(math.pi * done)), "1-sqrt": 1 - math.sqrt(done)}
+        return decay[shape] * 0.9 + 0.1
+
+    s = WSD(0.3, warmup=200, stable=300, decay=300, end=0.03, shape=shape, start=0.03)
+    np.testing.assert_allclose(s.table(1000), [0.3 * theirs(t) for t in range(1000)], rtol=1e-12)
+
+
+@pytest.mark.parametrize("cycles", [1, 3])
+def test_restarts_by_number_are_those_of_transformers(cycles: int) -> None:
+    """Transformers' get_cosine_with_hard_restarts_schedule_with_warmup, from its source."""
+
+    def theirs(t: int) -> float:
+        if t < 100:
+            return t / 100
+        done = (t - 100) / 900
+        return 0.0 if done >= 1 else 0.5 * (1 + math.cos(math.pi * (cycles * done % 1)))
+
+    s = warmup(SGDR.over(900, cycles, 0.3), 100)
+    np.testing.assert_allclose(s.table(1100), [0.3 * theirs(t) for t in range(1100)], atol=1e-12)
+
+
+def test_restarts_by_number_are_those_of_timm() -> None:
+    def theirs(t: int) -> float:
+        """timm's CosineLRScheduler with t_initial=100, cycle_mul=2, cycle_decay=0.5, cycle_limit=3, from its source."""
+        i = math.floor(math.log2(1 + t / 100) + 1e-9)
+        into, length, top = t - (2**i - 1) * 100, 100 * 2**i, 0.3 * 0.5**i
+        return 0.01 + 0.5 * (top - 0.01) * (1 + math.cos(math.pi * into / length)) if i < 3 else 0.01
+
+    s = SGDR(0.3, 0.01, 100, t_mult=2, peak_mult=0.5, cycles=3)
+    np.testing.assert_allclose(s.table(1000), [theirs(t) for t in range(1000)], rtol=1e-12)
 
 
 def test_transformer_schedule() -> None:
@@ -705,7 +875,26 @@ BAD: list[tuple[Callable[[], Any], str, str, str]] = [
     (lambda: WSD(1.0, 0, 5, 0), "decay", "0", "epochs("),
     (lambda: WSD(1.0, 0, 5, 5, shape="exp"), "end", "0.0", "never reaches 0"),
     (lambda: WSD(1.0, 0, 5, 5, shape="cos"), "shape", "'cos'", "1-sqrt"),
-    (lambda: warmup(Constant(1.0), 0), "steps", "0", "epochs("),
+    (lambda: REX(1.0, 0.0, 5, bend=1.0), "bend", "1.0", "0 for a line"),
+    (lambda: Geometric(1.0, 0.0, 5), "end", "0.0", "never reached"),
+    (lambda: InverseTime(1.0, 5, power=0), "power", "0", "use 1"),
+    (lambda: InverseTime(1.0, 5, every=0), "every", "0", "epochs("),
+    (lambda: SGDR(0.1, 0.0, 5, cycles=0), "cycles", "0", "for example 3"),
+    (lambda: SGDR.over(0, 3, 0.1), "steps", "0", "epochs("),
+    (lambda: untyped.SGDR.over(9, 2.5, 0.1), "cycles", "2.5", "for example 3"),
+    (lambda: SGDR.over(9, 10**6, 0.1, t_mult=2), "cycles", "1000000", "fewer"),
+    (lambda: Cyclic.over(9, 0, 0.1, 1.0), "cycles", "0", "for example 3"),
+    (lambda: untyped.Cyclic(0.1, 1.0, 5, scale_fn=3), "scale_fn", "3", "lambda c"),
+    (lambda: Cyclic(0.1, 1.0, 5).momentum(0.95, 0.85), "base, max", "(0.95, 0.85)", "0.85 and 0.95"),
+    (lambda: Cyclic(0.1, 1.0, 5).momentum(0.8, 1.0), "max", "1.0", "0.85 to 0.95"),
+    (lambda: untyped.Constant(1.0).shift(2.5), "by", "2.5", "epochs("),
+    (lambda: untyped.Constant(1.0).shift("2"), "by", "'2'", "plain int or float"),
+    (lambda: Constant(1.0).stretch(0), "factor", "0", "twice as long"),
+    (lambda: Constant(1.0).stretch(math.inf), "factor", "inf", "plain int or float"),
+    (lambda: untyped.minimum(Constant(1.0), "a"), "b", "'a'", "plain int or float"),
+    (lambda: maximum(-1, Constant(1.0)), "a", "-1", "for example 0.5"),
+    (lambda: warmup(Constant(1.0), -1), "steps", "-1", "epochs("),
+    (lambda: warmup(Constant(1.0), 0, -1.0), "start", "-1.0", "absolute value"),
     (lambda: warmup(Constant(1.0), 5, -1.0), "start", "-1.0", "absolute value"),
     (lambda: untyped.warmup(0.1, 5), "schedule", "0.1", "Constant(rate)"),
     (lambda: untyped.Constant(1.0).then(0.5, at=3), "other", "0.5", "Constant(rate)"),

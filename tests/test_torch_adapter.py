@@ -16,13 +16,16 @@ import torch
 from torch.optim import lr_scheduler
 
 from lrcourse import (
+    REX,
     SGDR,
     WSD,
     Constant,
     Cosine,
     Cyclic,
     Exponential,
+    Geometric,
     InverseSqrt,
+    InverseTime,
     Lambda,
     Linear,
     MultiStep,
@@ -32,6 +35,8 @@ from lrcourse import (
     Schedule,
     Step,
     batch_schedule,
+    maximum,
+    minimum,
     warmup,
 )
 from lrcourse.torch import LogicNet, ScheduleLR
@@ -58,7 +63,9 @@ SCHEDULES = {
     "cyclic, own scale": Cyclic(0.01, 0.1, 3, scale_fn=halve),
     "exponential": Exponential(0.1, 0.9),
     "exponential, stairs": Exponential(0.1, 0.9, 4, staircase=True),
+    "geometric": Geometric(0.1, 0.001, 15),
     "inverse square root": InverseSqrt(0.1, 5),
+    "inverse time": InverseTime(0.1, 5),
     "lambda": Lambda(lambda t: 0.1 / (1 + t)),
     "function of one step": Lambda(every_fourth),
     "linear": Linear(0.1, 0.0, 15),
@@ -68,6 +75,8 @@ SCHEDULES = {
     "piecewise": Piecewise([2, 9], [0.1, 0.05, 0.01]),
     "polynomial": Polynomial(0.1, 0.0, 15, 2),
     "warm restarts": SGDR(0.1, 0.001, 3, 2, 0.8),
+    "REX": REX(0.1, 0.0, 15),
+    "restarts by number": SGDR.over(15, 2, 0.1, t_mult=2),
     "step": Step(0.1, 4, 0.5),
     "WSD": WSD(0.1, 3, 5, 7, shape="1-sqrt"),
     "growing batch": batch_schedule(Step(0.1, 4, 0.5), 32, 128),
@@ -75,6 +84,10 @@ SCHEDULES = {
     "difference": Cosine(0.1, 0.01, 15) - Cyclic(0.0, 0.01, 2),
     "product": Cosine(0.1, 0.001, 15) * Linear(0.1, 1.0, 5),
     "clip": Exponential(0.1, 0.8).clip(0.01, 0.09),
+    "maximum": maximum(Exponential(0.1, 0.8), 0.02),
+    "minimum": minimum(Cosine(0.1, 0.001, 15), InverseSqrt(0.1, 5)),
+    "shift": Cosine(0.1, 0.001, 9).shift(4),
+    "stretch": Step(0.1, 4, 0.5).stretch(1.5),
     "then": Linear(0.0, 0.1, 4).then(Cosine(0.1, 0.0, 5), at=4).then(Step(0.05, 3, 0.5), at=11),
     "warm-up": warmup(SGDR(0.1, 0.0, 3, 2), 4),
 }
@@ -541,6 +554,18 @@ def test_one_cycle_agrees_in_rate_and_momentum(phases, anneal, kind):
 def test_one_cycle_defaults_agree():
     rates = theirs(lambda o: lr_scheduler.OneCycleLR(o, 1.0, 1000), momentum=0.9)
     np.testing.assert_allclose(ours(OneCycle(1.0, 1000)), rates, rtol=0, atol=1e-15)
+
+
+@pytest.mark.parametrize("kind", [torch.optim.SGD, torch.optim.AdamW])
+@pytest.mark.parametrize("mode", ["triangular", "triangular2", "exp_range"])
+def test_cycles_agree_in_rate_and_momentum(mode, kind):
+    schedule = Cyclic(0.01, 0.1, 37, 63, mode, gamma=0.999)
+    settings = {"kind": kind} | ({"momentum": 0.9} if kind is torch.optim.SGD else {})
+    np.testing.assert_allclose(
+        trace(lambda o: ScheduleLR(o, schedule, schedule.momentum()), **settings),
+        trace(lambda o: lr_scheduler.CyclicLR(o, 0.01, 0.1, 37, 63, mode, 0.999), **settings),
+        rtol=1e-12,
+    )
 
 
 # Where torch differs, on purpose here.

@@ -23,9 +23,9 @@ import torch
 from numpy.typing import NDArray
 
 from lrcourse import (
-    SGDR, WSD, BatchSchedule, Constant, Cosine, CyclePlan, Cyclic, Exponential, InverseSqrt, Lambda, Linear, MultiStep,
-    OneCycle, Piecewise, Plateau, Polynomial, Schedule, Step, batch_schedule, epochs, plan_cycles, steps_per_epoch,
-    warmup,
+    REX, SGDR, WSD, BatchSchedule, Constant, Cosine, CyclePlan, Cyclic, Exponential, Geometric, InverseSqrt,
+    InverseTime, Lambda, Linear, MultiStep, OneCycle, Piecewise, Plateau, Polynomial, Schedule, Step, batch_schedule,
+    epochs, get_schedule, maximum, minimum, parse_schedule, plan_cycles, steps_per_epoch, warmup,
 )
 from lrcourse.range_test import RangeTest
 from lrcourse.validation import Rate, Steps
@@ -60,7 +60,10 @@ schedules: list[Schedule] = [
     WSD(0.1, 2, 3, 4, start=0.01), Cyclic(0.1, 1, 2.5, step_size_down=3, scale_fn=lambda c: 0.5 / c), Halving(0.1, 5),
     warmup(pieces, epochs(0.5, per_epoch), start=0.01).then(2 * pieces + 0.5 * pieces + 1, at=9).clip(0, 1),
     Piecewise((2, 4), np.array([1.0, 0.5, 0.1])), Piecewise(np.array([2, 4]), (1.0, 0.5, 0.1)), 1 - pieces / 2 - pieces,
-    MultiStep(0.1, np.arange(3), 0.5),
+    MultiStep(0.1, np.arange(3), 0.5), REX(0.1, 0, 10, bend=0.9), Geometric(1e-5, 1, 10), InverseTime(0.1, 5, every=2),
+    SGDR(0.1, 0, 2.5, cycles=3), SGDR.over(10, 3, 0.1), Cyclic.over(10, 2.5, 0.1, 1, mode="triangular2"),
+    minimum(pieces, 1), maximum(0, pieces).shift(-3).stretch(1.5), Cyclic(0.1, 1, 5).momentum(max=0.95),
+    get_schedule("one-cycle", peak=0.1, steps=100, pct_start=0.4), parse_schedule("Cosine(0.1, 0, 10)"),
 ]
 assert_type(pieces(3), float)
 assert_type(pieces(np.int64(3)), float)
@@ -101,6 +104,8 @@ range_test(model, optimizer, None, iter([x]), batch_loss=lambda model, batch: mo
 
 Cosine("0.1", 0.0, 10)  # type: ignore[arg-type]
 Cosine(0.1, 0.0)  # type: ignore[call-arg]
+minimum(pieces, "a")  # type: ignore[arg-type]
+pieces.shift(2.5)  # type: ignore[arg-type]
 Piecewise([2.5], [0.1, 0.2])  # type: ignore[list-item]
 pieces("soon") + pieces(None)  # type: ignore[call-overload]
 ScheduleLR(optimizer, 0.1)  # type: ignore[arg-type]

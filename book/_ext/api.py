@@ -3,7 +3,7 @@
 import importlib
 import inspect
 import re
-from types import ModuleType
+from types import FunctionType, ModuleType
 from typing import Any, ClassVar
 
 from docutils import nodes
@@ -41,12 +41,19 @@ def _described(module: ModuleType, name: str) -> str:
     parts = [_documented(value)]
     if kind == "class":
         parts += [
-            f"::::{{py:method}} {method}{_signature(each)}\n\n{_documented(each)}\n::::"
+            f"::::{{py:method}} {method}{_signature(getattr(value, method))}\n{_kind(each)}\n{_documented(each)}\n::::"
             for method, each in vars(value).items()
-            if inspect.isfunction(each) and not method.startswith("_") and each.__doc__
+            if isinstance(each, FunctionType | classmethod | staticmethod)
+            and not method.startswith("_")
+            and each.__doc__
         ]
     opening = f":::::{{py:{kind}}} {name}{_signature(value)}\n:module: {module.__name__}"
     return "\n\n".join([opening, *parts]) + "\n:::::"
+
+
+def _kind(method: Any) -> str:
+    """The option that says what is called on the class, not on an object of it."""
+    return f":{type(method).__name__}:\n" if isinstance(method, classmethod | staticmethod) else ""
 
 
 def _signature(value: Any) -> str:

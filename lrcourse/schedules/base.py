@@ -7,12 +7,24 @@ from typing import Annotated, Any, ClassVar, overload
 import numpy as np
 from numpy.typing import NDArray
 
-from ..validation import Check, Rate, StepsOrZero, bad, check_fields, not_negative, positive, rate, whole_steps
+from ..validation import (
+    Check,
+    Rate,
+    StepsEitherWay,
+    StepsOrZero,
+    bad,
+    check_fields,
+    not_negative,
+    positive,
+    rate,
+    whole_steps,
+)
 from . import values
 from .values import OWN, formula
 from .values import Array as Array
 
 divisor = positive("use for example 10 for a tenth")
+Longer = Annotated[float, positive("use 2 to take twice as long, or for example 0.5 to take half as long")]
 
 
 @dataclass(frozen=True)
@@ -80,25 +92,25 @@ class Schedule:
         return self(np.arange(whole_steps("n", n), dtype=np.float64))
 
     def __add__(self, other: "Schedule | float") -> "Sum":
-        return Sum(self, _operand(other))
+        return Sum(self, operand("other", other))
 
     def __radd__(self, other: float) -> "Sum":
-        return Sum(_operand(other), self)
+        return Sum(operand("other", other), self)
 
     def __sub__(self, other: "Schedule | float") -> "Difference":
-        return Difference(self, _operand(other))
+        return Difference(self, operand("other", other))
 
     def __rsub__(self, other: float) -> "Difference":
-        return Difference(_operand(other), self)
+        return Difference(operand("other", other), self)
 
     def __mul__(self, other: "Schedule | float") -> "Product":
-        return Product(self, _operand(other))
+        return Product(self, operand("other", other))
 
     def __rmul__(self, other: float) -> "Product":
-        return Product(_operand(other), self)
+        return Product(operand("other", other), self)
 
     def __truediv__(self, number: float) -> "Product":
-        return Product(self, _operand(1 / divisor("the divisor", number)))
+        return Product(self, operand("other", 1 / divisor("the divisor", number)))
 
     def then(self, other: "Schedule", at: int) -> "Then":
         """This schedule for updates 0 to `at - 1`, then `other`, which starts again at its own step 0.
@@ -117,6 +129,32 @@ class Schedule:
         array([0.8 , 0.75, 0.5 , 0.3 , 0.3 ])
         """
         return Clip(self, lo, hi)
+
+    def shift(self, by: int) -> "Shift":
+        """This schedule `by` steps later, with its first rate until then; or sooner, if `by` is below zero.
+
+        Raises: `ValueError` if `by` is not a whole number.
+
+        >>> from lrcourse import Linear
+        >>> Linear(1.0, 0.0, steps=4).shift(2).table(6)
+        array([1.  , 1.  , 1.  , 0.75, 0.5 , 0.25])
+        >>> Linear(1.0, 0.0, steps=4).shift(-3).table(3)
+        array([0.25, 0.  , 0.  ])
+        """
+        return Shift(self, by)
+
+    def stretch(self, factor: float) -> "Stretch":
+        """This schedule over `factor` times as many steps: `s.stretch(3000 / 1000)` makes 3000 steps of 1000.
+
+        All of it is stretched, a warm-up too; cycles and stairs become longer, not more.
+
+        Raises: `ValueError` if `factor` ≤ 0.
+
+        >>> from lrcourse import Linear
+        >>> Linear(1.0, 0.0, steps=2).stretch(2).table(6)
+        array([1.  , 0.75, 0.5 , 0.25, 0.  , 0.  ])
+        """
+        return Stretch(self, factor)
 
     def to_dict(self) -> dict[str, Any]:
         """The schedule as plain data (for JSON, TOML or a checkpoint), the inverse of `from_dict`.
@@ -182,8 +220,9 @@ def as_schedule(name: str, value: Any, check: Check = rate) -> Schedule:
     return value if isinstance(value, Schedule) else Schedule.from_dict({"kind": "Constant", "lr": check(name, value)})
 
 
-def _operand(value: Any) -> Schedule:
-    return as_schedule("other", value, not_negative("use for example 0.5: no rate is below zero"))
+def operand(name: str, value: Any) -> Schedule:
+    """A schedule, or a number that stands for a constant one."""
+    return as_schedule(name, value, not_negative("use for example 0.5: no rate is below zero"))
 
 
 def child(name: str, value: Any) -> Schedule:
@@ -196,10 +235,23 @@ def child(name: str, value: Any) -> Schedule:
 Child = Annotated[Schedule, child]
 
 
-def power(base: float, exponent: Array) -> Array:
+def power(base: Array | float, exponent: Array | float) -> Array:
     """`base ** exponent`, at most the largest float: infinity times a rate of 0 would not be 0."""
     at_most: Array = np.minimum(np.power(base, exponent), np.finfo(np.float64).max)
     return at_most
+
+
+def ratio(t: Array, length: float) -> Array:
+    """`t / length`; what is a whole number but for rounding is one, so stairs and restarts come at their own step."""
+    exact = t / length
+    near = np.rint(exact)
+    return np.where(np.abs(exact - near) <= 1e-12 * near, near, exact)
+
+
+def wave(share: Array) -> Array:
+    """Half a cosine wave, from 0 at share 0 to 1 at share 1."""
+    risen: Array = (1 - np.cos(np.pi * share)) / 2
+    return risen
 
 
 def mix(start: Array | float, end: Array | float, weight: Array) -> Array:
@@ -296,3 +348,37 @@ class Clip(Schedule):
 
     def rates(self, t: Array) -> Array:
         return np.clip(formula(self.schedule, t), self.lo, self.hi)
+
+
+@dataclass(frozen=True)
+class Shift(Schedule):
+    r"""`schedule` moved by `by` steps, $s(\max(t - \mathrm{by}, 0))$: what `schedule.shift(by)` gives.
+
+    >>> from lrcourse import Step
+    >>> Shift(Step(lr=1.0, every=2, gamma=0.5), by=1).table(5)
+    array([1. , 1. , 1. , 0.5, 0.5])
+    """
+
+    schedule: Child
+    by: StepsEitherWay
+
+    def rates(self, t: Array) -> Array:
+        return formula(self.schedule, np.maximum(t - self.by, 0))
+
+
+@dataclass(frozen=True)
+class Stretch(Schedule):
+    r"""`schedule` over `factor` times as many steps, $s(t / \mathrm{factor})$: what `schedule.stretch(factor)` gives.
+
+    The schedule is asked for fractions of steps: a function in it writes `int(t)` where it needs an index.
+
+    >>> from lrcourse import Step
+    >>> Stretch(Step(lr=1.0, every=2, gamma=0.5), factor=1.5).table(7)
+    array([1.  , 1.  , 1.  , 0.5 , 0.5 , 0.5 , 0.25])
+    """
+
+    schedule: Child
+    factor: Longer
+
+    def rates(self, t: Array) -> Array:
+        return formula(self.schedule, ratio(t, self.factor))

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..validation import Rate, Steps
-from .base import Array, Schedule, mix
+from .base import Array, Schedule, mix, wave
 
 
 @dataclass(frozen=True)
@@ -29,4 +29,4 @@ class Cosine(Schedule):
     steps: Steps
 
     def rates(self, t: Array) -> Array:
-        return mix(self.peak, self.end, (1 - np.cos(np.pi * np.minimum(t / self.steps, 1))) / 2)
+        return mix(self.peak, self.end, wave(np.minimum(t / self.steps, 1)))

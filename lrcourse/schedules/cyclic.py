@@ -1,13 +1,14 @@
 """Cyclical learning rates: up and down between two bounds."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Annotated, Any
 
 import numpy as np
 
-from ..validation import Length, OptionalLength, Rate, bad, choice, positive
-from .base import Array, Schedule, power
+from ..validation import Length, OptionalLength, Rate, bad, choice, positive, whole_steps
+from .base import Array, Difference, Schedule, power
+from .momentum import bounds
 from .values import apply
 
 
@@ -27,7 +28,9 @@ class Cyclic(Schedule):
     - `scale_fn(cycle)` with the cycle counted from 1, or `scale_fn(t)` for `scale_mode="iterations"`; it
       replaces `mode`.
 
-    `base_lr`, `max_lr`: the bounds. `step_size_up`, `step_size_down`: steps (the second defaults to the first).
+    `base_lr`, `max_lr`: the bounds. `step_size_up`, `step_size_down`: steps (the second defaults to the first), of
+    which they may be fractions: `Cyclic.over(steps, cycles, …)` fits a number of cycles into a run of any length.
+    `.momentum()` is the mirrored cycle for the momentum.
 
     Raises: `ValueError` if `max_lr < base_lr`, a step size or `gamma` ≤ 0, or a mode is unknown.
     Source: Smith, "Cyclical learning rates for training neural networks", 2017.
@@ -49,6 +52,22 @@ class Cyclic(Schedule):
         super().__post_init__()
         if self.max_lr < self.base_lr:
             raise bad("max_lr", self.max_lr, f"at least base_lr = {self.base_lr}", "swap the two")
+        if self.scale_fn is not None and not callable(self.scale_fn):
+            raise bad("scale_fn", self.scale_fn, "a function of cycle or step", "pass for example lambda c: 1 / c")
+
+    @classmethod
+    def over(cls, steps: int, cycles: float, base_lr: float, max_lr: float, **others: Any) -> "Cyclic":
+        """As many equal cycles as `cycles` says, which need not be a whole number, in a run of `steps` updates.
+
+        `others`: what else `Cyclic` takes, such as `mode`.
+
+        Raises: `ValueError` if `steps` is not a whole number ≥ 1, `cycles` ≤ 0, or as `Cyclic` does.
+
+        >>> Cyclic.over(steps=10, cycles=2.5, base_lr=0.0, max_lr=1.0).table(10)
+        array([0. , 0.5, 1. , 0.5, 0. , 0.5, 1. , 0.5, 0. , 0.5])
+        """
+        many = positive("use for example 3, or 2.5 to end at the top")("cycles", cycles)
+        return cls(base_lr, max_lr, whole_steps("steps", steps) / many / 2, **others)
 
     def rates(self, t: Array) -> Array:
         up = self.step_size_up
@@ -64,3 +83,17 @@ class Cyclic(Schedule):
         if self.mode == "triangular2":
             return 0.5 ** (cycle - 1)
         return power(self.gamma, t) if self.mode == "exp_range" else 1.0
+
+    def momentum(self, base: float = 0.8, max: float = 0.9) -> Difference:
+        """The momentum that goes with these cycles: from `max` down to `base` while the rate rises, and back.
+
+        It swings as far as the rate does: half as far in each cycle with `mode="triangular2"`. The bounds default
+        to those of `torch.optim.lr_scheduler.CyclicLR`.
+
+        Raises: `ValueError` unless 0 ≤ `base` ≤ `max` < 1.
+
+        >>> Cyclic(0.1, 1.0, step_size_up=2, mode="triangular2").momentum().table(7).round(3)
+        array([0.9  , 0.85 , 0.8  , 0.85 , 0.9  , 0.875, 0.85 ])
+        """
+        base, max = bounds(base, max)
+        return max - replace(self, base_lr=0.0, max_lr=max - base)

@@ -6,8 +6,9 @@ from typing import Annotated
 
 import numpy as np
 
-from ..validation import OptionalRate, Rate, Steps, bad, below_one, choice, fraction
+from ..validation import OptionalRate, Rate, Steps, bad, choice, fraction
 from .base import Array, Schedule, mix
+from .momentum import bounds
 
 
 @dataclass(frozen=True)
@@ -70,7 +71,5 @@ class OneCycle(Schedule):
         >>> OneCycle(max_lr=1.0, steps=5, pct_start=0.6, anneal="linear").momentum().table(5)
         array([0.95, 0.9 , 0.85, 0.9 , 0.95])
         """
-        momentum = below_one("use for example 0.85 to 0.95")
-        if not momentum("base", base) <= momentum("max", max):
-            raise bad("base, max", (base, max), "in rising order", "use for example 0.85 and 0.95")
+        base, max = bounds(base, max)
         return OneCycle(base, self.steps, self.pct_start, max, max, self.phases, self.anneal)

@@ -6,7 +6,7 @@ from typing import Annotated
 import numpy as np
 
 from ..validation import Rate, Steps, StepsOrZero, bad, choice
-from .base import Array, Schedule, mix
+from .base import Array, Schedule, mix, wave
 
 
 @dataclass(frozen=True)
@@ -16,6 +16,7 @@ class WSD(Schedule):
     With $f$ the share of the decay that is done, from 0 to 1, the decay is
 
     - `"linear"`: $\mathrm{peak} + (\mathrm{end} - \mathrm{peak}) f$;
+    - `"cosine"`: $\mathrm{peak} + (\mathrm{end} - \mathrm{peak}) \, (1 - \cos \pi f) / 2$;
     - `"1-sqrt"`: $\mathrm{peak} + (\mathrm{end} - \mathrm{peak}) \sqrt{f}$;
     - `"exp"`: $\mathrm{peak} \, (\mathrm{end} / \mathrm{peak})^f$, which needs `end > 0`.
 
@@ -36,7 +37,7 @@ class WSD(Schedule):
     stable: StepsOrZero
     decay: Steps
     end: Rate = 0.0
-    shape: Annotated[str, choice("linear", "1-sqrt", "exp")] = "linear"
+    shape: Annotated[str, choice("linear", "cosine", "1-sqrt", "exp")] = "linear"
     start: Rate = 0.0
 
     def __post_init__(self) -> None:
@@ -52,4 +53,5 @@ class WSD(Schedule):
     def _decayed(self, done: Array) -> Array:
         if self.shape == "exp":
             return self.peak ** (1 - done) * self.end**done
-        return mix(self.peak, self.end, np.sqrt(done) if self.shape == "1-sqrt" else done)
+        share = {"linear": done, "cosine": wave(done), "1-sqrt": np.sqrt(done)}[self.shape]
+        return mix(self.peak, self.end, share)

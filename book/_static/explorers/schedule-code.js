@@ -33,6 +33,10 @@ const bodies = {
     `left = 1 - min(t / ${steps}, 1)`, `return ${end} + (${start} - ${end}) * left**${power}`],
   Cosine: ({ peak, end, steps }) => [
     `share = min(t / ${steps}, 1)`, `return ${end} + (${peak} - ${end}) * (1 + math.cos(math.pi * share)) / 2`],
+  Geometric: ({ start, end, steps }) => [`share = min(t / ${steps}, 1)`, `return ${start} * (${end} / ${start}) ** share`],
+  REX: ({ peak, end, steps, bend }) => [
+    `share = min(t / ${steps}, 1)`, `return ${end} + (${peak} - ${end}) * (1 - share) / (1 - ${bend} * share)`],
+  InverseTime: ({ peak, timescale, power }) => [`return ${peak} / (1 + t / ${timescale}) ** ${power}`],
   InverseSqrt: ({ peak, timescale }) => [`return ${peak} / math.sqrt(1 + t / ${timescale})`],
   Piecewise: ({ boundaries, values }) => [`return ${python(values)}[bisect.bisect(${python(boundaries)}, t)]`],
   Cyclic: ({ base_lr, max_lr, step_size_up: up, step_size_down: down, mode, gamma }) => [
@@ -58,10 +62,11 @@ const bodies = {
       "        return low + (high - low) * share",
       "return rates[-1]"];
   },
-  WSD: ({ peak, warmup, stable, decay, end, shape }) => [
-    ...(warmup ? [`if t < ${warmup}:`, `    return ${peak} * t / ${warmup}`] : []),
+  WSD: ({ peak, warmup, stable, decay, end, shape, start }) => [
+    ...(warmup ? [`if t < ${warmup}:`, `    return ${start ? `${start} + (${peak} - ${start})` : peak} * t / ${warmup}`] : []),
     `done = min(max((t - ${warmup + stable}) / ${decay}, 0), 1)`,
     `return ${{ linear: `${peak} + (${end} - ${peak}) * done`, "1-sqrt": `${peak} + (${end} - ${peak}) * math.sqrt(done)`,
+      cosine: `${peak} + (${end} - ${peak}) * (1 - math.cos(math.pi * done)) / 2`,
       exp: `${peak} * (${end} / ${peak}) ** done` }[shape]}`],
 };
 
@@ -146,6 +151,9 @@ const kerasNatives = {
     (peak > 0 && t_mult === 1 && peak_mult === 1
       ? ["CosineDecayRestarts", { initial_learning_rate: peak, first_decay_steps: first, t_mul: 1.0, ...fraction(end, peak) }]
       : undefined),
+  InverseTime: ({ peak, timescale, power }) =>
+    (power === 1
+      ? ["InverseTimeDecay", { initial_learning_rate: peak, decay_steps: timescale, decay_rate: 1 }] : undefined),
   Piecewise: ({ boundaries, values }) =>
     (boundaries.length && boundaries.every((b) => b > 0) && new Set(boundaries).size === boundaries.length
       ? ["PiecewiseConstantDecay", { boundaries: boundaries.map((b) => b - 1), values }] : undefined),

@@ -18,6 +18,9 @@ const PARAMETERS = {
   Linear: [rate("start", 0.1), rate("end", 0), steps("steps", 1000)],
   Polynomial: [rate("start", 0.1), rate("end", 0), steps("steps", 1000), factor("power", 2, 6, 0.1)],
   Cosine: [rate("peak", 0.1), rate("end", 0), steps("steps", 1000)],
+  Geometric: [rate("start", 0.1, false), rate("end", 0.001, false), steps("steps", 1000)],
+  REX: [rate("peak", 0.1), rate("end", 0), steps("steps", 1000), factor("bend", 0.5, 0.99, 0)],
+  InverseTime: [rate("peak", 0.1), steps("timescale", 100), factor("power", 1, 2, 0.1)],
   InverseSqrt: [rate("peak", 0.1), steps("timescale", 100)],
   Cyclic: [rate("base_lr", 0.01), rate("max_lr", 0.1), steps("step_size_up", 125), steps("step_size_down", 125),
     pick("mode", "triangular", "triangular2", "exp_range"), { ...factor("gamma", 0.998, 1, 0.98), step: 0.0005 }],
@@ -25,7 +28,7 @@ const PARAMETERS = {
   OneCycle: [rate("max_lr", 0.1), steps("steps", 1000, 4), { ...factor("pct_start", 0.3, 0.99), step: 0.01 },
     rate("initial_lr", 0.004), rate("final_lr", 0), pick("phases", 2, 3), pick("anneal", "cos", "linear")],
   WSD: [rate("peak", 0.1), steps("warmup", 100, 0), steps("stable", 700, 0), steps("decay", 200), rate("end", 0),
-    pick("shape", "linear", "1-sqrt", "exp")],
+    pick("shape", "linear", "cosine", "1-sqrt", "exp"), rate("start", 0)],
   Piecewise: [list("boundaries", [400, 800]), list("values", [0.1, 0.03, 0.01])],
 };
 

@@ -5,7 +5,8 @@ const clamp = (x, low, high) => Math.min(Math.max(x, low), high);
 const mix = (start, end, weight) =>
   clamp((1 - weight) * start + weight * end, Math.min(start, end), Math.max(start, end));
 const raised = (base, exponent) => Math.min(base ** exponent, Number.MAX_VALUE);
-const wave = (share) => (1 - Math.cos(Math.PI * share)) / 2;
+const wave = (x) => (1 - Math.cos(Math.PI * x)) / 2;
+const share = (t, steps) => Math.min(t / steps, 1);
 const passed = (steps, t) => steps.filter((step) => step <= t).length;
 
 const kinds = {
@@ -14,10 +15,13 @@ const kinds = {
   MultiStep: ({ lr, milestones, gamma }) => (t) => lr * raised(gamma, passed(milestones, t)),
   Exponential: ({ lr, gamma, every, staircase }) => (t) =>
     lr * raised(gamma, staircase ? Math.floor(t / every) : t / every),
-  Linear: ({ start, end, steps }) => (t) => mix(start, end, Math.min(t / steps, 1)),
-  Polynomial: ({ start, end, steps, power }) => (t) => mix(end, start, (1 - Math.min(t / steps, 1)) ** power),
-  Cosine: ({ peak, end, steps }) => (t) => mix(peak, end, wave(Math.min(t / steps, 1))),
+  Linear: ({ start, end, steps }) => (t) => mix(start, end, share(t, steps)),
+  Polynomial: ({ start, end, steps, power }) => (t) => mix(end, start, (1 - share(t, steps)) ** power),
+  Cosine: ({ peak, end, steps }) => (t) => mix(peak, end, wave(share(t, steps))),
+  Geometric: ({ start, end, steps }) => (t) => start * (end / start) ** share(t, steps),
+  REX: ({ peak, end, steps, bend }) => (t) => mix(end, peak, (1 - share(t, steps)) / (1 - bend * share(t, steps))),
   InverseSqrt: ({ peak, timescale }) => (t) => peak / Math.sqrt(1 + t / timescale),
+  InverseTime: ({ peak, timescale, power }) => (t) => peak / raised(1 + t / timescale, power),
   Piecewise: ({ boundaries, values }) => (t) => values[passed(boundaries, t)],
 
   Cyclic({ base_lr, max_lr, step_size_up: up, step_size_down, mode, gamma }) {
@@ -35,8 +39,10 @@ const kinds = {
     const startsAt = (i) => (t_mult === 1 ? first * i : (first * (t_mult ** i - 1)) / (t_mult - 1));
     return (t) => {
       let i = Math.floor(t_mult === 1 ? t / first : Math.log1p((t * (t_mult - 1)) / first) / Math.log(t_mult));
-      if (t >= startsAt(i + 1)) i += 1; // the logarithm may round to the wrong side of a restart
-      if (t < startsAt(i)) i -= 1;
+      // But for rounding: that of the logarithm, and that of the steps of a restart.
+      const begun = (cycle) => t >= startsAt(cycle) * (1 - 1e-12);
+      if (begun(i + 1)) i += 1;
+      if (!begun(i)) i -= 1;
       return mix(Math.max(end, peak * raised(peak_mult, i)), end, wave((t - startsAt(i)) / (first * t_mult ** i)));
     };
   },
@@ -50,10 +56,11 @@ const kinds = {
     };
   },
 
-  WSD: ({ peak, warmup, stable, decay, end, shape }) => (t) => {
-    if (t < warmup) return (peak * t) / warmup;
+  WSD: ({ peak, warmup, stable, decay, end, shape, start = 0 }) => (t) => {
+    if (t < warmup) return mix(start, peak, t / warmup);
     const done = clamp((t - warmup - stable) / decay, 0, 1);
-    return shape === "exp" ? peak ** (1 - done) * end ** done : mix(peak, end, shape === "linear" ? done : Math.sqrt(done));
+    if (shape === "exp") return peak ** (1 - done) * end ** done;
+    return mix(peak, end, { linear: done, cosine: wave(done), "1-sqrt": Math.sqrt(done) }[shape]);
   },
 
   Then({ first, second, at }) {
@@ -96,6 +103,7 @@ function problem(plain) {
   if (plain.kind === "SGDR" && plain.end > plain.peak) return "end must be at most peak.";
   if (plain.kind === "WSD" && plain.shape === "exp" && !(plain.end > 0 && plain.peak > 0))
     return "An exponential never reaches 0: raise end.";
+  if (plain.kind === "Geometric" && !(plain.start > 0 && plain.end > 0)) return "By factors, 0 is never reached: raise it.";
   if (plain.kind === "OneCycle" && corners_of(plain)[0].some((step, i, all) => i > 0 && all[i - 1] >= step))
     return "pct_start leaves a phase no step: move it, or use more steps.";
   if (!rising(plain.milestones ?? plain.boundaries ?? [])) return "The steps must be in rising order.";
