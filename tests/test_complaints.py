@@ -125,6 +125,8 @@ CALLS = {
     seed_everything: {},
     lrcourse.range_test.range_test: {"step_fn": lambda lr: 1.0, "snapshot": dict, "restore": lambda state: None},
     LogicNet: {},
+    lrcourse.torch.EMA: {"model": LogicNet()},
+    lrcourse.torch.average_state_dicts: {"states": [{"w": torch.ones(1)}]},
     lrcourse.torch.GPT: {"vocabulary": 20},
     lrcourse.torch.GPT.groups: ({"lr": 0.1}, lrcourse.torch.GPT(20).groups),
     **{getattr(rules, name): {} for name in public(rules) if name not in ("ByShape", "RuleOptimizer", "orthogonalize")},
@@ -139,6 +141,9 @@ CALLS = {
     lrcourse.torch.train: ({}, of_torch(lrcourse.torch.train, dataset=DATA, steps=2)),
     lrcourse.torch.range_test: ({}, of_torch(lrcourse.torch.range_test, loss_fn=F.cross_entropy,
                                              batches=[(torch.ones(4, 2), torch.ones(4).long())])),
+    lrcourse.torch.muon_groups: {"model": lrcourse.torch.GPT(20), "lr": 0.1, "others_lr": 0.1, "outside": None},
+    lrcourse.torch.parameter_groups: {"model": lrcourse.torch.GPT(20), "lr": 0.1, "layers": ["blocks"],
+                                      "layer_decay": 0.5},
     lrcourse.torch.sharpness: {"model": LogicNet(), "data": DATA},
     lrcourse.torch.top_curvatures: {"model": LogicNet(), "data": DATA, "n": 1},
     lrcourse.torch.noise_scale: {"model": LogicNet(), "data": DATA},
@@ -172,6 +177,7 @@ RATES = {
     "Plateau.lr", "Plateau.min_lr", "Polynomial.end", "Polynomial.start", "RuleOptimizer.lr",
     "SGDR.end", "SGDR.peak", "Schedule.clip.hi",
     "Schedule.clip.lo", "Setting.lr", "Step.lr", "Study.rates", "WSD.end", "WSD.peak", "WSD.start", "warmup.start",
+    "muon_groups.lr", "muon_groups.others_lr", "parameter_groups.lr",
     *(f"{name}.lr" for name in public(optimizers)),
 }  # fmt: skip
 # What a fix that gives no number stands for
