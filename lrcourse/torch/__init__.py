@@ -14,6 +14,7 @@ with extra("torch"):
     from .muon_groups import muon_groups
     from .noise_scale import NoiseScale, noise_scale, two_batch_noise_scale
     from .parameter_groups import parameter_groups
+    from .plateau_lr import PlateauLR
     from .range_test import range_test
     from .resnet import ResNet
     from .schedule_lr import ScheduleLR
@@ -31,6 +32,7 @@ __all__ = [
     "LoRA",
     "LogicNet",
     "NoiseScale",
+    "PlateauLR",
     "ResNet",
     "Run",
     "ScheduleLR",
