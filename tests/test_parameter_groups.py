@@ -9,9 +9,10 @@ from torch import nn
 from torch.nn import functional as F
 
 from lrcourse import Cosine
-from lrcourse.torch import GPT, MLP, VGG, ResNet, ScheduleLR, muon_groups, parameter_groups
+from lrcourse.torch import GPT, MLP, VGG, ResNet, ScheduleLR, applied_rates, muon_groups, parameter_groups
 
 untyped: Any = parameter_groups  # takes what a type checker refuses
+untyped_rates: Any = applied_rates
 LAYERS = ["tokens|positions", r"blocks\.(\d+)\."]
 MODELS: dict[str, Any] = {
     "perceptron": lambda: MLP([4, 8, 3]),
@@ -131,6 +132,12 @@ def test_more_than_nine_layers_are_in_the_order_of_their_numbers():
     assert [found[f"{i}.weight"]["factor"] for i in range(12)] == [0.5 ** (12 - i) for i in range(12)]
 
 
+def test_the_number_decides_and_not_where_a_layer_stands():
+    model = nn.ModuleDict({str(i): nn.Linear(2, 2) for i in (2, 0, 1)})
+    found = by_name(model, parameter_groups(model, 1.0, layer_decay=0.5, layers=[r"^(\d+)\."]))
+    assert [found[f"{i}.weight"]["factor"] for i in range(3)] == [0.125, 0.25, 0.5]
+
+
 def test_layers_and_factors_multiply():
     model = gpt()
     found = by_name(model, parameter_groups(model, 1.0, factors={"norm": 3.0}, layer_decay=0.5, layers=model.blocks))
@@ -181,6 +188,24 @@ def test_an_optimizers_state_with_such_groups_is_saved_and_loaded(tmp_path):
     other.load_state_dict(torch.load(tmp_path / "o.pt", weights_only=True))
     names = [group["name"] for group in other.param_groups]
     assert names == [group["name"] for group in optimizer.param_groups] and len(set(names)) == len(names)
+
+
+def test_a_logger_has_the_rate_of_each_group_by_its_name():
+    optimizer = torch.optim.AdamW(grouped(gpt()))
+    scheduler = ScheduleLR(optimizer, Cosine(0.04, 0.0, 4), relative=True)
+    named = applied_rates(optimizer)
+    assert len(named) == len(optimizer.param_groups) and named["lr/top, head"] == 0.04
+    assert list(named.values()) == scheduler.get_last_lr()
+
+
+def test_groups_without_names_or_with_one_name_are_told_apart():
+    def rates(*groups):
+        held = [{"params": [nn.Parameter(torch.ones(1))], **each} for each in groups]
+        return applied_rates(torch.optim.SGD(held, lr=torch.tensor(0.25)), "rate")
+
+    assert rates({}) == {"rate": 0.25} and rates({"name": "a"}) == {"rate/a": 0.25}
+    assert rates({"lr": 0.5}, {}) == {"rate/0": 0.5, "rate/1": 0.25}
+    assert rates({"lr": 0.5, "name": "a"}, {"name": "a"}) == {"rate/a (0)": 0.5, "rate/a (1)": 0.25}
 
 
 # Muon
@@ -259,6 +284,7 @@ BAD = {
     "frozen": (lambda: parameter_groups(frozen(), 0.1), "model must be one with a parameter that trains"),
     "lazy": (lambda: parameter_groups(nn.LazyLinear(3), 0.1), "model must be without lazy layers"),
     "flat": (lambda: parameter_groups(nn.BatchNorm1d(3), 0.1, 0.01), "weight_decay must be 0, as all"),
+    "no optimizer": (lambda: untyped_rates("adam"), "optimizer must be one with parameter groups"),
     "outside": (lambda: muon_groups(gpt(), 0.1, 0.1, outside="nowhere"), "outside must be found"),
     "no matrix": (lambda: muon_groups(nn.Conv2d(1, 1, 1), 0.1, 0.1, outside=None), "model must be one with hidden"),
 }  # fmt: skip

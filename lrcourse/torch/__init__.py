@@ -3,6 +3,7 @@
 from ..extras import extra
 
 with extra("torch"):
+    from .applied import applied_rates
     from .average_state_dicts import average_state_dicts
     from .averaged_weights import averaged_weights
     from .coordinate_check import CoordinateCheck, coordinate_check
@@ -38,6 +39,7 @@ __all__ = [
     "ScheduleLR",
     "adam_preconditioner",
     "add_lora",
+    "applied_rates",
     "average_state_dicts",
     "averaged_weights",
     "coordinate_check",
