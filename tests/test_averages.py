@@ -258,10 +258,18 @@ def test_training_inside_is_told_and_undone():
     model = network()
     ema, optimizer = EMA(model, 0.9), sgd(model)
     *_, last = train(model, optimizer, range(4), ema)
-    with pytest.raises(RuntimeError, match="train outside of it"), averaged_weights(model, ema):
+    with pytest.raises(RuntimeError, match="train and average outside of it"), averaged_weights(model, ema):
         model.train()
         train(model, optimizer, [5])
     assert as_before(model, last)
+
+
+def test_an_average_of_itself_is_told():
+    model = network()
+    ema = EMA(model, 0.9)
+    train(model, sgd(model), range(4), ema)
+    with pytest.raises(RuntimeError, match="averaged inside"), averaged_weights(model, ema):
+        ema.update_parameters(model)
 
 
 def test_weights_that_do_not_fit_are_refused_before_anything_is_changed():

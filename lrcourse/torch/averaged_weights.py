@@ -23,7 +23,7 @@ def averaged_weights(model: nn.Module, averaged: AveragedModel | Mapping[str, An
     buffers and the mode of each module are exactly as before, also after an error.
 
     Raises: `ValueError` for weights that are not named and shaped like the model's; `RuntimeError` if the weights were
-    changed in the block, by training or by another such block that is still open; that change is then lost.
+    changed in the block, by training or by another such block inside of it, or the average was updated with itself.
 
     >>> from lrcourse.torch import EMA
     >>> model = nn.Linear(1, 1, bias=False)
@@ -38,19 +38,22 @@ def averaged_weights(model: nn.Module, averaged: AveragedModel | Mapping[str, An
     theirs = _fitting(averaged, plain)
     modes = {module: module.training for module in model.modules()}
     kept = {name: each.detach().clone() for name, each in ours.items()}
-    weights = list(plain.parameters())
+    watched = [*plain.parameters(), *([averaged.n_averaged] if isinstance(averaged, AveragedModel) else [])]
     try:
         model.eval()
         _copy(theirs, ours)
-        before = [weight._version for weight in weights]
+        before = [each._version for each in watched]
         yield model
-        is_changed = before != [weight._version for weight in weights]
+        is_changed = before != [each._version for each in watched]
     finally:
         _copy(kept, ours)
         for module, mode in modes.items():
             module.training = mode
     if is_changed:
-        raise RuntimeError("the weights were changed inside of averaged_weights, and this is lost: train outside of it")
+        raise RuntimeError(
+            "the weights were changed or averaged inside of averaged_weights: train and average outside of it, as what "
+            "was trained there is lost"
+        )
 
 
 def _tensors(model: nn.Module) -> dict[str, torch.Tensor]:

@@ -26,7 +26,12 @@ class PlateauLR(ScheduleLR):
 
     With the same settings, but for `patience`, which is one more here than in `torch.optim.lr_scheduler`, and `eps=0`
     there, the rates are those of its `ReduceLROnPlateau`. Where several processes train, give all of them the same
-    metric. Lightning: configure it with `"interval": "step"` and call `.update` in `on_validation_epoch_end`.
+    metric. Lightning: configure it with `"interval": "step"`, and call `self.lr_schedulers().update(metric)` in
+    `on_validation_epoch_end`. The `Trainer` of Hugging Face: in a callback,
+
+        class Cut(TrainerCallback):
+            def on_evaluate(self, args, state, control, metrics=None, lr_scheduler=None, **others):
+                lr_scheduler.update(metrics["eval_loss"])
 
     `state_dict` holds the memory as well. Settings may be changed in `scheduler.plateau`, after loading the saved ones.
 
