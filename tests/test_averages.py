@@ -14,6 +14,7 @@ import lrcourse.torch
 from lrcourse.torch import GPT, VGG, average_state_dicts, averaged_weights
 
 EMA: Any = lrcourse.torch.EMA  # the parts of its module have no types
+untyped_mean: Any = average_state_dicts
 untyped: Any = averaged_weights  # takes what a type checker refuses
 
 
@@ -352,6 +353,8 @@ def test_the_latest_of_a_run_are_lent_to_the_model():
 W, LONGER = {"w": torch.ones(2)}, {"w": torch.ones(3)}
 BAD = {
     "nothing": (lambda: average_state_dicts([]), r"states must be at least one state_dict"),
+    "no list": (lambda: untyped_mean(None), "states must be a list of state_dicts, got None"),
+    "a name": (lambda: untyped_mean(W), r"states\[0\] must be a state_dict with something in it, got 'str'"),
     "empty": (lambda: average_state_dicts([{}]), r"states\[0\] must be a state_dict with something"),
     "names": (lambda: average_state_dicts([W, {"v": torch.ones(2)}]), r"states\[1\] must be like .*'v' missing"),
     "shapes": (

@@ -93,7 +93,7 @@ def test_tied_weights_are_found_by_each_of_their_names():
     for pattern in ("embed", "head"):
         found = by_name(model, parameter_groups(model, 0.1, 0.01, factors={pattern: 2.0}, decay_embeddings=False))
         assert (found["embed.weight"]["lr"], found["embed.weight"]["weight_decay"]) == (0.2, 0.0)
-    with pytest.raises(ValueError, match=r"^layers must be apart from each other, and 'embed\.weight' is in two"):
+    with pytest.raises(ValueError, match=r"^layers must be apart .* in two of them, got 'embed\.weight'"):
         parameter_groups(model, 0.1, layer_decay=0.5, layers=["embed", "body", "head"])
 
 
@@ -129,13 +129,22 @@ def test_layers_have_the_rates_of_the_reference(blocks, as_modules):
 def test_more_than_nine_layers_are_in_the_order_of_their_numbers():
     model = nn.Sequential(*(nn.Linear(2, 2) for _ in range(12)))
     found = by_name(model, parameter_groups(model, 1.0, layer_decay=0.5, layers=[r"^(\d+)\."]))
-    assert [found[f"{i}.weight"]["factor"] for i in range(12)] == [0.5 ** (12 - i) for i in range(12)]
+    assert [found[f"{i}.weight"]["factor"] for i in range(12)] == [0.5 ** (11 - i) for i in range(12)]
 
 
 def test_the_number_decides_and_not_where_a_layer_stands():
     model = nn.ModuleDict({str(i): nn.Linear(2, 2) for i in (2, 0, 1)})
     found = by_name(model, parameter_groups(model, 1.0, layer_decay=0.5, layers=[r"^(\d+)\."]))
-    assert [found[f"{i}.weight"]["factor"] for i in range(3)] == [0.125, 0.25, 0.5]
+    assert [found[f"{i}.weight"]["factor"] for i in range(3)] == [0.25, 0.5, 1.0]
+
+
+def test_if_the_layers_hold_everything_the_last_is_the_top():
+    model: Any = MLP([4, 8, 8, 3])
+    found = by_name(model, parameter_groups(model, 0.1, layer_decay=0.5, layers=["^0", "^2", "^4"]))
+    assert {found[f"{i}.{part}"]["lr"] for i in (4,) for part in ("weight", "bias")} == {0.1}
+    assert [found[f"{i}.bias"]["name"] for i in (0, 2, 4)] == ["layer 1", "layer 2", "top"]
+    model[4].requires_grad_(False)  # and stays so whatever trains
+    assert parameter_groups(model, 0.1, layer_decay=0.5, layers=["^0", "^2", "^4"])[-1]["lr"] == 0.05
 
 
 def test_layers_and_factors_multiply():

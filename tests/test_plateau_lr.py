@@ -166,6 +166,28 @@ def test_a_setting_may_be_changed_on_the_way():
     assert scheduler.get_last_lr() == [0.2]
 
 
+def test_two_optimizers_may_share_what_a_plateau_is_but_not_its_memory():
+    plateau = Plateau(0.4, 0.5, patience=2)
+    schedulers = [PlateauLR(optimizer_of(0.1), plateau) for _ in range(2)]
+    for _ in range(2):
+        for scheduler in schedulers:
+            scheduler.update(1.0)
+    assert [scheduler.get_last_lr() for scheduler in schedulers] == [[0.4], [0.4]]
+
+
+def test_in_a_sequence_it_begins_when_its_turn_comes():
+    optimizer = optimizer_of(0.1)
+    last = PlateauLR(optimizer, Plateau(0.4, 0.5, patience=1), warmup=2)
+    sequence = torch.optim.lr_scheduler.SequentialLR(optimizer, [ScheduleLR(optimizer, Constant(0.01)), last], [3])
+    applied = []
+    for _ in range(8):
+        applied.append(optimizer.param_groups[0]["lr"])
+        optimizer.step()
+        sequence.step()
+        last.update(1.0)
+    assert applied == [0.01, 0.01, 0.01, 0.0, 0.2, 0.4, 0.2, 0.1]
+
+
 def test_a_metric_may_be_a_tensor():
     scheduler = untyped(optimizer_of(0.1), Plateau(0.4, 0.5, patience=1))
     for value in (torch.tensor(1.0, requires_grad=True), np.float32(1.0)):

@@ -39,6 +39,8 @@ def average_state_dicts(states: Iterable[Mapping[str, Any]], weights: Sequence[f
     >>> average_state_dicts(states, weights=[3, 1])["weight"]
     tensor([1.5000, 3.0000])
     """
+    if not isinstance(states, Iterable):
+        raise bad("states", states, "a list of state_dicts", "pass for example [model.state_dict()]")
     shares = None if weights is None else _shares(weights)
     first: Mapping[str, Any] = {}
     last: Mapping[str, Any] = {}

@@ -15,8 +15,10 @@ Layers = Sequence[nn.Module | str]
 def depths(named: Sequence[Named], layers: Layers | nn.ModuleList) -> dict[nn.Parameter, int]:
     """How far below the top each parameter is: 1 in the last of the `layers`, one more in each before it.
 
-    What no layer holds is left out. A layer is a module or a regular expression, which is searched for in the names of
-    the parameters. One with a group, such as `r"blocks\\.(\\d+)\\."`, stands for as many layers as there are numbers.
+    What no layer holds is the top, and 0. If there is no such parameter, the last layer is the top.
+
+    A layer is a module or a regular expression, which is searched for in the names of the parameters. One with a group,
+    such as `r"blocks\\.(\\d+)\\."`, stands for as many layers as there are numbers.
 
     Raises: `ValueError` for a layer without parameters, and for a parameter in two layers.
     """
@@ -25,10 +27,11 @@ def depths(named: Sequence[Named], layers: Layers | nn.ModuleList) -> dict[nn.Pa
     for i, layer in enumerate(found):
         for each in layer:
             if each.parameter in below:
-                raise bad("layers", layers, f"apart from each other, and {each.name!r} is in two of them",
+                raise bad("layers", each.name, "apart from each other, with no parameter in two of them",
                           "list modules that do not hold each other, or write narrower patterns")  # fmt: skip
             below[each.parameter] = len(found) - i
-    return below
+    top = 0 if len(below) < len(named) else 1
+    return {each.parameter: below.get(each.parameter, top) - top for each in named}
 
 
 def _listed(layers: Any) -> list[Any]:

@@ -39,8 +39,8 @@ def parameter_groups(
 
     `layer_decay`: for fine-tuning, the lower a layer, the lower its rate. `layers` are those of the model, the input's
     first: modules, or regular expressions of which one group, as in `r"blocks\.(\d+)\."`, counts the layers. What
-    none of them holds, such as a new head, is the top, where $d = 0$; the last layer has $d = 1$. So list the
-    embeddings, too.
+    none of them holds, such as a new head, is the top, where $d = 0$, and the last layer has $d = 1$; so list the
+    embeddings, too. If the layers hold everything, the last of them is the top.
 
     A group's `name` says what is in it, for loggers, and its `factor` is its rate as a multiple of `lr`. Pass the
     groups to an optimizer, and then

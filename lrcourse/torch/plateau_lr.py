@@ -1,7 +1,7 @@
 """A rate that falls when a metric stops improving, after a warm-up."""
 
 from collections.abc import Mapping
-from dataclasses import fields
+from dataclasses import fields, replace
 from typing import Any, NoReturn
 
 import torch
@@ -33,7 +33,8 @@ class PlateauLR(ScheduleLR):
             def on_evaluate(self, args, state, control, metrics=None, lr_scheduler=None, **others):
                 lr_scheduler.update(metrics["eval_loss"])
 
-    `state_dict` holds the memory as well. Settings may be changed in `scheduler.plateau`, after loading the saved ones.
+    `state_dict` holds the memory as well. Settings may be changed in `scheduler.plateau`, a copy of what was given,
+    after loading the saved ones.
 
     Raises: `ValueError` for a plateau of the wrong type or one that was used before, a number out of range, what
     `ScheduleLR` raises.
@@ -67,7 +68,7 @@ class PlateauLR(ScheduleLR):
             raise bad("plateau", plateau, "a Plateau", "write for example Plateau(0.1, factor=0.5, patience=3)")
         if plateau.best is not None or plateau.bad_updates or plateau.cooling:
             raise bad("plateau", plateau, "a new one", "build another, and load what state_dict returned to go on")
-        self.plateau, self.first = plateau, plateau.lr
+        self.plateau, self.first = replace(plateau), plateau.lr  # one plateau may be given to several schedulers
         self.warmup, self.start = steps_or_zero("warmup", warmup), rate("start", start)
         super().__init__(optimizer, self._schedule(), momentum, relative=relative)
 
