@@ -116,7 +116,6 @@ class PlateauLR(ScheduleLR):
         try:
             self.plateau.load_state_dict({each.name: saved.get(each.name) for each in fields(Plateau)})
             self.rates = PerGroup("schedule", self._schedule())
-            self.rates.fit(table.shares, table.highest)
             super().load_state_dict({name: value for name, value in state_dict.items() if name != "plateau"})
         except Exception:
             self.plateau.load_state_dict(kept)
