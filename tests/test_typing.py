@@ -16,7 +16,7 @@ SCRIPT = """
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import assert_type
+from typing import Any, assert_type
 
 import numpy as np
 import torch
@@ -29,7 +29,10 @@ from lrcourse import (
 )
 from lrcourse.range_test import RangeTest
 from lrcourse.validation import Rate, Steps
-from lrcourse.torch import MLP, Run, ScheduleLR, range_test, train
+from lrcourse.torch import (
+    EMA, MLP, PlateauLR, Run, ScheduleLR, applied_rates, average_state_dicts, averaged_weights, muon_groups,
+    parameter_groups, range_test, train,
+)
 
 Array = NDArray[np.float64]
 
@@ -87,6 +90,18 @@ listed = ScheduleLR(optimizer, [pieces], [Constant(0.9)])
 listed.append(Constant(0.1), momentum=Constant(0.8))
 chain: torch.optim.lr_scheduler.LRScheduler = listed
 
+grouped = parameter_groups(model, 0.1, 0.01, factors={"^2": 2}, decays={"bias": 0}, layers=[model[0]], layer_decay=0.5)
+by_metric = PlateauLR(torch.optim.SGD(grouped), Plateau(0.1), warmup=10, momentum=Constant(0.9), relative=True)
+by_metric.update(torch.tensor(0.5))
+by_metric.update(0.5)
+assert_type(applied_rates(by_metric.optimizer), dict[str, float])
+hidden, others = muon_groups(MLP([2, 3, 3, 2]), 0.02, 0.001, outside="^[04]")
+assert_type(hidden, list[dict[str, Any]])
+ema = EMA(model, decay=0.99, buffers="average")
+ema.update_parameters(model)
+with averaged_weights(model, ema), averaged_weights(MLP([2, 3, 2]), average_state_dicts([model.state_dict()], [1])):
+    model(torch.zeros(3, 2))
+
 x, y = torch.zeros(3, 2), torch.zeros(3, dtype=torch.long)
 cross_entropy = torch.nn.functional.cross_entropy
 found = range_test(model, optimizer, cross_entropy, [(x, y)], scaler=None)
@@ -111,6 +126,8 @@ pieces("soon") + pieces(None)  # type: ignore[call-overload]
 ScheduleLR(optimizer, 0.1)  # type: ignore[arg-type]
 ScheduleLR(optimizer, pieces, relativ=True)  # type: ignore[call-arg]
 scheduler.continue_with("cosine")  # type: ignore[arg-type]
+PlateauLR(optimizer, cycle)  # type: ignore[arg-type]
+parameter_groups(model, 0.1, factors={"^2": "fast"})  # type: ignore[dict-item]
 range_test(model, optimizer, 0.1, [(x, y)])  # type: ignore[arg-type]
 found.suggest(3)  # type: ignore[arg-type]
 """

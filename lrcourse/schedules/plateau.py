@@ -14,7 +14,8 @@ class Plateau:
     r"""Multiply the rate by `factor` when `metric` has not improved for `patience` updates in a row.
 
     A metric $m$ improves on the best $b$ so far if $m < b - \mathrm{threshold} \cdot |b|$ (`mode="min"`) or
-    $m > b + \mathrm{threshold} \cdot |b|$ (`mode="max"`); NaN and infinity never improve.
+    $m > b + \mathrm{threshold} \cdot |b|$ (`mode="max"`); NaN and infinity never improve. With
+    `threshold_mode="absolute"` the threshold is not multiplied with $|b|$.
     The rate is cut at the `patience`-th update without an improvement (Keras counts so; PyTorch's `patience=n` is
     this `patience=n + 1`). Then `cooldown` updates pass without counting.
 
@@ -34,6 +35,7 @@ class Plateau:
     mode: Annotated[str, choice("min", "max")] = "min"
     cooldown: Annotated[int, whole(0, "use 0 for none")] = 0
     min_lr: Rate = 0.0
+    threshold_mode: Annotated[str, choice("relative", "absolute")] = "relative"
     best: Annotated[float | None, optional(number)] = field(default=None, init=False)
     bad_updates: Annotated[int, whole(0, SAVED)] = field(default=0, init=False)
     cooling: Annotated[int, whole(0, SAVED)] = field(default=0, init=False)
@@ -62,7 +64,7 @@ class Plateau:
         if self.best is None or not math.isfinite(metric):
             return math.isfinite(metric)
         gain = self.best - metric if self.mode == "min" else metric - self.best
-        return gain > self.threshold * abs(self.best)
+        return gain > self.threshold * (abs(self.best) if self.threshold_mode == "relative" else 1)
 
     def state_dict(self) -> dict[str, Any]:
         """Settings and memory as plain data."""
@@ -73,6 +75,7 @@ class Plateau:
 
         Raises: `ValueError` if the fields are not those of a `Plateau`, or one is out of range; then nothing changes.
         """
+        state = {"threshold_mode": "relative", **state}  # as it was before there was a choice
         if state.keys() != asdict(self).keys():
             raise bad("state", sorted(state), f"the fields {sorted(asdict(self))}", SAVED)
         loaded = Plateau(**{setting.name: state[setting.name] for setting in fields(self) if setting.init})

@@ -3,12 +3,19 @@
 from ..extras import extra
 
 with extra("torch"):
+    from .applied import applied_rates
+    from .average_state_dicts import average_state_dicts
+    from .averaged_weights import averaged_weights
     from .coordinate_check import CoordinateCheck, coordinate_check
     from .device import device
+    from .ema import EMA
     from .gpt import GPT
     from .lora import LoRA, add_lora, merge_lora
     from .models import MLP, LogicNet
+    from .muon_groups import muon_groups
     from .noise_scale import NoiseScale, noise_scale, two_batch_noise_scale
+    from .parameter_groups import parameter_groups
+    from .plateau_lr import PlateauLR
     from .range_test import range_test
     from .resnet import ResNet
     from .schedule_lr import ScheduleLR
@@ -17,6 +24,7 @@ with extra("torch"):
     from .vgg import VGG
 
 __all__ = [
+    "EMA",
     "GPT",
     "MLP",
     "VGG",
@@ -25,15 +33,21 @@ __all__ = [
     "LoRA",
     "LogicNet",
     "NoiseScale",
+    "PlateauLR",
     "ResNet",
     "Run",
     "ScheduleLR",
     "adam_preconditioner",
     "add_lora",
+    "applied_rates",
+    "average_state_dicts",
+    "averaged_weights",
     "coordinate_check",
     "device",
     "merge_lora",
+    "muon_groups",
     "noise_scale",
+    "parameter_groups",
     "range_test",
     "sharpness",
     "top_curvatures",

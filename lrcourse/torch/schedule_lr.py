@@ -23,7 +23,8 @@ class ScheduleLR(torch.optim.lr_scheduler.LRScheduler):
     `schedule`: one `Schedule` for all groups, also for those added later, or a list with one per group (see `append`).
     `momentum`: the same for the momentum, which is `group["momentum"]` (SGD, RMSprop) or `group["betas"][0]` (the
     Adam family). Without it the momentum is left alone. `relative=True`: for groups with different rates. $s(t)$ is
-    then the rate of the group with the largest `lr`, and the others keep their ratio to it.
+    then the rate of the group with the largest `lr`, and the others keep their ratio to it, such as the groups that
+    `parameter_groups` makes.
 
     Building it applies $s(0)$; each `.step()` applies the next rate. The rate depends on the step alone: the `lr`
     the optimizer was built with counts for `relative` only, and a rate edited by hand lasts until the next `.step()`.

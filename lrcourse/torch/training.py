@@ -13,6 +13,7 @@ from ..schedules.base import Array
 from ..validation import bad, batch_length, choice, optional, random_seed, whole_steps
 from . import groups
 from .per_group import Schedules
+from .plateau_lr import PlateauLR
 from .schedule_lr import ScheduleLR
 
 if TYPE_CHECKING:
@@ -131,7 +132,7 @@ def scheduler_of(optimizer: Any, schedule: Schedules | LRScheduler | None, momen
         return ScheduleLR(optimizer, schedule, momentum)
     if momentum is not None:
         raise bad("momentum", momentum, "given together with a Schedule", "pass schedule=Constant(...) as well")
-    if isinstance(schedule, torch.optim.lr_scheduler.ReduceLROnPlateau):
+    if isinstance(schedule, torch.optim.lr_scheduler.ReduceLROnPlateau | PlateauLR):
         raise bad("schedule", schedule, "a function of the step", "a metric-driven rate needs a loop of its own")
     if schedule is not None and schedule.optimizer is not optimizer:
         raise bad("schedule", schedule, "built on the optimizer that is passed", "build it on this optimizer")
