@@ -182,7 +182,8 @@ RESULTS = {
 IN_STEPS = {
     "Cosine.steps", "Cyclic.over.steps", "Cyclic.step_size_up", "Cyclic.step_size_down", "CyclicLR.step_size",
     "Exponential.every", "Geometric.steps", "InverseSqrt.timescale", "InverseTime.every", "InverseTime.timescale",
-    "KerasSchedule.steps", "Linear.steps", "MultiStep.milestones", "OneCycle.steps", "Piecewise.boundaries", "PlateauLR.warmup",
+    "KerasSchedule.steps", "Linear.steps", "MultiStep.milestones", "OneCycle.steps",
+    "Piecewise.boundaries", "PlateauLR.warmup",
     "Polynomial.steps", "REX.steps", "SGDR.first", "SGDR.over.steps", "Schedule.shift.by", "Schedule.table.n",
     "Schedule.then.at", "Shift.by", "Step.every", "Then.at", "get_schedule.steps", "get_schedule.warmup",
     "WSD.decay", "WSD.stable", "WSD.warmup", "coordinate_check.steps", "Task.steps",

@@ -10,10 +10,12 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from lrcourse import SGDR, WSD, Constant, Cosine, Cyclic, Exponential, Lambda, Linear, OneCycle, Schedule, Step, warmup
+from lrcourse import (
+    SGDR, WSD, Constant, Cosine, Cyclic, Exponential, Lambda, Linear, OneCycle, Plateau, Schedule, Step, warmup
+)  # fmt: skip
 from lrcourse.data import Dataset, linear_regression, moons
 from lrcourse.sweep import Setting, grid, loop, stacked, sweep
-from lrcourse.torch import MLP, LogicNet, ScheduleLR
+from lrcourse.torch import MLP, LogicNet, PlateauLR, ScheduleLR
 
 DATA = moons(n=50, n_test=30)
 LINE = linear_regression(n=50, n_test=30)
@@ -351,6 +353,7 @@ def test_what_does_not_fit_is_named_before_anything_is_trained(monkeypatch, bad,
 @pytest.mark.parametrize("schedule", [
     lambda step: 0.1 * 0.9**step, lambda step: 0.1, lambda optimizer: None, Cosine,
     lambda optimizer: torch.optim.lr_scheduler.ReduceLROnPlateau(optimizer),
+    lambda optimizer: PlateauLR(optimizer, Plateau(0.1)),
 ])  # fmt: skip
 def test_a_schedule_that_is_none_is_named(schedule, engine):
     with pytest.raises(ValueError, match="schedule must be a function that builds a PyTorch scheduler, one without a"):

@@ -17,7 +17,7 @@ from ..fingerprint import described
 from ..schedules import Schedule
 from ..schedules.base import Array
 from ..schedules.values import momenta
-from ..torch import groups, rules
+from ..torch import PlateauLR, groups, rules
 from ..torch.rules import Rule
 from ..validation import bad
 from .settings import NAMES, Setting
@@ -110,8 +110,8 @@ class Plan:
             scheduler = own(optimizer)
         except Exception as error:
             raise bad("schedule", own, must, str(error)) from error
-        metric = torch.optim.lr_scheduler.ReduceLROnPlateau
-        if not isinstance(scheduler, torch.optim.lr_scheduler.LRScheduler) or isinstance(scheduler, metric):
+        by_metric = torch.optim.lr_scheduler.ReduceLROnPlateau | PlateauLR
+        if not isinstance(scheduler, torch.optim.lr_scheduler.LRScheduler) or isinstance(scheduler, by_metric):
             raise bad("schedule", own, must, f"it gave {scheduler!r}; a rate by step is a Schedule")
         return scheduler
 
