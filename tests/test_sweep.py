@@ -11,7 +11,19 @@ import torch
 from torch.nn import functional as F
 
 from lrcourse import (
-    SGDR, WSD, Constant, Cosine, Cyclic, Exponential, Lambda, Linear, OneCycle, Plateau, Schedule, Step, warmup
+    SGDR,
+    WSD,
+    Constant,
+    Cosine,
+    Cyclic,
+    Exponential,
+    Lambda,
+    Linear,
+    OneCycle,
+    Plateau,
+    Schedule,
+    Step,
+    warmup,
 )  # fmt: skip
 from lrcourse.data import Dataset, linear_regression, moons
 from lrcourse.sweep import Setting, grid, loop, stacked, sweep
