@@ -1,5 +1,7 @@
 """The search chapter's grid, its formula and its functions from scratch, held to what it says of them."""
 
+import itertools
+import math
 from pathlib import Path
 
 import nbformat
@@ -19,8 +21,8 @@ def chapter():
     """The names that the chapter's own cells define."""
     cells = {cell.id: cell.source for cell in nbformat.read(CHAPTER, 4).cells}
     names = {"glue": lambda *args, **kwargs: None, "np": np, "Space": Space, "Choice": Choice, "LogUniform": LogUniform}
-    names["itertools"] = __import__("itertools")
-    for each in ("chance", "scratch-code"):
+    names |= {"itertools": itertools, "math": math}
+    for each in ("chance", "scratch-code", "spaces", "shifted", "searched", "halving"):
         exec(cells[each], names)
     return names
 
@@ -79,3 +81,31 @@ def test_a_linear_search_spends_nine_trials_in_ten_in_the_top_decade():
     log = np.array([t["lr"] for t in Space({"lr": LogUniform(1e-4, 1.0)}).random(5000, seed=0)])
     assert np.mean(linear > 0.1) == pytest.approx(0.9, abs=0.02)
     assert np.mean(log > 0.1) == pytest.approx(0.25, abs=0.03)
+
+
+@pytest.mark.parametrize("sides", [(3, 3), (5, 4), (3, 3, 3)])
+def test_a_shifted_grid_has_one_trial_in_each_cell_and_one_value_per_line(chapter, sides):
+    space = Space({name: Uniform(0.0, 1.0) for name in "xyz"[: len(sides)]})
+    for seed in range(5):
+        trials = np.array([[*each.values()] for each in chapter["shifted_grid"](space, sides, seed)])
+        cells = {tuple(row) for row in np.floor(trials * sides).astype(int).tolist()}
+        assert cells == set(itertools.product(*map(range, sides)))
+        assert [len(set(axis.round(9))) for axis in trials.T] == list(sides)
+
+
+@pytest.mark.parametrize("n, cost", [(27, 63), (81, 189)])
+def test_halving_costs_what_the_chapter_says_and_keeps_what_is_best_early(chapter, n, cost):
+    looks = []
+
+    def trained(lists, seeds, epochs=9):
+        looks.append((len(lists[0]), epochs))
+        return np.array([[abs(np.log(trial["lr"])) for trial in trials] for trials in lists])
+
+    chapter["halving"].__globals__["trained"] = trained
+    space = chapter["spaces"]["momentum"]
+    ends = chapter["halving"](space, n, range(3))
+    assert [abs(np.log(each["lr"])) for each in ends] == [
+        min(abs(np.log(trial["lr"])) for trial in space.random(n, seed)) for seed in range(3)
+    ]
+    before = [0, 1, 3]  # epochs that a trial has had when a round begins
+    assert sum(left * (epochs - had) for (left, epochs), had in zip(looks, before)) == cost
