@@ -14,7 +14,7 @@ from lrcourse.course.experiments import heatmaps
 from lrcourse.intervals import mean_interval, paired_difference
 
 CHAPTER = Path(__file__).parents[1] / "book" / "recipe.ipynb"
-RATES = np.array([0.003, 0.01, 0.03, 0.1, 0.3, 1.0])
+RATES = np.array([0.01, 0.03, 0.1, 0.3, 1.0])
 MOMENTA = np.array([0.9, 0.95, 0.97, 0.99])
 STILL = {"gradient": lambda t, theta: 0 * theta, "theta": np.ones(1), "steps": 200}
 
@@ -115,7 +115,7 @@ def test_the_text_follows_from_the_numbers(glued):
     assert glued["recipe-wd-depth"][2] < 0 < glued["recipe-wd-beyond"][1]
     assert glued["recipe-early-rate-tenth"] == [10 * glued["recipe-early-rate-end"][0]]  # as the quiz says
     assert glued["recipe-early-cost-half"][2] < 0.1 < glued["recipe-early-cost-tenth"][1]
-    assert glued["recipe-gap-0.003"][2] < 0.1 < glued["recipe-gap-0.3"][1]
+    assert glued["recipe-gap-0.01"][2] < 0.1 < glued["recipe-gap-0.3"][1]
     assert glued["recipe-limit"][0] > glued["recipe-early-rate-end"][0]
 
 
