@@ -1,7 +1,6 @@
 """Warm restarts: they are those of the package, PyTorch and Keras; the measures of ridges and ensembles hold."""
 
 from pathlib import Path
-from types import SimpleNamespace
 
 import keras
 import nbformat
@@ -58,22 +57,31 @@ def test_a_cycle_of_ten_rates_stops_at_two_percent_of_its_peak():
     assert 0.02 < SGDR(1.0, 0.0, 10)(9) < 0.03
 
 
-def test_a_ridge_is_what_rises_above_the_straight_line():
+def test_a_ridge_is_what_rises_above_the_straight_line_between_the_ends_losses():
+    ridge = from_chapter("escape-runs", "ridge")
     across = np.linspace(0, 1, 11)
-    ridge = from_chapter("escape-runs", "ridge", across=across)
     slope = 3 - 2 * across
     bump = slope + 0.5 * np.sin(np.pi * across)
     np.testing.assert_allclose(ridge(np.array([slope, bump, slope - 0.3 * np.sin(np.pi * across)])), [0, 0.5, 0])
+    assert ridge(np.array([[1.0, 4.0, 2.0]])) == pytest.approx([2.5])  # however few points a path has
+
+
+def test_a_bent_path_starts_and_ends_where_the_straight_one_does_and_is_straight_about_the_middle():
+    bent = from_chapter("escape-runs", "bent")
+    first, second = [torch.tensor([0.0, 1.0])], [torch.tensor([2.0, 5.0])]
+    middle = [torch.tensor([1.0, 3.0])]
+    for t in (0.0, 0.3, 1.0):
+        torch.testing.assert_close(bent(first, middle, second, t)[0], first[0] + t * (second[0] - first[0]))
+    aside = bent(first, [torch.tensor([9.0, 9.0])], second, 0.5)[0]
+    torch.testing.assert_close(aside, torch.tensor([5.0, 6.0]))  # halfway from the middle of the line to the third
 
 
 def test_the_mean_of_members_has_at_most_their_mean_loss_and_outvotes_single_mistakes():
-    labels = np.array([0, 0, 0])
-    names = {"data": SimpleNamespace(y_test=labels)}
-    loss, accuracy = (from_chapter("trainer", name, **names) for name in ("loss", "accuracy"))
-    mean_of = from_chapter("ensemble-runs", "mean_of")
+    names = {"labels": lambda seeds: np.zeros((1, 3), int)}
+    loss, accuracy = (from_chapter("members", name, **names) for name in ("loss", "accuracy"))
     sure, wrong = [0.9, 0.1], [0.2, 0.8]
-    members = [np.array([[wrong if i == miss else sure for i in range(3)]]) for miss in range(3)]
-    assert [accuracy(each)[0] for each in members] == pytest.approx([200 / 3] * 3)
-    assert accuracy(mean_of(members))[0] == 100
-    assert loss(mean_of(members))[0] < np.mean([loss(each)[0] for each in members])
-    assert loss(members[0])[0] == pytest.approx(-np.log([0.2, 0.9, 0.9]).mean())
+    members = np.array([[[wrong if i == miss else sure for i in range(3)]] for miss in range(3)])
+    assert accuracy(members, [0])[:, 0] == pytest.approx([2 / 3] * 3)
+    assert accuracy(members.mean(0), [0]) == [1]
+    assert loss(members.mean(0), [0])[0] < np.mean([loss(each, [0])[0] for each in members])
+    assert loss(members[0], [0])[0] == pytest.approx(-np.log([0.2, 0.9, 0.9]).mean())
