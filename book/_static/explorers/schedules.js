@@ -51,8 +51,8 @@ const kinds = {
     const [corners, rates] = corners_of(plain);
     return (t) => {
       const i = clamp(passed(corners, t) - 1, 0, corners.length - 2);
-      const share = clamp((t - corners[i]) / (corners[i + 1] - corners[i]), 0, 1);
-      return mix(rates[i], rates[i + 1], plain.anneal === "cos" ? Math.sin((Math.PI / 2) * share) ** 2 : share);
+      const part = clamp((t - corners[i]) / (corners[i + 1] - corners[i]), 0, 1);
+      return mix(rates[i], rates[i + 1], plain.anneal === "cos" ? Math.sin((Math.PI / 2) * part) ** 2 : part);
     };
   },
 
