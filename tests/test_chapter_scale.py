@@ -108,12 +108,13 @@ def test_a_factor_in_the_layer_is_a_factor_of_its_rate(chapter):
     torch.manual_seed(0)
     model = chapter["network"](64, True)
     layers = [each for each in model if isinstance(each, torch.nn.Linear)]
-    plain = torch.nn.Sequential(*(torch.nn.Linear(*reversed(each.weight.shape), bias=False) if each in layers else each
-                                  for each in model)).double()  # fmt: skip
+    plain = torch.nn.Sequential(*(torch.nn.Linear(each.in_features, each.out_features, bias=False)
+                                  if each in layers else each for each in model)).double()  # fmt: skip
     twins = [each for each in plain if isinstance(each, torch.nn.Linear)]
-    for twin, layer in zip(twins, layers, strict=True):
-        twin.weight.data = layer.factor * layer.weight.data
-    groups = [{"params": [twin.weight], "lr": 0.01 * layer.factor} for twin, layer in zip(twins, layers, strict=True)]
+    factors = [float(vars(layer)["factor"]) for layer in layers]
+    for twin, layer, factor in zip(twins, layers, factors, strict=True):
+        twin.weight.data = factor * layer.weight.data
+    groups = [{"params": [twin.weight], "lr": 0.01 * factor} for twin, factor in zip(twins, factors, strict=True)]
     for network, optimizer in ((model, torch.optim.Adam(model.parameters(), lr=0.01, eps=1e-30)),
                                (plain, torch.optim.Adam(groups, eps=1e-30))):  # fmt: skip
         for _ in range(5):
