@@ -274,8 +274,8 @@ def test_every_fix_fits_its_argument_and_what_it_offers_is_right(call, name):
 
 
 def test_every_public_argument_is_asked():
-    page = (ROOT / "book" / "api.md").read_text(encoding="utf-8")
-    named = set(re.findall(r"\{api\} ([\w.]+)", page)) - {"lrcourse.plots"}
+    pages = "".join(path.read_text(encoding="utf-8") for path in (ROOT / "book").glob("api*.md"))
+    named = set(re.findall(r"\{api\} ([\w.]+)", pages)) - {"lrcourse.plots"}
     modules = [importlib.import_module(name) for name in named]
     calls = {getattr(module, name) for module in modules for name in public(module)} - {lrcourse.study.EdgeError}
     assert {call for call in calls if numbers_of(call)} - RESULTS - {optimizers.Optimizer} <= set(CALLS)
