@@ -24,7 +24,7 @@ from lrcourse import (
     Schedule,
     Step,
     warmup,
-)  # fmt: skip
+)
 from lrcourse.data import Dataset, linear_regression, moons
 from lrcourse.sweep import Setting, grid, loop, stacked, sweep
 from lrcourse.torch import MLP, LogicNet, PlateauLR, ScheduleLR
