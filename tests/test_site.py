@@ -60,7 +60,8 @@ def test_nothing_is_packed_where_nothing_is_built(tmp_path):
 
 @pytest.mark.parametrize(
     ("query", "page"),
-    [("OneCycle", "api"), ("WSD", "api"), ("InverseSqrt", "api"), ("η", "notation"), ("μ", "notation"),
+    [("OneCycle", "api-schedules"), ("WSD", "api-schedules"), ("InverseSqrt", "api-schedules"),
+     ("η", "notation"), ("μ", "notation"),
      ("momentum", "gradient-descent"), ("warm restarts", "warm-restarts"),
      ("ReduceLROnPlateau", "decay"), ("lr_find", "range-test"), ("SGDR", "warm-restarts"),
      ("λ", "notation"), ("mini-batch", "glossary"), ("edge of stability", "gradient-descent")],

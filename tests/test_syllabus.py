@@ -58,5 +58,6 @@ def test_the_syllabus_has_every_chapter_lab_and_page_and_the_reader_meets_each()
     assert len(PAGES["chapter"]) == 17
     assert sorted(int(page[4]) for page in PAGES["lab"]) == list(range(1, 7))
     toc = yaml.safe_load((ROOT / "_toc.yml").read_text(encoding="utf-8"))
-    named = {chapter["file"] for part in toc["parts"] for chapter in part["chapters"]}
+    chapters = [chapter for part in toc["parts"] for chapter in part["chapters"]]
+    named = {page["file"] for chapter in chapters for page in (chapter, *chapter.get("sections", []))}
     assert {f"book/{page}" for page in SYLLABUS} == named
