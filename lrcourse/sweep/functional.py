@@ -23,7 +23,7 @@ from ..torch.compiling import many_programs
 from ..torch.rules import Rule, Tensors
 from ..torch.training import as_tensor, loss_function
 from .graphs import Recorder
-from .members import Members, filled_up, hooked, keep_freed_memory, replayed, trained
+from .members import Members, filled_up, hooked, keep_freed_memory, replayed, taken, trained
 from .outcome import Outcome
 from .plan import Plan, seeded
 from .traces import Columns, Judge, look, together
@@ -305,8 +305,8 @@ def _mini_batches(
 ) -> Iterator[tuple[Tensor, Tensor]]:
     """Each member's mini-batches, in the order of its seed as in `lrcourse.torch.train`."""
     generators = [np.random.default_rng(seed) for seed in seeds]
-    of_data = of_data.to(x.device)
+    rows_x, rows_y, first = x.flatten(0, 1), y.flatten(0, 1), of_data.to(x.device) * x.shape[1]
     while True:
         order = np.stack([generator.permutation(x.shape[1]) for generator in generators])[where]
         for chosen in torch.as_tensor(order, device=x.device).split(size, 1):
-            yield x[of_data, chosen], y[of_data, chosen]
+            yield taken(rows_x, first + chosen), taken(rows_y, first + chosen)

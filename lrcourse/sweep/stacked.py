@@ -19,7 +19,7 @@ from torch.nn import functional as F
 from ..torch.compiling import many_programs
 from ..torch.training import as_tensor
 from .graphs import Recorder
-from .members import Members, filled_up, hooked, keep_freed_memory, replayed, trained
+from .members import Members, filled_up, hooked, keep_freed_memory, replayed, taken, trained
 from .outcome import Outcome
 from .plan import BETA2, EPS, Plan
 from .products import by_rows
@@ -165,7 +165,8 @@ class Training(Members):
         state = [[torch.zeros_like(each) for each in weights] for _ in range(buffers)]
         self.kept: Any = [each[0] if self.program.tiny else each for each in (weights, *state)]
         self.rows = _rows(plan, lr, momentum, self.like)
-        self.batches = _batches(plan, self.like, self.program.tiny)
+        self.points = {part: _points(plan, part, self.like) for part in ("train", "test")}
+        self.batches = _batches(plan, *self.points["train"], self.program.tiny)
         call = compiled_step(self.program) if compiled else self.program.step
         self.call = replayed(call, self.like, record)
 
@@ -197,7 +198,7 @@ class Training(Members):
         return weights
 
     def _evaluate(self, weights: Tensors, part: str) -> tuple[Tensor, Tensor]:
-        x, y = _points(self.plan, part, self.like)
+        x, y = self.points[part]
         losses, accuracies = [], []
         together = max(1, CACHED // (x.shape[-2] * max(weight.shape[1] for weight in weights)))
         points: Any = zip(x.split(together), y.split(together)) if x.dim() == 3 else itertools.repeat((x, y))
@@ -365,14 +366,14 @@ def _adam(program: Program, row: Tensor, weight: Tensor, gradient: Tensor, *stat
     return [weight - rate * mean / (square.sqrt() / root + EPS), mean, square]
 
 
-def _batches(plan: Plan, like: Tensor, tiny: bool) -> Iterator[tuple[Any, Tensor, Tensor]]:
+def _batches(plan: Plan, x: Tensor, y: Tensor, tiny: bool) -> Iterator[tuple[Any, Tensor, Tensor]]:
     """The members' batches: inputs, targets and the share of each point in the loss.
 
     A last batch that is smaller is filled up with its own first point at share 0, so that one program fits all.
     Members with one seed in common see one batch, without the axis of the members.
     """
-    x, y = _points(plan, "train", like)
     points = x.shape[-2]
+    rows_x, rows_y = (x.flatten(0, 1), y.flatten(0, 1)) if x.dim() == 3 else (x, y)
 
     def shaped(x: Tensor, y: Tensor) -> tuple[Any, Tensor]:
         if tiny:
@@ -380,10 +381,10 @@ def _batches(plan: Plan, like: Tensor, tiny: bool) -> Iterator[tuple[Any, Tensor
         return _features_first(x), y
 
     if plan.batch_size is None:
-        yield from itertools.repeat((*shaped(x, y), like.new_full((points,), 1 / points)))
+        yield from itertools.repeat((*shaped(x, y), x.new_full((points,), 1 / points)))
     size = min(plan.batch_size or 0, points)
-    members = torch.arange(len(plan.settings), device=x.device)[:, None]
-    equal = like.new_full((size,), 1 / size)
+    first = torch.arange(len(plan.settings), device=x.device)[:, None] * points if x.dim() == 3 else 0
+    equal = x.new_full((size,), 1 / size)
     seeds, where = np.unique([each.seed for each in plan.settings], return_inverse=True)
     generators = [np.random.default_rng(int(seed)) for seed in seeds]
     while True:
@@ -393,9 +394,8 @@ def _batches(plan: Plan, like: Tensor, tiny: bool) -> Iterator[tuple[Any, Tensor
             share = equal
             if count < size:
                 chosen = torch.cat([chosen, chosen[..., :1].expand(*chosen.shape[:-1], size - count)], -1)
-                share = torch.cat([like.new_full((count,), 1 / count), like.new_zeros(size - count)])
-            at = (members, chosen) if x.dim() == 3 else chosen
-            yield *shaped(x[at], y[at]), share
+                share = torch.cat([x.new_full((count,), 1 / count), x.new_zeros(size - count)])
+            yield *shaped(taken(rows_x, first + chosen), taken(rows_y, first + chosen)), share
 
 
 def _features_first(x: Tensor) -> Tensor:
