@@ -535,6 +535,27 @@ def test_what_is_wrong_is_said(call, said):
         call()
 
 
+def test_an_audit_is_for_one_optimizer_and_notes_each_update_once():
+    optimizer, audit = sgd(), Audit(Cosine(0.1, 0.0, N), N)
+    scheduler = ScheduleLR(optimizer, Cosine(0.1, 0.0, N))
+    for _ in range(2):  # as a trainer does that is asked to go on
+        audit.attach(optimizer)
+        audit.attach(optimizer)
+        loop(optimizer, scheduler, N // 2)
+    assert audit.rows.step == list(range(N)) and healthy(audit) == []
+    with pytest.raises(ValueError, match="optimizer must be the one that the audit has"):
+        audit.attach(sgd())
+    with pytest.raises(ValueError, match="step must be after 59"):
+        audit.attach(optimizer, step=3)
+
+
+def test_a_rate_that_is_far_too_large_is_found_though_the_loss_falls_back():
+    audit = Audit()
+    for i in range(N):
+        audit.record(30.0, loss=0.7 if i < 2 else 4000.0 / i**2 + 10)
+    assert only(audit).name == "loss diverges"
+
+
 def test_a_long_run_is_judged_in_seconds():
     schedule = Cosine(0.1, 0.0, 100_000)
     steps = np.arange(100_000)

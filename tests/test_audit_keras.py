@@ -125,3 +125,5 @@ def test_loss_scaling_and_bad_arguments():
     assert faults(audit) == []
     with pytest.raises(ValueError, match="audit must be an Audit, got 'none'"):
         AuditCallback(WORD)
+    with pytest.raises(ValueError, match="make an Audit for each run"):
+        fit(audit)

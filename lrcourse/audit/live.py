@@ -1,6 +1,7 @@
 """An audit of a run: it notes what each update uses, and says what is wrong with it."""
 
 import math
+import weakref
 from collections.abc import Sequence
 from typing import Any
 
@@ -10,7 +11,7 @@ from ..schedules import Schedule
 from ..schedules.base import as_schedule
 from ..validation import bad, below_one, not_negative, optional, positive, rates, steps_or_zero, whole_steps
 from .finding import Report
-from .optimizer_hooks import attached, length
+from .optimizer_hooks import attached, length, unwrapped
 from .rows import Formula, Meant, Rows
 from .rules import findings
 
@@ -57,6 +58,8 @@ class Audit:
         tolerance: float = 1e-6,
     ) -> None:
         self.rows = Rows()
+        self._optimizer: Any = None
+        self._handle: Any = None
         self.meant = Meant(
             rate=None if schedule is None else [formula(each) for each in _listed(schedule)],
             momentum=None if momentum is None else formula(as_schedule("momentum", momentum, check_momentum)),
@@ -74,11 +77,23 @@ class Audit:
         state has counted, as Adam's does, else 0. Groups with rates of their own are known if this is called before the
         scheduler is built.
 
-        Raises: `ValueError` for what is no such optimizer.
+        Raises: `ValueError` for what is no such optimizer, for a second one, or for a step that was noted already.
         """
-        step = optional(steps_or_zero)("step", step)
-        came = attached(self.rows, optimizer, scheduler, scaler, step)
-        self.meant.came_with = came if len(came) > 1 else None
+        step, inner = optional(steps_or_zero)("step", step), unwrapped(optimizer)
+        if self._optimizer is not None and self._optimizer() is not inner:
+            raise bad(
+                "optimizer", type(inner).__name__, "the one that the audit has", "make an Audit for each optimizer"
+            )
+        if len(self.rows) and step is None:
+            step = self.rows.step[-1] + 1
+        if len(self.rows) and step is not None and step <= self.rows.step[-1]:
+            raise bad("step", step, f"after {self.rows.step[-1]}, the last one noted", "make an Audit for each run")
+        if self._handle is None:
+            came = tuple(float(group["lr"]) for group in inner.param_groups)
+            self.meant.came_with = came if len(came) > 1 else None
+        else:
+            self._handle.remove()  # each update is noted once
+        self._optimizer, self._handle = weakref.ref(inner), attached(self.rows, optimizer, scheduler, scaler, step)
         self.meant.total = length(scheduler)
 
     def record(

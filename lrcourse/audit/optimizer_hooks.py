@@ -7,16 +7,22 @@ from ..validation import bad
 from .rows import Rows
 
 
-def attached(rows: Rows, optimizer: Any, scheduler: Any, scaler: Any, step: int | None) -> tuple[float, ...]:
-    """Have every update of `optimizer` noted in `rows`; returns the rates that its groups have now."""
-    inner, scaler = optimizer, scaler or getattr(optimizer, "scaler", None)  # accelerate's optimizer brings its scaler
+def unwrapped(optimizer: Any) -> Any:
+    """The optimizer that makes the updates, in whatever wraps it."""
+    inner = optimizer
     while hasattr(inner, "optimizer"):  # accelerate's looks like one of torch, but has no hooks
         inner = inner.optimizer
     if not hasattr(inner, "register_step_pre_hook"):
         fix = "for Keras pass AuditCallback(audit) to fit, else call audit.record(rate) for each update"
         raise bad("optimizer", type(optimizer).__name__, "a PyTorch optimizer", fix)
-    inner.register_step_pre_hook(Watch(rows, getattr(scheduler, "scheduler", scheduler), scaler, step))
-    return tuple(float(group["lr"]) for group in inner.param_groups)
+    return inner
+
+
+def attached(rows: Rows, optimizer: Any, scheduler: Any, scaler: Any, step: int | None) -> Any:
+    """Have every update of `optimizer` noted in `rows`; returns what ends that, by `.remove()`."""
+    scaler = scaler or getattr(optimizer, "scaler", None)  # accelerate's optimizer brings its own
+    watch = Watch(rows, getattr(scheduler, "scheduler", scheduler), scaler, step)
+    return unwrapped(optimizer).register_step_pre_hook(watch)
 
 
 def length(scheduler: Any) -> int | None:

@@ -284,7 +284,8 @@ def loss_diverges(rows: Rows, meant: Meant) -> list[Finding]:
     if len(there) < ENOUGH:
         return []
     losses = [loss for _, loss in there]
-    first, last, noise = _ends(losses)
+    _, last, noise = _ends(losses)
+    first = sorted(losses[:3])[1]  # before the rate can have done harm: it may take two updates
     if last <= first + max(0.5 * abs(first), 4 * noise):
         return []
     high = next((i for i, loss in there if loss > (first + last) / 2), there[-1][0])

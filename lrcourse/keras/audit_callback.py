@@ -16,7 +16,8 @@ class AuditCallback(keras.callbacks.Callback):  # type: ignore[misc]  # Keras ha
     Updates are counted by the optimizer, so a second `fit`, and a run that goes on from a checkpoint, go on. Batches
     that accumulate a gradient, or that mixed precision skips, make no update. Put it last in the list of callbacks.
 
-    Raises: `ValueError` when training begins, for an optimizer without one rate of its own (`MultiOptimizer`).
+    Raises: `ValueError` when training begins, for an optimizer without one rate of its own (`MultiOptimizer`), and for
+    an audit that has noted another run.
 
     >>> import keras, numpy as np
     >>> from lrcourse import Linear
@@ -44,6 +45,10 @@ class AuditCallback(keras.callbacks.Callback):  # type: ignore[misc]  # Keras ha
                 "optimizer", kind, "one with a learning_rate", "audit each of its optimizers in a loop of your own"
             )
         self._updates, self._sum = count(self.model.optimizer), 0.0
+        noted = self.audit.rows.step
+        if noted and self._updates <= noted[-1]:
+            must = f"for a run that goes on after update {noted[-1]}"
+            raise bad("audit", f"an Audit of {len(noted)} updates", must, "make an Audit for each run")
 
     def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
         self._sum, self._batch = 0.0, -1
