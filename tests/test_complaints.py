@@ -17,6 +17,7 @@ import pytest
 import torch
 from torch.nn import functional as F
 
+import lrcourse.audit
 import lrcourse.data
 import lrcourse.keras
 import lrcourse.range_test
@@ -133,6 +134,8 @@ CALLS = {
     lrcourse.data.handwriting: {},
     lrcourse.data.health: {},
     lrcourse.data.text: {},
+    lrcourse.audit.Audit: {},
+    lrcourse.audit.Audit.record: ({"rate": 0.1}, lambda **given: lrcourse.audit.Audit().record(**given)),
     intervals.mean_interval: {"values": [1.0, 2.0]},
     intervals.paired_difference: {"a": [1.0, 2.0], "b": [2.0, 2.5]},
     seed_everything: {},
@@ -177,9 +180,10 @@ CALLS = {
 }  # fmt: skip
 RESULTS = {
     lrcourse.CyclePlan, intervals.Interval, lrcourse.data.Dataset, lrcourse.torch.NoiseScale, lrcourse.study.Answer,
-    lrcourse.study.Verdict,
+    lrcourse.study.Verdict, lrcourse.audit.Finding,
 }  # fmt: skip
 IN_STEPS = {
+    "Audit.record.step", "Audit.steps",
     "Cosine.steps", "Cyclic.over.steps", "Cyclic.step_size_up", "Cyclic.step_size_down", "CyclicLR.step_size",
     "Exponential.every", "Geometric.steps", "InverseSqrt.timescale", "InverseTime.every", "InverseTime.timescale",
     "KerasSchedule.steps", "Linear.steps", "MultiStep.milestones", "OneCycle.steps",
@@ -190,7 +194,8 @@ IN_STEPS = {
     "sweep.evaluate_every", "sweep.steps", "train.evaluate_every", "train.steps", "warmup.steps",
 }  # fmt: skip
 RATES = {
-    "AdamW.alpha", "Clip.hi", "Clip.lo", "Constant.lr", "Cosine.end", "Cosine.peak", "Cyclic.base_lr", "Cyclic.max_lr",
+    "AdamW.alpha", "Audit.record.rate", "Clip.hi", "Clip.lo",
+    "Constant.lr", "Cosine.end", "Cosine.peak", "Cyclic.base_lr", "Cyclic.max_lr",
     "Cyclic.over.base_lr", "Cyclic.over.max_lr", "CyclicLR.base_lr", "CyclicLR.max_lr", "Exponential.lr",
     "GPT.groups.lr", "InverseSqrt.peak", "InverseTime.peak", "Linear.end", "REX.end", "REX.peak", "SGDR.over.end",
     "SGDR.over.peak", "get_schedule.peak", "get_schedule.start",

@@ -5,7 +5,8 @@ import inspect
 
 import pytest
 
-FLOORS = ["optimizers", "surfaces", "space", "data", "intervals", "range_test", "determinism", "torch", "keras"]
+FLOORS = ["audit", "optimizers", "surfaces", "space", "data", "intervals", "range_test", "determinism"]
+FLOORS += ["torch", "keras"]
 MODULES = ["lrcourse", *(f"lrcourse.{floor}" for floor in FLOORS)]
 # What is only handed out or subclassed: the example stands with the function that returns it, or with the subclass.
 WITHOUT_EXAMPLE = {

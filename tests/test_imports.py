@@ -30,7 +30,7 @@ def test_the_import_trace_shows_no_framework() -> None:
 
 
 @pytest.mark.parametrize(
-    "module", ["range_test", "optimizers", "determinism", "glue", "plots", "records", "selfcheck", "surfaces"]
+    "module", ["audit", "range_test", "optimizers", "determinism", "glue", "plots", "records", "selfcheck", "surfaces"]
 )
 def test_what_needs_numpy_alone_loads_numpy_alone(module: str) -> None:
     modules = loaded(f"import lrcourse.{module}")
