@@ -37,6 +37,7 @@ GIVEN = {
     "after-adam": ["2.13"],  # a version
     "search": ["0.002"],  # an example of a factor
     "recipe": ["0.00001"],  # the article's list
+    "fine-tuning": ["2.6"],  # a factor of ULMFiT
 }  # fmt: skip
 
 
