@@ -130,3 +130,12 @@ def test_wsd_has_the_lowest_mean_and_the_cosine_to_zero_the_highest_in_both_lang
         answer = Answer.from_dict(json.loads(results[question]["answer"]))
         means = {arm: answer.mean(arm).mean for arm in answer.tuned}
         assert min(means, key=means.get) == "WSD" and max(means, key=means.get) == "cosine"
+
+
+def test_a_second_rate_is_worth_more_than_muon_and_both_want_it_higher_than_the_first():
+    results = {run["name"].partition(",")[0]: run["results"] for run in records.read("language_models", "small").runs}
+    muon, race = (Answer.from_dict(json.loads(results[name]["answer"])) for name in ("Muon", "schedules"))
+    assert muon.report == race.report
+    muons, adamws, lines = muon.mean("Muon").mean, muon.mean("AdamW").mean, race.mean("line").mean
+    assert lines - adamws > adamws - muons > 0
+    assert all(muon.chosen(arm)["others_lr"] > muon.chosen(arm)["lr"] for arm in ("Muon", "AdamW"))
