@@ -35,6 +35,8 @@ GIVEN = {
     # the article's accuracies; rates of arms and defaults, which the package sets
     "comparison": ["0.61", "0.76", "0.94", "0.99"],
     "after-adam": ["2.13"],  # a version
+    # betas, which the record sets; what papers say of sizes and of Muon
+    "language-models": ["0.9", "0.95", "0.999", "1.7", "1.4", "1.1", "1.2"],
     "search": ["0.002"],  # an example of a factor
     "recipe": ["0.00001"],  # the article's list
     "fine-tuning": ["2.6"],  # a factor of ULMFiT
