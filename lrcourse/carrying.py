@@ -52,7 +52,8 @@ def carry_rate(
 
     $$k = \frac{1 + B_\mathrm{noise} / B_\mathrm{old}}{1 + B_\mathrm{noise} / B_\mathrm{new}},$$
 
-    which stops growing where batches leave the noise behind. Without it, all batches are taken as smaller than that.
+    which stops growing where batches leave the noise behind; it was derived for plain descent, and is taken to Adam's
+    power as well. Without it, all batches are taken as smaller than the noise scale.
 
     The mean is the rate, `low` and `high` the ends of an interval: where two networks were measured, it reaches from
     the lower end of the one to the upper end of the other, and errors of several sizes add as independent ones do. It
@@ -68,7 +69,7 @@ def carry_rate(
     >>> carry_rate(0.01, "sgd", batch=(32, 128), noise_scale=40.0).mean < found.mean
     True
     """
-    lr = positive("use the rate that was best, for example 0.001")("lr", lr)
+    lr = positive("use for example 0.001, the rate that was best")("lr", lr)
     rule = OPTIMIZERS[choice(*OPTIMIZERS)("optimizer", optimizer)]
     if choice(True, False)("mup", mup) and rule == SGD:
         raise bad("mup", mup, "False with SGD, for which it was not measured", "leave it out")
@@ -110,7 +111,7 @@ def carry_decay(weight_decay: float, *, lr: Pair, updates: Pair) -> float:
     >>> carry_decay(0.1, lr=(1e-3, 5e-4), updates=(10_000, 40_000))
     0.05
     """
-    decay = positive("use the decay that was right, for example 0.1")("weight_decay", weight_decay)
+    decay = positive("use for example 0.1, the decay that was right")("weight_decay", weight_decay)
     (old_lr, new_lr), (old, new) = _pair("lr", lr), _pair("updates", updates)
     return decay * old_lr * old / (new_lr * new)
 
