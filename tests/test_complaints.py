@@ -18,6 +18,7 @@ import torch
 from torch.nn import functional as F
 
 import lrcourse.audit
+import lrcourse.carrying
 import lrcourse.data
 import lrcourse.keras
 import lrcourse.range_test
@@ -95,6 +96,8 @@ CALLS = {
     lrcourse.Step: {"lr": 0.1, "every": 5, "gamma": 0.1},
     lrcourse.Then: {"first": Constant(0.1), "second": Constant(0.2), "at": 5},
     lrcourse.WSD: {"peak": 0.1, "warmup": 5, "stable": 5, "decay": 5},
+    lrcourse.carrying.carry_decay: {"weight_decay": 0.1, "lr": (0.1, 0.2), "updates": (10, 20)},
+    lrcourse.carrying.carry_rate: {"lr": 0.1, "batch": (32, 64)},
     Schedule.table: ({}, Constant(0.1).table),
     Schedule.then: ({"other": Constant(0.2)}, Constant(0.1).then),
     Schedule.clip: ({"lo": 0.0, "hi": 10.0}, Constant(0.1).clip),
