@@ -1,6 +1,6 @@
 """A table of 20,190 rows: how often people see a doctor, from insurance and health.
 
-Much noise and few features: the rate matters little here, and weight decay more.
+Much noise and few features: little of what one can tune matters here.
 """
 
 import torch
