@@ -231,8 +231,8 @@ def test_the_old_guide_took_one_rate_for_all_between_the_steepest_fall_and_the_m
     lrs = np.geomspace(1e-5, 10, 100)
     losses = 2 - 1 / (1 + (1e-2 / lrs) ** 2) + lrs**2
     test = recipes.RangeTest(lrs, losses, losses)
-    found = recipes.old_rate(test)
-    assert test.suggest("steepest") < found < test.suggest("minimum")
+    found, steepest, minimum = recipes.old_rate(test), test.suggest("steepest"), test.suggest("minimum")
+    assert steepest and minimum and steepest < found < minimum
     assert recipes.old_rate(recipes.RangeTest(lrs[:5], losses[:5], losses[:5])) == recipes.ADAM  # too few points
 
 

@@ -36,7 +36,7 @@ def load(book: Path) -> Row:
 
 
 def answer_of(book: Path, name: str) -> Row:
-    found = {each["id"]: each for each in load(book)["answer"]}
+    found: dict[str, Row] = {each["id"]: each for each in load(book)["answer"]}
     if name not in found:
         raise KeyError(f"answers.toml has no answer {name!r}: choose among {', '.join(found)}")
     return found[name]

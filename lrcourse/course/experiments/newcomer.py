@@ -126,7 +126,10 @@ def random_search(task: Task, seeds: Sequence[int], steps: int, runs: int) -> li
         model = task.model()
         optimizer = torch.optim.AdamW(model.parameters(), lr=best.lr, weight_decay=best.weight_decay)
         schedule = best.lr * best.schedule  # type: ignore[operator]
-        train(model, optimizer, task.split(seed)[0], steps=steps, batch_size=task.batch, seed=seed, schedule=schedule)
+        train(
+            model, optimizer, task.split(seed)[0], steps=steps, batch_size=task.batch, seed=seed,
+            schedule=schedule,  # type: ignore[arg-type]
+        )  # fmt: skip
         scores.append(tested(model, task.split(seed)[1]))
     return scores
 
