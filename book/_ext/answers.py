@@ -5,8 +5,8 @@
 
 shows what to take, the code, and the evidence; `{answer-index}` all answers in one table; `{answer-schedules}` both
 schedules; `{answer-despite}` the verdicts that speak against an answer; `{answer-newcomer}` how far somebody came who
-followed one. Words and differences come from what chapters glued and records hold, so that a page cannot say more than
-was found. A chapter that is not there is not linked.
+followed one. Verdicts stand in the words that chapters glued and records hold, so that a page cannot say more than was
+found. A chapter that is not there is not linked.
 """
 
 import json
@@ -50,14 +50,15 @@ def evidence(book: Path) -> Iterator[Row]:
 
 
 def found(item: Row, book: Path) -> tuple[str, str]:
-    """The verdict that a chapter, a claim or a record holds now, and the difference, where there is one.
+    """The verdict that a chapter, a claim or a record holds now, and the sentence in which its study says it.
 
     Raises: `KeyError` for a name that is not there.
     """
     if "claim" in item:
-        return next(row["verdict"] for row in claims(book) if row["id"] == item["claim"]), ""
+        word = next(row["verdict"] for row in claims(book) if row["id"] == item["claim"])
+        return word, VERDICTS[word][0]
     values = glued(book / f"{item['chapter']}.ipynb") if "chapter" in item else results(item)
-    return str(values[item["key"]]), str(values.get(f"{item['key']}-difference", ""))
+    return str(values[item["key"]]), str(values.get(f"{item['key']}-says", values[item["key"]]))
 
 
 def results(item: Row) -> Row:
@@ -73,13 +74,11 @@ def margin(item: Row) -> str:
 
 
 def line(item: Row, book: Path) -> str:
-    """An item of the evidence as text: what follows, the verdict with its difference, and where it stands."""
-    word, difference = found(item, book)
-    if "claim" in item:
-        return f"{item['for']} *{VERDICTS[word][0]}* ([](claims.md))"
-    number = f", difference {difference}" if difference else ""
-    place = f"[]({item['chapter']}.ipynb)" if "chapter" in item else f"{margin(item)}; [](records.md)"
-    return f"{item['for']} *{word.capitalize()}*{number} ({place})"
+    """An item of the evidence as text: what follows, the verdict in its study's words, and where it stands."""
+    place = "[](claims.md)"
+    if "key" in item:
+        place = f"[]({item['chapter']}.ipynb)" if "chapter" in item else f"{margin(item)}; [](records.md)"
+    return f"{item['for']} *{found(item, book)[1]}* ({place})"
 
 
 def number(value: float) -> str:
@@ -111,13 +110,12 @@ def code(parts: dict[str, str]) -> str:
 
 def markdown(row: Row, book: Path) -> str:
     rate, decay, search = row["rate"], row["decay"], row["search"]
-    without = f", without {row['decay']['exempt']}" if decay["value"] else ""
     table = {
-        "Rate": f"start at {number(rate['start'])}, or measure it: {rate['how']}",
+        "Rate": f"{number(rate['start'])}, {rate['how']}",
         "Search": f"between {number(rate['low'])} and {number(rate['high'])}, {search['runs']} runs: {search['over']}",
         "Schedule": "[warm-up, then a line to zero](#schedules); with an open length, a constant rate and a cooldown",
-        "Momentum": row["betas"],
-        "Weight decay": f"{number(decay['value'])}{without}",
+        "Betas or momentum": row["betas"],
+        "Weight decay": f"{number(decay['value'])}; exempt: {decay['exempt']}",
         "Clipping": row["clip"],
         "Parameter groups": row["groups"],
         "Average of weights": row["average"],
@@ -176,27 +174,23 @@ def despite(book: Path) -> str:
     """Each verdict that speaks against an answer, and what follows from it."""
     lines = []
     for row in load(book)["despite"]:
-        said = [found({"chapter": row["chapter"], "key": key}, book) for key in row["keys"]]
-        differences = ", ".join(difference for _, difference in said)
-        lines.append(
-            f"{row['follows']} *{said[0][0].capitalize()}*, difference {differences} ([]({row['chapter']}.ipynb))"
-        )
+        said = [found({"chapter": row["chapter"], "key": key}, book)[1] for key in row["keys"]]
+        lines.append(f"{row['follows']} *{'; '.join(said)}* ([]({row['chapter']}.ipynb))")
     return bullets(lines)
 
 
 def newcomer() -> str:
     """What came out for somebody who followed an answer, beside a long search."""
-    lines = [
-        "| Task | Runs | Test loss | Of the search | Its runs | Difference | The newcomer is |",
-        "|---|--:|--:|--:|--:|--:|---|",
-    ]
+    lines = ["| Task | Runs | Test loss | Runs of the search | Its test loss |", "|---|--:|--:|--:|--:|"]
+    said = []
     for run in records.read("newcomer", "small").runs:
-        held, pair = run["results"], "newcomer-random search"
+        held = run["results"]
         lines.append(
-            f"| {run['name']} | {held['runs of the newcomer']:g} | {held['newcomer']} | {held['random search']} | "
-            f"{held['runs of the search']:g} | {held[f'{pair}-difference']} | *{held[pair]}* |"
+            f"| {run['name']} | {held['runs of the newcomer']:g} | {held['newcomer']} | "
+            f"{held['runs of the search']:g} | {held['random search']} |"
         )
-    return "\n".join(lines)
+        said.append(f"*{held['newcomer-random search-says']}* ({run['name']}, margin {held['margin']})")
+    return "\n".join([*lines, "", bullets(said)])
 
 
 class OfAnswers(SphinxDirective):
