@@ -22,7 +22,8 @@ ONE_SEED = {"trainability": "one network, every setting", "labs": "the seeds are
             "sweep_speed": "rounds, for the clock", "range_tests": "curves to read, nothing is compared",
             "questions_optimizers": "each question has its own seeds",
              "questions_schedules": "each question has its own seeds",
-            "language_models": "each question has its own seeds"}  # fmt: skip
+            "language_models": "each question has its own seeds",
+            "recipes": "each recipe has its own seeds", "newcomer": "each task has its own seeds"}  # fmt: skip
 UNFINISHED = {"labs-full": "no GPU has run lab 6"}
 sys.path.insert(0, str(ROOT / "book" / "_ext"))
 import recorded  # noqa: E402
@@ -231,9 +232,8 @@ def test_a_page_whose_code_reads_a_record_says_how_it_stands():
 
 def test_what_is_trained_through_the_stack_of_models_depends_on_it_and_nothing_else_does():
     through = {name for name in experiments.names() if "sweep/stacked.py" in recording.sources(name)}
-    assert through == {
-        "heatmaps", "language_models", "questions_optimizers", "questions_schedules", "sweep_speed", "trainability",
-    }  # fmt: skip
+    questions = {"questions_optimizers", "questions_schedules", "carrying_over", "language_models"}
+    assert through == {"heatmaps", "newcomer", "sweep_speed", "trainability"} | questions
 
 
 @pytest.mark.parametrize("name", experiments.names())

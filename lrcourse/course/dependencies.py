@@ -83,6 +83,11 @@ def notebook_code(path: Path) -> str:
     return "\n".join(filter(_parses, (TransformerManager().transform_cell("".join(cell["source"])) for cell in cells)))
 
 
+def code(path: Path) -> str:
+    """The code of a notebook or of a script."""
+    return notebook_code(path) if path.suffix == ".ipynb" else path.read_text(encoding="utf-8")
+
+
 def code_hash(path: Path) -> str:
     """A hash of a file's code, or of that in a notebook's cells, without comments, docstrings and layout.
 
@@ -97,7 +102,7 @@ def code_hash(path: Path) -> str:
 
 @cache
 def _code_hash(path: Path, _changed: int) -> str:
-    tree = ast.parse(notebook_code(path) if path.suffix == ".ipynb" else path.read_text(encoding="utf-8"))
+    tree = ast.parse(code(path))
     for node in ast.walk(tree):
         body = getattr(node, "body", None)
         if isinstance(body, list) and body and isinstance(body[0], ast.Expr) and _is_text(body[0].value):

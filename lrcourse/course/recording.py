@@ -25,16 +25,17 @@ VERSIONS = ("torch", "numpy", "matplotlib")
 
 
 def sources(experiment: str) -> dict[str, Path]:
-    """The files that decide what an experiment gives, by name: what its module imports, and notebooks that it executes.
+    """The files that decide what an experiment gives, by name: what its module imports, and what else it executes.
 
     >>> {"course/experiments/heatmaps.py", "sweep/stacked.py"} <= set(sources("heatmaps"))
     True
     """
-    modules = {experiments.find(experiment).__name__}
-    notebooks = {path.name: path for path in getattr(experiments.find(experiment), "NOTEBOOKS", ())}
-    for notebook in notebooks.values():
-        modules |= dependencies.imports(dependencies.notebook_code(notebook))
-    return dependencies.files(dependencies.reached(modules)) | notebooks
+    found = experiments.find(experiment)
+    modules = {found.__name__}
+    executed = {each.name: each for kind in ("NOTEBOOKS", "SCRIPTS") for each in getattr(found, kind, ())}
+    for each in executed.values():
+        modules |= dependencies.imports(dependencies.code(each))
+    return dependencies.files(dependencies.reached(modules)) | executed
 
 
 def hashes(experiment: str) -> dict[str, str]:

@@ -2,7 +2,7 @@
 
 A module defines `SIZES` (their names), `plan(size)` (the runs, as pairs of a name and a seed) and
 `run(name, seed, size, device)` (one run's results, a dictionary of numbers, lists of numbers or text). What it imports
-decides its results; if it executes notebooks, it names them as `NOTEBOOKS`.
+decides its results; if it executes notebooks or scripts, it names them as `NOTEBOOKS` or `SCRIPTS`.
 """
 
 import importlib
