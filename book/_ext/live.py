@@ -26,6 +26,9 @@ NEEDS = {
     "descent": ("surfaces",),
     "saddle": ("surfaces",),
     "schedule": ("schedules",),
+    "warmup": ("schedules",),
+    "adaptive": ("surfaces",),
+    "batch": (),
 }
 SETS = re.compile(r"(?s)(?P<words>.+?)\s*<(?P<query>[\w.]+=[^<>=&]+(?:&[\w.]+=[^<>=&]+)*)>")
 

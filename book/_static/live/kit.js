@@ -35,7 +35,12 @@ function begin(figure) {
     const box = html("div");
     pictures.append(box);
     const plot = new Plot(box, { ratio: 0.66, least: 190, most: 260, ...spec });
-    const moved = (x, y) => { Object.assign(state, spec.moved(x, y, settings())); update(); };
+    const moved = (x, y) => {
+      const { set = {}, ...rest } = spec.moved(x, y, settings());
+      for (const [name, to] of Object.entries(set)) fields[name].value = to;
+      Object.assign(state, rest);
+      update();
+    };
     const handle = spec.handle && plot.handle(spec.handle, moved, { anywhere: true, upright: spec.upright });
     return (values, now) => plot.draw((p) => spec.draw(p, values, now, handle));
   });
@@ -59,15 +64,41 @@ function begin(figure) {
   figure.set = (query) => {
     for (const [name, text] of query) {
       const to = Number.isNaN(Number(text)) ? text : Number(text);
-      if (fields[name]) fields[name].value = typeof fields[name].value === "boolean" ? text === "true" : to;
+      const before = fields[name]?.value;
+      if (fields[name]) fields[name].value = typeof before === "boolean" ? text === "true" : to;
       else if (name in state) state[name] = to;
       else throw new Error(`the figure has no ${name}`);
+      if (fields[name] && fields[name].value === undefined) fields[name].value = before; // no such choice
     }
     update();
   };
   figure.settings = settings;
   figure.classList.add("live-on");
   update();
+}
+
+// Normal numbers, the same for the same seed: pairs by Box and Muller from the generator mulberry32.
+function normals(seed, n) {
+  let state = seed * 0x9e3779b9 | 0;
+  const uniform = () => {
+    state = (state + 0x6d2b79f5) | 0;
+    let t = Math.imul(state ^ (state >>> 15), 1 | state);
+    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t;
+    return (((t ^ (t >>> 14)) >>> 0) + 0.5) / 4294967296;
+  };
+  return Array.from({ length: n }, () => [Math.sqrt(-2 * Math.log(uniform())), 2 * Math.PI * uniform()])
+    .map(([r, angle]) => [r * Math.cos(angle), r * Math.sin(angle)]);
+}
+
+// The mean loss of noisy descents down a bowl of curvature 1 from 10, before each update and after the last: the square of the distance shrinks by (1 − η)² and grows by the noise.
+function meanLosses(table, noise) {
+  let square = 100;
+  const losses = [square / 2];
+  for (const rate of table) {
+    square = (1 - rate) ** 2 * square + rate ** 2 * noise ** 2;
+    losses.push(square / 2);
+  }
+  return losses;
 }
 
 // The ends of a logarithmic axis around these values, of which none is shown that is below `floor`.
@@ -79,5 +110,5 @@ function powers(values, floor = 1e-6, ceiling = 1e6) {
 
 const numbered = (values) => Array.from(values, (value, step) => [step, value]);
 
-Object.assign(lrcourse, { begin, powers, numbered, figure: (name, make) => { figures[name] = make; } });
+Object.assign(lrcourse, { begin, powers, numbered, normals, meanLosses, figure: (name, make) => { figures[name] = make; } });
 })();

@@ -1,23 +1,10 @@
 // Beside a saddle: the same descent without noise and with noise in its gradients.
 (() => {
-const { figure, format, surfaces, contours, numbered, powers } = window.lrcourse;
+const { figure, format, surfaces, contours, numbered, powers, normals } = window.lrcourse;
 const STEPS = 60;
 const saddle = surfaces.of({ kind: "Saddle" });
 const lowest = -0.25;
 let levels;
-
-// Normal numbers, the same for the same seed: pairs by Box and Muller from the generator mulberry32.
-function normals(seed, n) {
-  let state = seed * 0x9e3779b9 | 0;
-  const uniform = () => {
-    state = (state + 0x6d2b79f5) | 0;
-    let t = Math.imul(state ^ (state >>> 15), 1 | state);
-    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t;
-    return (((t ^ (t >>> 14)) >>> 0) + 0.5) / 4294967296;
-  };
-  return Array.from({ length: n }, () => [Math.sqrt(-2 * Math.log(uniform())), 2 * Math.PI * uniform()])
-    .map(([r, angle]) => [r * Math.cos(angle), r * Math.sin(angle)]);
-}
 
 // Each run: its path, its height above the minimum and the length of the slope there.
 function values(s) {
@@ -39,7 +26,6 @@ function fate({ heights, slopes }) {
   return `${where}; at the end ${format(heights.at(-1))} above the minimum, the slope ${format(slopes.at(-1))}`;
 }
 
-window.lrcourse.normals = normals;
 figure("saddle", () => ({
   fields: [
     { name: "rate", label: "rate", value: 0.15, min: 0.01, max: 1, log: true },

@@ -1,6 +1,6 @@
 // Two schedules over one another, and what they do to the mean loss of noisy descents down a bowl of curvature 1.
 (() => {
-const { figure, format, schedules, powers, numbered } = window.lrcourse;
+const { figure, format, schedules, powers, numbered, meanLosses } = window.lrcourse;
 const RATES = ["lr", "peak", "start", "end", "base_lr", "max_lr", "initial_lr", "final_lr"];
 const stopped = ({ run }, { stop }) => Math.min(Math.max(Math.round(stop), 1), run);
 const sum = (table) => table.reduce((a, b) => a + b, 0);
@@ -13,17 +13,6 @@ function plain(shapes, s, run) {
   return Object.fromEntries(all.map(([name, value]) => [name, RATES.includes(name) ? value * rate : value]));
 }
 
-// The mean loss before each update and after the last: the square of the distance shrinks by (1 − η)² and grows by the noise.
-function expected(table, noise) {
-  let square = 100;
-  const losses = [square / 2];
-  for (const rate of table) {
-    square = (1 - rate) ** 2 * square + rate ** 2 * noise ** 2;
-    losses.push(square / 2);
-  }
-  return losses;
-}
-
 function values(given, s) {
   const plains = ["a", "b"].map((run) => plain(given.shapes, s, run));
   const wrong = plains.map(schedules.problem).find(Boolean);
@@ -34,7 +23,7 @@ function values(given, s) {
     const scaled = Object.entries(each).map(([name, value]) => [name, i && RATES.includes(name) ? value * factor : value]);
     const own = Object.fromEntries(scaled);
     const table = [...schedules.table(own, given.against ? own.steps : given.run)];
-    return { plain: own, table, area: sum(table), losses: expected(table, s.noise ?? given.noise ?? 1) };
+    return { plain: own, table, area: sum(table), losses: meanLosses(table, s.noise ?? given.noise ?? 1) };
   });
   return { runs, factor };
 }
