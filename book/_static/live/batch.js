@@ -42,7 +42,7 @@ figure("batch", () => ({
       runs.forEach(({ losses }, i) => p.line(losses.map((loss, t) => [t * each[i], loss]), `line line-${i}`));
     },
   }],
-  tell: (runs) => runs.map(({ sd, losses }, i) => `${"AB"[i]}: the noise is ${format(sd)} of one example's; `
+  tell: (runs) => runs.map(({ sd, losses }, i) => `${"AB"[i]}: the noise is ${format(sd)} of one example’s; `
     + `${losses.length - 1} updates end at a mean loss of ${format(losses.at(-1))}.`),
 }));
 })();
