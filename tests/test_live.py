@@ -223,7 +223,7 @@ def test_words_set_the_figure_and_nothing_below_it_moves(chapter, name):
     heights = set()
     links = page.locator("a.set").all()
     assert len(links) > 1
-    for width in (1280, 800, 390, 320):
+    for width in (1280, 800, 600, 390, 320):
         page.set_viewport_size({"width": width, "height": 900})
         page.wait_for_timeout(100)
         heights = set()

@@ -34,7 +34,7 @@ function begin(figure) {
   const plots = made.plots.map((spec) => {
     const box = html("div");
     pictures.append(box);
-    const plot = new Plot(box, { ratio: 0.66, least: 190, most: 260, ...spec });
+    const plot = new Plot(box, { ratio: 0.66, least: 190, most: 224, ...spec });
     const moved = (x, y) => {
       const { set = {}, ...rest } = spec.moved(x, y, settings());
       for (const [name, to] of Object.entries(set)) fields[name].value = to;
