@@ -71,6 +71,7 @@ figure("schedule", (given) => ({
   },
   explore({ runs: [run] }) {
     const { kind, ...rest } = run?.plain ?? {};
+    if (kind === "Cyclic") rest.step_size_down = rest.step_size_up;
     return `schedule?${new URLSearchParams({ schedule: kind, ...rest, run: run?.table.length, axis: given.log ? "logarithmic" : "linear" })}`;
   },
 }));
