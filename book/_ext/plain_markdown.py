@@ -154,6 +154,9 @@ class Plain:
             [f"**{self.inlines(question)}**", "\n".join(answers), _folded("Answers", "\n".join(reasons))]
         )
 
+    def block_live(self, node: nodes.Element) -> str:
+        return self.blocks(node)
+
     def nothing(self, node: nodes.Node) -> str:
         return ""
 
@@ -195,7 +198,7 @@ class Plain:
         address = self.pictures.get(node["uri"], node["uri"])
         return f"![{_escape(node.get('alt', ''))}]({urljoin(self.address, address)})"
 
-    inline_inline = inline_paragraph = inline_target = inline_PassthroughTextElement = inlines
+    inline_inline = inline_paragraph = inline_target = inline_PassthroughTextElement = inline_setting = inlines
     inline_raw = nothing
 
     def _written(self, kind: str, node: nodes.Node) -> str:
