@@ -1,6 +1,8 @@
 """Language models: the law and the bound are the papers', the plans those of the record, which keeps the rules."""
 
 import json
+from functools import partial
+from typing import Any
 
 import nbformat
 import numpy as np
@@ -68,7 +70,7 @@ def test_the_rule_is_pytorchs_adamw_with_groups_that_spare_vectors():
     named = dict(theirs.named_parameters())
     inside = [p for name, p in named.items() if name.startswith("blocks.") and p.ndim == 2]
     rest = [p for name, p in named.items() if not name.startswith("blocks.") and p.ndim == 2]
-    groups = [
+    groups: list[Any] = [
         {"params": inside},
         {"params": rest, "lr": 0.02},
         {"params": [p for p in named.values() if p.ndim < 2], "lr": 0.02, "weight_decay": 0.0},
@@ -124,18 +126,24 @@ def test_the_record_keeps_the_rules():
             assert len({len(each.trials) for each in answer.tuned.values()}) == 1
 
 
+def mean_of(answer, arm) -> float:
+    interval = answer.mean(arm)
+    assert interval is not None
+    return interval.mean
+
+
 def test_wsd_has_the_lowest_mean_and_the_cosine_to_zero_the_highest_in_both_languages():
     results = {run["name"].partition(",")[0]: run["results"] for run in records.read("language_models", "small").runs}
     for question in ("schedules", "schedules on English"):
         answer = Answer.from_dict(json.loads(results[question]["answer"]))
-        means = {arm: answer.mean(arm).mean for arm in answer.tuned}
-        assert min(means, key=means.get) == "WSD" and max(means, key=means.get) == "cosine"
+        ordered = sorted(answer.tuned, key=partial(mean_of, answer))
+        assert ordered[0] == "WSD" and ordered[-1] == "cosine"
 
 
 def test_a_second_rate_is_worth_more_than_muon_and_both_want_it_higher_than_the_first():
     results = {run["name"].partition(",")[0]: run["results"] for run in records.read("language_models", "small").runs}
     muon, race = (Answer.from_dict(json.loads(results[name]["answer"])) for name in ("Muon", "schedules"))
     assert muon.report == race.report
-    muons, adamws, lines = muon.mean("Muon").mean, muon.mean("AdamW").mean, race.mean("line").mean
+    muons, adamws, lines = mean_of(muon, "Muon"), mean_of(muon, "AdamW"), mean_of(race, "line")
     assert lines - adamws > adamws - muons > 0
     assert all(muon.chosen(arm)["others_lr"] > muon.chosen(arm)["lr"] for arm in ("Muon", "AdamW"))
