@@ -16,7 +16,7 @@ Pair = tuple[float, float]
 ADAM, SGD, MUP = "Adam", "SGD", "muP"
 OPTIMIZERS = {"adam": ADAM, "adamw": ADAM, "sgd": SGD}
 
-size = positive("use for example 32")
+ELSEWHERE = 0.25  # by how much at least an exponent from one network may be off in another
 
 
 def measured_exponents() -> dict[str, Interval]:
@@ -45,26 +45,27 @@ def carry_rate(
     r"""The rate to begin with where the sizes are others: `lr` times $k^p$ for each size that grows by the factor $k$.
 
     `lr`: the best rate at the old sizes, or the peak of a schedule with warm-up and decay. `optimizer`: `"adamw"`,
-    `"adam"` or `"sgd"` (with momentum). Each size is a pair, the old one and the new one. `batch`: examples per update.
-    `length`: examples or tokens in the whole run, *not* updates; a larger batch leaves it as it is. `width`: units
-    or channels. `depth`: blocks of a residual network. `mup`: whether widths follow muP. `noise_scale`: of the
-    gradient, in examples; then a batch counts by
+    `"adam"` or `"sgd"` (with momentum; without it, less than linear in the batch). Each size is a pair, the old one
+    and the new one. `batch`: examples per update. `length`: examples or tokens in the whole run, *not* updates; a
+    larger batch leaves it as it is. `width`: units or channels. `depth`: blocks of a residual network. `mup`: whether
+    widths follow muP. `noise_scale`: of the gradient, in examples; then a batch counts by
 
     $$k = \frac{1 + B_\mathrm{noise} / B_\mathrm{old}}{1 + B_\mathrm{noise} / B_\mathrm{new}},$$
 
     which stops growing where batches leave the noise behind; it was derived for plain descent, and is taken to Adam's
     power as well. Without it, all batches are taken as smaller than the noise scale.
 
-    The mean is the rate, `low` and `high` the ends of an interval: where two networks were measured, it reaches from
-    the lower end of the one to the upper end of the other, and errors of several sizes add as independent ones do. It
-    covers seeds and these networks. Yours may lie outside: try the ends as well.
+    The mean is the rate, `low` and `high` the ends of an interval. Where two networks were measured, it reaches from
+    the lower end of the one to the upper end of the other. Where it was one, its exponent may be off by 0.25 or more,
+    about as far as two chapters of this course lie apart for SGD's batch. Errors of several sizes add as independent
+    ones do. An error of the noise scale is not in the interval, and your network may lie outside: try the ends as well.
 
     Raises: `ValueError` for a rate or a size that is not positive, an unknown optimizer, and what was not measured.
     Warns: if a size changes by a larger factor than any that was measured.
     Source: exponents from this course; the formula with the noise scale from McCandlish et al., 2018, section 2.2.
 
     >>> found = carry_rate(0.01, "sgd", batch=(32, 128))
-    >>> 0.02 < found.low < found.mean < found.high <= 0.05
+    >>> 0.02 < found.low < 0.04 < found.mean < found.high < 0.07
     True
     >>> carry_rate(0.01, "sgd", batch=(32, 128), noise_scale=40.0).mean < found.mean
     True
@@ -78,12 +79,12 @@ def carry_rate(
     for name, pair in {"batch": batch, "length": length, "width": width, "depth": depth}.items():
         if pair is None:
             continue
-        old, new = _pair(name, pair)
+        old, new = _pair(name, pair, (32, 256))
         times = math.log(new / old)
         exponent, largest = _exponent(name, MUP if mup and name == "width" else rule)
         if abs(times) > math.log(largest) + 1e-9:
-            warnings.warn(f"{name} changes by a factor of {math.exp(abs(times)):.3g}, measured were {largest:.3g} and "
-                          "less: the interval says too little", stacklevel=2)  # fmt: skip
+            warnings.warn(f"{name} changes by a factor of {math.exp(abs(times)):,.4g}, measured were {largest:.4g} and "
+                          "less: the interval is too narrow", stacklevel=2)  # fmt: skip
         if name == "batch" and noise is not None:
             times = math.log((1 + noise / old) / (1 + noise / new))
         center += exponent.mean * times
@@ -112,24 +113,28 @@ def carry_decay(weight_decay: float, *, lr: Pair, updates: Pair) -> float:
     0.05
     """
     decay = positive("use for example 0.1, the decay that was right")("weight_decay", weight_decay)
-    (old_lr, new_lr), (old, new) = _pair("lr", lr), _pair("updates", updates)
+    (old_lr, new_lr), (old, new) = _pair("lr", lr, (0.001, 0.0005)), _pair("updates", updates, (10_000, 40_000))
     return decay * old_lr * old / (new_lr * new)
 
 
-def _pair(name: str, pair: Pair) -> Pair:
+def _pair(name: str, pair: Pair, example: Pair) -> Pair:
     if not isinstance(pair, tuple | list) or len(pair) != 2:
-        raise bad(name, pair, "the old and the new one", f"write for example {name}=(32, 256)")
-    return size(f"{name}[0]", pair[0]), size(f"{name}[1]", pair[1])
+        raise bad(name, pair, "the old and the new one", f"write for example {name}={example}")
+    check = positive(f"use for example {example[0]}")
+    return check(f"{name}[0]", pair[0]), check(f"{name}[1]", pair[1])
 
 
 def _exponent(what: str, rule: str) -> tuple[Interval, float]:
-    """The exponent over all networks that were measured, and the largest factor."""
+    """The exponent over all networks that were measured, at least as unsure as `ELSEWHERE`, and the largest factor."""
     found = [each for name, each in _measured().items() if name.startswith(f"{what}, {rule}, ")]
     if not found:
-        raise bad(what, rule, "of another optimizer, as this one was not measured", "search at the new size")
+        raise bad("optimizer", rule.lower(), f"'adam' or 'adamw' where the {what} changes, as no other was measured",
+                  "search at the new size")  # fmt: skip
     exponents = [each for each, _ in found]
     mean = sum(each.mean for each in exponents) / len(exponents)
     low, high = min(each.low for each in exponents), max(each.high for each in exponents)
+    if len(found) == 1:
+        low, high = min(low, mean - ELSEWHERE), max(high, mean + ELSEWHERE)
     return Interval(mean, low, high, min(each.n for each in exponents)), max(largest for _, largest in found)
 
 
