@@ -194,7 +194,7 @@ def test_a_missing_record_or_run_is_named_with_its_command(toy, tmp_path):
 
 
 def test_an_unknown_experiment_is_named():
-    with pytest.raises(ValueError, match="^name must be 'comparison"):
+    with pytest.raises(ValueError, match="^name must be 'carrying_over' or 'comparison'"):
         experiments.find("comparisons")
 
 
