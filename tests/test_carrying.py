@@ -92,4 +92,4 @@ def test_the_decay_keeps_the_share_of_the_run_that_is_remembered():
     with pytest.raises(ValueError, match=r"lr\[0\] must be positive, got -1: use for example 0.001"):
         carry_decay(0.1, lr=(-1, 1), updates=(1, 1))
     with pytest.raises(ValueError, match=r"updates must be the old and the new one.*updates=\(10000, 40000\)"):
-        carry_decay(0.1, lr=(1, 1), updates=7)
+        carry_decay(0.1, lr=(1, 1), updates=7)  # type: ignore[arg-type]
