@@ -9,6 +9,11 @@ document.addEventListener("readystatechange", () => {
   all(".theme-switch-button i", (icon) => icon.removeAttribute("title"));
   all("summary[aria-label]", (summary) => summary.removeAttribute("aria-label"));
 
+  // The arrow beside a page that has pages below it.
+  all("summary:has(.toctree-toggle)", (summary) => {
+    summary.setAttribute("aria-label", `Pages of ${summary.parentElement.previousElementSibling.textContent}`);
+  });
+
   // The logo belongs to a landmark.
   all(".sidebar-primary-item:has(> .navbar-brand)", (item) => {
     item.setAttribute("role", "navigation");
