@@ -13,10 +13,33 @@ import nbformat
 import numpy as np
 import pytest
 
+from lrcourse.course.grading.bubblewrap import Bubblewrap
+from lrcourse.course.grading.judge import judge
+
 LAB = Path(__file__).parents[1] / "solutions" / "06-capstone" / "06-capstone.ipynb"
 DRAWS = int(os.environ.get("LRCOURSE_DRAWS", "1"))
 STRATA = ((-1.5, -1.2), (-0.2, 0.2), (1.2, 1.5))  # where the check draws the shifts of its three networks
 MARK = 0.65
+FRAMES = """
+def tune(runs, left, budget):
+    import sys
+    frame = sys._getframe(1)
+    while not isinstance(frame.f_locals.get("self"), Referee):
+        frame = frame.f_back
+    return "final", 0.07 / frame.f_locals["self"].unit ** 2, 0.0
+"""
+PATCHES = """
+Referee.play = lambda self, tune: self
+Referee.read = lambda self, request, left: ("final", 0.07, 0.0)
+torch.optim.SGD.step = lambda self: None
+def tune(runs, left, budget):
+    return ["trial", 0.07, 0.0, 10 * budget]
+"""
+LABELS = """
+from sklearn.svm import SVC
+def tune(runs, left, budget):
+    return ["final", np.zeros(500)]
+"""
 FIXED = (0.003, 0.02, 0.07, 0.25, 1.5)
 
 
@@ -111,3 +134,14 @@ def test_a_unit_moves_the_best_rate_by_its_square_and_nothing_else():
         referee = lab()["Referee"](3, shift, 40, images=64)
         losses.append(referee.play(lambda *_: ["final", 0.05 * 10**shift, 0.0]).runs[0]["losses"])  # noqa: B023
     assert losses[0] == pytest.approx(losses[1], rel=1e-3)
+
+
+@pytest.mark.slow
+@pytest.mark.sandbox
+@pytest.mark.parametrize("answer", [FRAMES, PATCHES, LABELS], ids=["frames", "patches", "labels"])
+def test_at_grading_the_referee_is_out_of_reach(answer):
+    notebook = nbformat.read(LAB, as_version=4)
+    notebook.cells = [cell for cell in notebook.cells if cell.id in ("setup", "capstone", "check-capstone")]
+    notebook.cells[1].source = answer
+    [task] = judge(notebook, Bubblewrap(), seed="a secret").tasks
+    assert task.points == 0
