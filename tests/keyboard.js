@@ -9,8 +9,8 @@
   };
   const all = [...document.querySelectorAll("a[href], button, input, select, textarea, summary, [tabindex]")].filter(reachable);
 
-  // Where a ring may stand: the element, the label of a tab, the form of a search field, the disc of a handle.
-  const marks = (element) => [element, element.closest("form"), element.labels?.[0], element.querySelector(".target")].filter(Boolean);
+  // Where a ring may stand: the element, the label of a tab, the form of a search field, the disc of a handle, an arrow.
+  const marks = (element) => [element, element.closest("form"), element.labels?.[0], element.querySelector(".target, .toctree-toggle")].filter(Boolean);
   const look = (element) => marks(element).map((each) => {
     const { outlineStyle, outlineWidth, outlineColor, boxShadow, stroke, strokeWidth } = getComputedStyle(each);
     return [outlineStyle === "none" ? "" : outlineStyle + outlineWidth + outlineColor, boxShadow, stroke, strokeWidth];

@@ -22,7 +22,7 @@ ONE_SEED = {"trainability": "one network, every setting", "labs": "the seeds are
             "sweep_speed": "rounds, for the clock", "range_tests": "curves to read, nothing is compared",
             "questions_optimizers": "each question has its own seeds",
              "questions_schedules": "each question has its own seeds",
-            "language_models": "each question has its own seeds",
+            "language_models": "each question has its own seeds", "carrying_over": "each size has its own seeds",
             "recipes": "each recipe has its own seeds", "newcomer": "each task has its own seeds"}  # fmt: skip
 UNFINISHED = {"labs-full": "no GPU has run lab 6"}
 sys.path.insert(0, str(ROOT / "book" / "_ext"))
