@@ -19,7 +19,8 @@
 
   // In sight: what lies at its middle is the element itself, a part of it, or what it is a part of.
   const inSight = (element) => {
-    const seen = getComputedStyle(element).opacity === "0" ? element.labels?.[0] ?? element : element;
+    const drawn = element.querySelector(".toctree-toggle") ?? element; // an arrow that lies outside of its own element
+    const seen = getComputedStyle(element).opacity === "0" ? element.labels?.[0] ?? element : drawn;
     const { left, top, width, height } = seen.getBoundingClientRect();
     const found = document.elementFromPoint(left + width / 2, top + height / 2);
     return Boolean(found) && (seen.contains(found) || found.contains(seen)) && getComputedStyle(seen).opacity === "1";
