@@ -64,7 +64,7 @@ def test_nothing_is_packed_where_nothing_is_built(tmp_path):
      ("η", "notation"), ("μ", "notation"),
      ("momentum", "gradient-descent"), ("warm restarts", "warm-restarts"),
      ("ReduceLROnPlateau", "decay"), ("lr_find", "range-test"), ("SGDR", "warm-restarts"),
-     ("λ", "notation"), ("mini-batch", "glossary"), ("edge of stability", "gradient-descent")],
+     ("λ", "notation"), ("mini-batch", "glossary"), ("edge of stability", "stability")],
 )  # fmt: skip
 def test_search_finds(book, chromium, query, page):
     tab = chromium.new_page()

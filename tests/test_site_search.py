@@ -22,7 +22,7 @@ QUERIES = {
     "adam vs sgd": "comparison",
     "batch size": "batch-size",
     "linear scaling rule": "batch-size",
-    "fine-tuning": "decide",
+    "fine-tuning": "fine-tuning",
     "warm restarts": "warm-restarts",
     "cyclical learning rate": "cyclical",
     "grid search or random search": "search",
