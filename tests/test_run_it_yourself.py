@@ -105,8 +105,8 @@ def test_a_published_notebook_runs_with_what_its_first_cell_installs(
     assert Path(found.strip()).is_relative_to(python.parents[1])
 
 
-def test_ten_weeks_run_every_chapter():
-    monday = date(2026, 11, 30)
-    weeks = [of_the_week(date.fromordinal(monday.toordinal() + 7 * week)) for week in range(10)]
+def test_within_weeks_every_chapter_is_run():
+    monday, two_a_week = date(2026, 11, 30), (len(CHAPTERS) + 1) // 2
+    weeks = [of_the_week(date.fromordinal(monday.toordinal() + 7 * week)) for week in range(two_a_week)]
     assert {name for week in weeks for name in week[:2]} == set(CHAPTERS)
     assert of_the_week(date(2026, 12, 6)) != of_the_week(date(2026, 12, 7)) == of_the_week(date(2026, 12, 8))
