@@ -16,81 +16,27 @@ import torch
 from torch.optim import lr_scheduler
 
 from lrcourse import (
-    REX,
     SGDR,
-    WSD,
     Constant,
     Cosine,
     Cyclic,
     Exponential,
-    Geometric,
-    InverseSqrt,
-    InverseTime,
     Lambda,
     Linear,
     MultiStep,
     OneCycle,
-    Piecewise,
     Polynomial,
     Schedule,
     Step,
-    batch_schedule,
-    maximum,
-    minimum,
     warmup,
 )
 from lrcourse.torch import LogicNet, ScheduleLR
+from tests.every_schedule import every_fourth, every_schedule, halve
 
 untyped: Any = ScheduleLR  # takes what a type checker refuses
 
 STEPS = 20
-
-
-def halve(cycle):
-    return 0.5**cycle
-
-
-def every_fourth(t):
-    return 0.1 if t % 4 == 0 else 0.01
-
-
-SCHEDULES = {
-    "constant": Constant(0.1),
-    "cosine": Cosine(0.1, 0.001, 15),
-    "cyclic": Cyclic(0.01, 0.1, 3, 4),
-    "cyclic, triangular2": Cyclic(0.01, 0.1, 3, mode="triangular2"),
-    "cyclic, exp_range": Cyclic(0.01, 0.1, 3, mode="exp_range", gamma=0.9),
-    "cyclic, own scale": Cyclic(0.01, 0.1, 3, scale_fn=halve),
-    "exponential": Exponential(0.1, 0.9),
-    "exponential, stairs": Exponential(0.1, 0.9, 4, staircase=True),
-    "geometric": Geometric(0.1, 0.001, 15),
-    "inverse square root": InverseSqrt(0.1, 5),
-    "inverse time": InverseTime(0.1, 5),
-    "lambda": Lambda(lambda t: 0.1 / (1 + t)),
-    "function of one step": Lambda(every_fourth),
-    "linear": Linear(0.1, 0.0, 15),
-    "milestones": MultiStep(0.1, [3, 3, 11], 0.5),
-    "one-cycle": OneCycle(0.1, 15),
-    "one-cycle, three phases": OneCycle(0.1, 19, phases=3, anneal="linear"),
-    "piecewise": Piecewise([2, 9], [0.1, 0.05, 0.01]),
-    "polynomial": Polynomial(0.1, 0.0, 15, 2),
-    "warm restarts": SGDR(0.1, 0.001, 3, 2, 0.8),
-    "REX": REX(0.1, 0.0, 15),
-    "restarts by number": SGDR.over(15, 2, 0.1, t_mult=2),
-    "step": Step(0.1, 4, 0.5),
-    "WSD": WSD(0.1, 3, 5, 7, shape="1-sqrt"),
-    "growing batch": batch_schedule(Step(0.1, 4, 0.5), 32, 128),
-    "sum": Cosine(0.1, 0.001, 15) + Cyclic(0.0, 0.01, 2),
-    "difference": Cosine(0.1, 0.01, 15) - Cyclic(0.0, 0.01, 2),
-    "product": Cosine(0.1, 0.001, 15) * Linear(0.1, 1.0, 5),
-    "clip": Exponential(0.1, 0.8).clip(0.01, 0.09),
-    "maximum": maximum(Exponential(0.1, 0.8), 0.02),
-    "minimum": minimum(Cosine(0.1, 0.001, 15), InverseSqrt(0.1, 5)),
-    "shift": Cosine(0.1, 0.001, 9).shift(4),
-    "stretch": Step(0.1, 4, 0.5).stretch(1.5),
-    "then": Linear(0.0, 0.1, 4).then(Cosine(0.1, 0.0, 5), at=4).then(Step(0.05, 3, 0.5), at=11),
-    "warm-up": warmup(SGDR(0.1, 0.0, 3, 2), 4),
-}
+SCHEDULES = every_schedule(15)
 MOMENTUM = OneCycle(0.1, STEPS).momentum()
 
 
