@@ -119,6 +119,16 @@ def checkpoints(name):
     return states, trace, [weight.tolist() for weight in training.model.parameters()]
 
 
+@pytest.mark.parametrize("kind", [np.float32, np.float64, np.int64])
+def test_an_optimizer_may_have_its_rate_from_numpy(kind):
+    optimizer = torch.optim.SGD([torch.nn.Parameter(torch.zeros(1))], lr=kind(1))
+    scheduler = ScheduleLR(optimizer, Linear(0.5, 0.0, 2))
+    assert optimizer.param_groups[0]["lr"] == 0.5
+    optimizer.step()
+    scheduler.step()
+    assert optimizer.param_groups[0]["lr"] == 0.25
+
+
 @pytest.mark.parametrize("name", SCHEDULES)
 def test_applied_rates_and_momenta_are_the_tables(name):
     trace = np.array(Training.build(name).finish()[0])

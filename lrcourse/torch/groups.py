@@ -35,7 +35,8 @@ def check_rates(groups: Sequence[Group]) -> None:
 
 def highest(groups: Sequence[Group]) -> float:
     """The largest rate that all of the groups can hold."""
-    return min(torch.finfo(getattr(group["lr"], "dtype", torch.float64)).max for group in groups)
+    kept = (group["lr"].dtype if isinstance(group["lr"], torch.Tensor) else torch.float64 for group in groups)
+    return min(torch.finfo(kind).max for kind in kept)
 
 
 def own_rates(groups: Sequence[Group]) -> None:
