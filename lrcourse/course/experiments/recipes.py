@@ -112,31 +112,43 @@ def images_fine_tuned(size: Size) -> Results:
 
 def images_from_scratch(size: Size) -> Results:
     """Margin: one picture of two hundred."""
-    recipe, steps = script("images_from_scratch"), 200 // size.shorter
-    scores: dict[str, list[float]] = {"recipe": [], "old guide": []}
-    rates: dict[str, list[float]] = {"recipe": [], "old guide": []}
-    for seed in size.report(26):
-        x, y, x_test, y_test = recipe.tensors(seed)
-        for name, lr, optimizer, schedule, model in both(recipe, x, y, seed, steps, cross_entropy, tested=100):
-            recipe.fit(model, optimizer, schedule, recipe.batches(x, y, seed), steps)
-            scores[name].append(recipe.accuracy(model, x_test, y_test))
-            rates[name].append(lr)
+    recipe = script("images_from_scratch")
+    scores, rates = raced(recipe, size.report(26), 200 // size.shorter, cross_entropy, 100, recipe.accuracy)
     return compared(scores, 0.005, "test accuracy", "higher") | told(rates)
 
 
 def table(size: Size) -> Results:
     """Margin: a third of a percent of the loss, which nobody would change a recipe for."""
-    recipe, steps = script("table"), 600 // size.shorter
+    recipe, loss = script("table"), torch.nn.functional.mse_loss
+    scores, rates = raced(recipe, size.report(30), 600 // size.shorter, loss, 200, recipe.test_loss)
+    return compared(scores, 0.002, "test loss", "lower") | told(rates)
+
+
+def raced(
+    recipe: ModuleType, seeds: range, steps: int, loss: Any, tested: int, score: Callable[..., float]
+) -> tuple[dict[str, list[float]], dict[str, list[float]]]:
+    """The scores and the rates of a recipe and of the old guide, whose range tests have `tested` updates."""
     scores: dict[str, list[float]] = {"recipe": [], "old guide": []}
     rates: dict[str, list[float]] = {"recipe": [], "old guide": []}
-    for seed in size.report(30):
+    for seed in seeds:
         x, y, x_test, y_test = recipe.tensors(seed)
-        loss = torch.nn.functional.mse_loss
-        for name, lr, optimizer, schedule, model in both(recipe, x, y, seed, steps, loss, tested=200):
+        for name, lr, optimizer, schedule, model in both(recipe, x, y, seed, steps, loss, tested):
             recipe.fit(model, optimizer, schedule, recipe.batches(x, y, seed), steps)
-            scores[name].append(recipe.test_loss(model, x_test, y_test))
+            scores[name].append(score(model, x_test, y_test))
             rates[name].append(lr)
-    return compared(scores, 0.002, "test loss", "lower") | told(rates)
+    return scores, rates
+
+
+def both(recipe: ModuleType, x: Any, y: Any, seed: int, steps: int, loss: Any, tested: int) -> Any:
+    """For the recipe and for the old guide: the name, the rate, the optimizer, the schedule and a new network."""
+    new, old = recipe.network(seed), recipe.network(seed)
+    source = recipe.batches(x, y, seed + 1)
+    lr = recipe.tested_rate(new, recipe.optimizer_of(new), source)
+    yield "recipe", lr, recipe.optimizer_of(new), recipe.schedule_of(lr, steps), new
+    source = recipe.batches(x, y, seed + 1)
+    test = range_test(old, torch.optim.AdamW(old.parameters()), loss, source, start=1e-5, end=1.0, steps=tested)
+    lr = old_rate(test)
+    yield "old guide", lr, torch.optim.AdamW(old.parameters(), lr=lr), old_schedule(lr, steps), old
 
 
 def language_model(size: Size) -> Results:
@@ -176,18 +188,6 @@ def lora(size: Size) -> Results:
             scores[name].append(recipe.lora(copy.deepcopy(made(100 + seed % 3)), data, seed, steps, lr))
     pairs = [("recipe", "a hundredth"), ("recipe", "rate of all weights")]
     return compared(scores, 0.01, "test loss", "lower", pairs)
-
-
-def both(recipe: ModuleType, x: Any, y: Any, seed: int, steps: int, loss: Any, tested: int) -> Any:
-    """For the recipe and for the old guide: the name, the rate, the optimizer, the schedule and a new network."""
-    new, old = recipe.network(seed), recipe.network(seed)
-    source = recipe.batches(x, y, seed + 1)
-    lr = recipe.tested_rate(new, recipe.optimizer_of(new), source)
-    yield "recipe", lr, recipe.optimizer_of(new), recipe.schedule_of(lr, steps), new
-    source = recipe.batches(x, y, seed + 1)
-    test = range_test(old, torch.optim.AdamW(old.parameters()), loss, source, start=1e-5, end=1.0, steps=tested)
-    lr = old_rate(test)
-    yield "old guide", lr, torch.optim.AdamW(old.parameters(), lr=lr), old_schedule(lr, steps), old
 
 
 def compared(
