@@ -90,6 +90,7 @@ sweep {there}.toml
 sweep {there}.toml --cluster tcp://127.0.0.1:1
 grade . --lab 1 --output {new}
 grade . --lab 1 --dry-run
+audit {there}.csv
 """.splitlines()
 
 
@@ -108,6 +109,7 @@ for command in json.load(sys.stdin):
 def test_every_command_works_with_numpy_alone_or_says_in_one_line_what_it_needs(numpy_only, tmp_path, place):
     (tmp_path / "there.toml").write_text('data = "moons"')
     (tmp_path / "there.ipynb").write_text("{}")
+    (tmp_path / "there.csv").write_text("step,lr\n0,0.1\n1,0.1\n")
     there = ROOT if place == "in the repository" else tmp_path
     commands = [each.format(there=tmp_path / "there", new=tmp_path / "new").split() for each in COMMANDS]
     ran = numpy_only("-c", TRY_ALL, cwd=there, input=json.dumps(commands))
@@ -119,8 +121,8 @@ def test_every_command_works_with_numpy_alone_or_says_in_one_line_what_it_needs(
             where = "not inside the course's repository: change into your clone and try again"
             assert re.fullmatch(f"lrcourse: ({needs}{'' if there == ROOT else '|' + where})\n", wrong) and status == 1
         else:
-            assert command in ("doctor", "plot", "records") and said
-    assert {path.name for path in tmp_path.iterdir()} == {"there.toml", "there.ipynb"}
+            assert command in ("doctor", "plot", "records", "audit") and said
+    assert {path.name for path in tmp_path.iterdir()} == {"there.toml", "there.ipynb", "there.csv"}
 
 
 def test_no_command_is_left_out_of_these(numpy_only, tmp_path):

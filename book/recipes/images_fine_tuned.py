@@ -109,7 +109,7 @@ def searched(model, x, y, steps, seed):
         trial = tuned(model, x[kept], y[kept], lr, steps, seed)
         losses[lr], _ = tested(trial, x[held], y[held])
         print(f"body at {lr:.1e}: loss {losses[lr]:.2f} on the labels held out")
-    return min(losses, key=losses.get)
+    return min(losses, key=lambda lr: losses[lr])
 
 
 def main(seed=0, steps=120, pretraining=800):

@@ -1,11 +1,14 @@
 """An audit in the Trainer of Hugging Face."""
 
-from typing import Any
+from typing import TYPE_CHECKING
 
 from .live import Audit
 
+if TYPE_CHECKING:
+    from .transformers_callback import AuditTrainerCallback
 
-def trainer_callback(audit: Audit) -> Any:
+
+def trainer_callback(audit: Audit) -> "AuditTrainerCallback":
     """A callback for the `Trainer` of Transformers, or for one that is built on it, that hands every update to `audit`.
 
     The losses are those that the Trainer logs, means over `logging_steps`. A resumed run is counted on from its step.
@@ -15,14 +18,6 @@ def trainer_callback(audit: Audit) -> Any:
     >>> audit = Audit()
     >>> trainer = Trainer(model, arguments, callbacks=[trainer_callback(audit)])  # doctest: +SKIP
     """
-    from transformers import TrainerCallback
+    from .transformers_callback import AuditTrainerCallback
 
-    class AuditTrainerCallback(TrainerCallback):  # type: ignore[misc]  # Transformers need not be there
-        def on_train_begin(self, args: Any, state: Any, control: Any, **given: Any) -> None:
-            audit.attach(given["optimizer"], given.get("lr_scheduler"), step=state.global_step)
-
-        def on_log(self, args: Any, state: Any, control: Any, logs: Any = None, **given: Any) -> None:
-            if logs and "loss" in logs and len(audit.rows):
-                audit.loss(logs["loss"])
-
-    return AuditTrainerCallback()
+    return AuditTrainerCallback(audit)
