@@ -9,14 +9,14 @@ import numpy as np
 
 from ..schedules import Schedule
 from ..schedules.base import as_schedule
-from ..validation import bad, below_one, not_negative, optional, positive, rates, steps_or_zero, whole_steps
+from ..validation import bad, below_one, not_negative, optional, rates, steps_or_zero, whole_steps
 from .finding import Report
 from .optimizer_hooks import attached, length, unwrapped
 from .rows import Formula, Meant, Rows
 from .rules import findings
 
 check_momentum = below_one("use for example 0.9")
-check_factor = positive("use for example 0.1 for a tenth of the schedule's rate")
+check_factor = not_negative("use for example 0.1 for a tenth of the schedule's rate, 0 for a frozen group")
 check_tolerance = not_negative("use for example 1e-6, or 1e-3 for rounded logs")
 
 
@@ -74,8 +74,8 @@ class Audit:
         `scheduler`: with it, a scheduler that counts wrongly is seen without a schedule, and so is a rate that
         something else has set. `scaler`: the `GradScaler`, which tells of skipped updates; accelerate's is found.
         `step`: the updates that were made before, in a run that is resumed; by default those that the optimizer's own
-        state has counted, as Adam's does, else 0. Groups with rates of their own are known if this is called before the
-        scheduler is built.
+        state has counted, as Adam's does, else 0. The rates that groups came with are known if this is called before
+        the scheduler is built; most schedulers keep them too, but OneCycleLR and CyclicLR of torch do not.
 
         Raises: `ValueError` for what is no such optimizer, for a second one, or for a step that was noted already.
         """
@@ -89,12 +89,27 @@ class Audit:
         if len(self.rows) and step is not None and step <= self.rows.step[-1]:
             raise bad("step", step, f"after {self.rows.step[-1]}, the last one noted", "make an Audit for each run")
         if self._handle is None:
-            came = tuple(float(group["lr"]) for group in inner.param_groups)
+            came = tuple(float(group.get("initial_lr", group["lr"])) for group in inner.param_groups)
             self.meant.came_with = came if len(came) > 1 else None
         else:
             self._handle.remove()  # each update is noted once
         self._optimizer, self._handle = weakref.ref(inner), attached(self.rows, optimizer, scheduler, scaler, step)
         self.meant.total = length(scheduler)
+
+    def detach(self) -> None:
+        """Note no more updates of the optimizer, and leave it as it was; what was noted stays.
+
+        >>> import torch
+        >>> optimizer, audit = torch.optim.SGD([torch.zeros(1)], lr=0.1), Audit()
+        >>> audit.attach(optimizer)
+        >>> optimizer.step()
+        >>> audit.detach()
+        >>> optimizer.step()
+        >>> len(audit.rows)
+        1
+        """
+        if self._handle is not None:
+            self._handle.remove()
 
     def record(
         self,
@@ -156,7 +171,9 @@ def report(rows: Rows, meant: Meant) -> Report:
     if not len(rows):
         return Report("no update was seen", ())
     used = [rate for group in rows.rate for rate in group]
-    about = f"{len(rows)} updates, {rows.step[0]} to {rows.step[-1]}, rates {min(used):.4g} to {max(used):.4g}"
+    about = f"{len(rows)} {rows.unit}s, {rows.step[0]} to {rows.step[-1]}, rates {min(used):.4g} to {max(used):.4g}"
+    if rows.replaced:
+        about += f" (the last of several at {rows.replaced} steps, as in a log of several runs)"
     return Report(about, tuple(findings(rows, meant)))
 
 
