@@ -442,6 +442,13 @@ def test_the_schedule_ended_early(told):
     assert (only(audit).name, only(audit).step) == ("schedule ended early", N)
 
 
+def test_the_schedule_ended_early_where_more_steps_were_told_than_it_has():
+    optimizer, audit = sgd(), Audit(Cosine(0.1, 0.0, N // 2), N)
+    audit.attach(optimizer)
+    loop(optimizer, lr_scheduler.CosineAnnealingLR(optimizer, N // 2))  # rises again
+    assert only(audit).name == "schedule ended early"
+
+
 def two_groups(low=1e-3, high=0.1):
     parts = [{"params": [torch.nn.Parameter(torch.zeros(1))], "lr": lr} for lr in (low, high)]
     return torch.optim.SGD(parts)

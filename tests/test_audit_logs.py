@@ -114,7 +114,7 @@ def test_the_pace_in_a_log_of_some_updates_is_told_as_near_as_it_can_be(tmp_path
 def test_a_log_that_counts_samples_or_words_needs_no_memory_for_them(tmp_path, capsys):
     rows = [(2_000_000_000 * t, lr, loss) for t, lr, loss in PER_EPOCH]
     assert audit(*as_csv(tmp_path, rows), "--schedule", SPEC) == 1
-    assert "FAULT: another schedule" in capsys.readouterr().out
+    assert "FAULT: stepped per epoch" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("digits", [3, 4, 6])
@@ -142,7 +142,7 @@ def test_rates_of_groups_momentum_and_columns_of_other_names(tmp_path):
     assert read_log(write_csv(tmp_path / "b.csv", ["lr"], [(0.1,)] * 3)).step == [0, 1, 2]
 
 
-NAMES: dict[str, Any] = {  # what others call their columns: the names, and those of the step, the rates, the momentum and the loss
+NAMES: dict[str, Any] = {  # of columns elsewhere; and which are the step, the rates, the momentum and the loss
     "Lightning with the momentum": (["epoch", "step", "lr-SGD", "lr-SGD-momentum", "train_loss"], 1, [2], 3, 4),
     "Lightning with groups": (
         ["step", "lr-SGD/pg1", "lr-SGD/pg2", "lr-SGD/pg1-momentum", "lr-SGD/pg1-weight_decay"], 0, [1, 2], 3, None,

@@ -124,12 +124,20 @@ def _told_of(place: Placement, series: Series, rows: Rows, meant: Meant, kind: K
             return finding("resumed at the wrong step", seen)
         case "jumps":
             return _jumped(place, series, rows, finding)
+        case _ if _stands_still(series, row):
+            return finding("schedule ended early", f"the schedule rests from step {step - 1} on, the rates do not")
         case _ if row > 0 and max(series.used[:row]) - min(series.used[:row]) > 1e-3 * max(series.used):
             return finding("two schedulers", f"the first {row} updates followed the schedule, later ones do not")
         case _:
             return finding(
                 "another schedule", "no shift, scale or speed of the schedule gives the rates that were used"
             )
+
+
+def _stands_still(series: Series, row: int) -> bool:
+    """Whether the schedule has come to its end right before this row."""
+    told = series.formula(series.t[max(row - 3, 0) :])
+    return row >= 3 and told[0] != told[2] and len(set(told[2:])) == 1
 
 
 def _jumped(
