@@ -676,6 +676,9 @@ def test_every_fault_has_its_words():
 @pytest.mark.parametrize(("call", "said"), [
     (lambda: Audit(WORD), "schedule must be a Schedule or a list of them, got '0.1'"),
     (lambda: Audit([]), "schedule must be a Schedule or a list of them"),
+    (lambda: Audit([Constant(0.1)] * 2).record([0.1] * 3), "schedule must be one for each of the 3 parameter groups"),
+    (lambda: Audit(factors=[1]).attach(two_groups()), "factors must be one for each of the 2 parameter groups"),
+    (lambda: Audit(factors=[-1]), "factors must be zero or positive"),
     (lambda: Audit(momentum=1.5), "momentum must be at least 0 and below 1"),
     (lambda: Audit().attach(object()), "optimizer must be a PyTorch optimizer, got 'object'"),
     (lambda: Audit().loss(torch.zeros(2)), "value must be a number or a tensor with one"),

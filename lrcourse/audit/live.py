@@ -25,8 +25,8 @@ class Audit:
 
     `schedule`: what the rates were meant to be: a schedule, or a list with one for each parameter group. Without it
     only tell-tale signs are left. `steps`: the updates of the whole run. `momentum`: the momentum that was meant, a
-    number or a schedule. `factors`: the share of the schedule that each group was meant to have. `tolerance`: how far
-    a rate may lie from the schedule's, as a share of the highest.
+    number or a schedule. `factors`: the share of the schedule that each group was meant to have, 0 for a frozen one.
+    `tolerance`: how far a rate may lie from the schedule's, as a share of the highest.
 
     Each update takes about 300 bytes.
 
@@ -77,7 +77,8 @@ class Audit:
         state has counted, as Adam's does, else 0. The rates that groups came with are known if this is called before
         the scheduler is built; most schedulers keep them too, but OneCycleLR and CyclicLR of torch do not.
 
-        Raises: `ValueError` for what is no such optimizer, for a second one, or for a step that was noted already.
+        Raises: `ValueError` for what is no such optimizer, for a second one, for a step that was noted already, or if
+        schedules or factors were given for fewer groups than there are.
         """
         step, inner = optional(steps_or_zero)("step", step), unwrapped(optimizer)
         if self._optimizer is not None and self._optimizer() is not inner:
@@ -88,6 +89,7 @@ class Audit:
             step = self.rows.step[-1] + 1
         if len(self.rows) and step is not None and step <= self.rows.step[-1]:
             raise bad("step", step, f"after {self.rows.step[-1]}, the last one noted", "make an Audit for each run")
+        _enough(self.meant, len(inner.param_groups))
         if self._handle is None:
             came = tuple(float(group.get("initial_lr", group["lr"])) for group in inner.param_groups)
             self.meant.came_with = came if len(came) > 1 else None
@@ -120,7 +122,8 @@ class Audit:
     ) -> None:
         """Note one update of a loop of your own. `rate`: one, or one for each group. `step`: by default the next.
 
-        Raises: `ValueError` for a rate that is none, or a step that is no later than the last one.
+        Raises: `ValueError` for a rate that is none, for a step that is no later than the last one, or if schedules or
+        factors were given for fewer groups.
 
         >>> audit = Audit()
         >>> for rate in (0.0, 0.5, 1.0):
@@ -129,6 +132,7 @@ class Audit:
         ['first update at rate 0']
         """
         used = tuple(rates("rate", [rate] if np.ndim(rate) == 0 else rate))
+        _enough(self.meant, len(used))
         after = self.rows.step[-1] + 1 if len(self.rows) else 0
         at = after if step is None else steps_or_zero("step", step)
         if at < after:
@@ -150,7 +154,8 @@ class Audit:
     def report(self, finished: bool = True) -> Report:
         """What was found so far. `finished=False` while the run goes on: then its end is not judged.
 
-        `print(audit.report())` shows all; `.faults` are what is wrong, the rest are notes on what may be meant.
+        `print(audit.report())` shows all; `.faults` are what is wrong, the rest are notes on what may be meant. Pass
+        `finished=False` as well where a run was stopped on purpose.
         """
         self.meant.finished = finished
         return report(self.rows, self.meant)
@@ -195,6 +200,14 @@ def _one(schedule: Schedule, step: float) -> float:
         return schedule(step)
     except Exception:
         return math.nan
+
+
+def _enough(meant: Meant, groups: int) -> None:
+    """Refuse schedules or factors for some groups only: the others would not be judged."""
+    for name, given in (("schedule", meant.rate), ("factors", meant.factors)):
+        if given is not None and len(given) < groups and (name == "factors" or len(given) > 1):
+            must = f"one for each of the {groups} parameter groups"
+            raise bad(name, f"{len(given)} of them", must, "add those of the other groups")
 
 
 def _listed(schedule: Any) -> Sequence[Schedule]:
