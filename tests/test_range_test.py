@@ -414,7 +414,8 @@ def test_torch_measures_on_validation_batches_after_each_update() -> None:
 def test_torch_validates_without_dropout_and_leaves_everything_as_it_was() -> None:
     model, optimizer = trained(OPTIMIZERS["adam"], 3)
     generator = torch.Generator().manual_seed(3)
-    loader = torch.utils.data.DataLoader(data(1)[0][0], batch_size=4, shuffle=True, generator=generator)
+    examples: Any = data(1)[0][0]
+    loader = torch.utils.data.DataLoader(examples, batch_size=4, shuffle=True, generator=generator)
     modes: set[tuple[bool, ...]] = set()
 
     def loss(model: Any, batch: torch.Tensor) -> torch.Tensor:

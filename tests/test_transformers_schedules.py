@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from functools import partial
+from typing import Any
 
 import numpy as np
 import pytest
@@ -13,7 +14,7 @@ from lrcourse import Schedule, get_schedule
 N, WARM, PEAK = 40, 5, 0.1
 ours = partial(get_schedule, peak=PEAK, steps=N, warmup=WARM)
 wsd = partial(theirs.get_wsd_schedule, num_warmup_steps=WARM, num_training_steps=N, num_decay_steps=8)
-warm = {"num_warmup_steps": WARM, "num_training_steps": N}
+warm: Any = {"num_warmup_steps": WARM, "num_training_steps": N}
 
 SAME: dict[str, tuple[Callable[..., object], Schedule]] = {
     "constant": (theirs.get_constant_schedule, get_schedule("constant", PEAK, N)),
