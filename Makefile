@@ -68,6 +68,7 @@ bench: book  ## measure speed: as ratios within one run, and how soon pages show
 	$(BIN)/python benchmarks/sweep.py --map
 	$(BIN)/python benchmarks/grading.py
 	$(BIN)/python benchmarks/pages.py
+	$(BIN)/python benchmarks/own_run.py
 
 clean:  ## delete what was built (.venv stays; delete it by hand)
 	rm -rf _build .pytest_cache .mypy_cache .ruff_cache .hypothesis

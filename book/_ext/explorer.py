@@ -88,7 +88,7 @@ def write_records(app: Sphinx, env: BuildEnvironment) -> None:
 def slim(app: Sphinx, exception: Exception | None) -> None:
     """Indentation and comments of the scripts stay in the repository."""
     static = Path(app.outdir) / "_static"
-    for script in [*static.glob("explorers/*.js"), *static.glob("live/*.js")]:
+    for script in [*static.glob("explorers/*.js"), *static.glob("live/*.js"), *static.glob("own-run/*.js")]:
         lines = [line.strip() for line in script.read_text(encoding="utf-8").splitlines()]
         kept = [line for line in lines if line and not line.startswith("//")]
         script.write_text("\n".join(kept) + "\n", encoding="utf-8")

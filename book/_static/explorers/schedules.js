@@ -112,5 +112,5 @@ function problem(plain) {
   return "";
 }
 
-lrcourse.schedules = { of, table, warmup, momentum, problem, corners: corners_of };
+lrcourse.schedules = { kinds, of, table, warmup, momentum, problem, corners: corners_of };
 })();

@@ -1,0 +1,72 @@
+"""How long the page of one's own run holds a reader up: 100,000 rows are read, diagnosed, drawn and pointed at.
+
+What counts is the processor time of the longest task of the page's own thread, times four, as on a machine so much
+slower. Run by `make bench`, after `make book`. Exits with status 1 if the goal is missed.
+"""
+
+import json
+import random
+import shutil
+import tempfile
+from pathlib import Path
+
+from playwright.sync_api import Browser, sync_playwright
+
+from lrcourse import parse_schedule
+from lrcourse.course.book import OUTPUT
+
+PAGE = Path(__file__).parents[1] / OUTPUT / "html" / "book" / "own-run.html"
+ROWS, SLOWER, GOAL = 100_000, 4, 500  # milliseconds
+SPEC = f"warmup(Cosine(0.1, 0, {ROWS * 9 // 10}), {ROWS // 10})"
+TABLE = parse_schedule(SPEC).table(ROWS).tolist()
+NOISE = random.Random(0)
+RATES = {
+    "as meant": TABLE,
+    "stepped per epoch": [TABLE[t // 1000] for t in range(ROWS)],
+    "never the schedule's": [rate * (1 + 0.01 * NOISE.random()) for rate in TABLE],
+    "half from the middle on": [rate * (1 if t < ROWS // 2 else 0.5) for t, rate in enumerate(TABLE)],
+}
+
+
+def longest(browser: Browser, log: Path, spec: str) -> float:
+    """The processor time of the longest task, in milliseconds."""
+    page, trace = browser.new_page(), log.with_name("trace.json")
+    page.goto(PAGE.as_uri())
+    page.locator("#own-schedule").fill(spec)
+    page.wait_for_timeout(500)
+    browser.start_tracing(page=page, path=trace, categories=["toplevel"])
+    page.locator("#own-file").set_input_files(log)
+    page.locator(".own-run .result").wait_for()
+    page.locator(".own-run .handle").press("ArrowLeft")
+    browser.stop_tracing()
+    page.close()
+    events = json.loads(trace.read_bytes())["traceEvents"]
+    main = {
+        each["tid"] for each in events if each["name"] == "thread_name" and each["args"]["name"] == "CrRendererMain"
+    }
+    return max(each.get("tdur", 0) for each in events if each["tid"] in main and "RunTask" in each["name"]) / 1000
+
+
+def main() -> int:
+    if not PAGE.exists():
+        print("the book is not built: run make book first")
+        return 1
+    path = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+    found = []
+    with sync_playwright() as playwright, tempfile.TemporaryDirectory() as folder:
+        browser = playwright.chromium.launch(executable_path=path, args=["--no-sandbox", "--disable-gpu"])
+        for name, rates in RATES.items():
+            log = Path(folder, "log.csv")
+            rows = (f"{t},{rate:.6g},{2 / (1 + t / 1000):.5g}\n" for t, rate in enumerate(rates))
+            log.write_text("step,lr,loss\n" + "".join(rows), encoding="utf-8")
+            for spec in ("", SPEC):
+                found.append(SLOWER * longest(browser, log, spec))
+                print(f"{name:<24} {'with' if spec else 'without'} its schedule: {found[-1]:>5.0f} ms")
+        browser.close()
+    missed = max(found) > GOAL
+    print(f"goals missed: no task above {GOAL} ms" if missed else "goals met")
+    return int(missed)
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
