@@ -2,9 +2,9 @@
 
 The newcomer executes the code of `book/answers.toml` in the runs that its answer asks for, and keeps the one with the
 lowest loss on data that are held out. The random search has AdamW, rates from 1e-5 to 1, decays from 0.001 to 10, and a
-constant rate, a line or a cosine, with a warm-up; for text half of the runs have a second rate, four times the first. It keeps
-its best by the same rule. Both report the loss on other data. A run is a task; its seeds draw the split, the first
-weights and the order of the batches.
+constant rate, a line or a cosine, with a warm-up; of text, half of its runs have a second rate, four times the first.
+It keeps its best by the same rule. Both report the loss on other data. A run is a task; its seeds draw the split, the
+first weights and the order of the batches.
 """
 
 import hashlib
