@@ -95,6 +95,26 @@ def test_the_schedule_also_serves_a_run_that_is_short(steps, kind):
     assert rates.max() == pytest.approx(0.1) and rates[0] > 0
 
 
+SECOND = [(name, kind) for name, kind in CODES if f"{kind}_then" in ROWS[name]]
+
+
+@pytest.mark.parametrize(("name", "kind"), SECOND, ids=[" ".join(each) for each in SECOND])
+def test_a_second_rate_is_that_of_all_but_the_matrices_inside(name, kind):
+    row, model = ROWS[name], model_for(name)
+    names = executed(row[kind], model=model, lr=0.01, steps=STEPS)
+    names = executed(row[f"{kind}_then"], **names)
+    names = executed(TABLE["schedule"]["known"][kind], **names)
+    rate = {id(each): group["lr"] for group in names["optimizer"].param_groups for each in group["params"]}
+    decay = {id(each): group["weight_decay"] for group in names["optimizer"].param_groups for each in group["params"]}
+    warm = STEPS // 20
+    for parameter_name, each in model.named_parameters():
+        inside = parameter_name.startswith("blocks.") and each.ndim >= 2
+        assert rate[id(each)] == pytest.approx((0.01 if inside else 0.04) / warm)  # of the first update
+        assert decay[id(each)] == (row["decay"]["value"] if each.ndim >= 2 else 0.0)
+    rates = train(names, STEPS)
+    assert rates.max() == pytest.approx(0.04) and rates.max(0).min() == pytest.approx(0.01)
+
+
 @pytest.mark.parametrize("name", [name for name, row in ROWS.items() if row.get("torch")])
 def test_both_ways_give_each_parameter_the_same_rate_and_decay(name):
     found = []
@@ -253,17 +273,77 @@ def test_the_newcomer_followed_the_answers_as_they_stand():
     for run in record.runs:
         task, held = newcomer.TASKS[run["name"]], run["results"]
         row = ROWS[task.answer]
-        assert json.loads(held["code"]) == [row["lrcourse"], TABLE["schedule"]["known"]["lrcourse"]]
-        assert held["runs of the newcomer"] == 1 + row["search"]["runs"] <= 20
+        assert json.loads(held["code"]) == [
+            row["lrcourse"], row.get("lrcourse_then", ""), TABLE["schedule"]["known"]["lrcourse"]
+        ]  # fmt: skip
+        start = 1 if run["name"] == "table" else 0  # the search of the text tries it, too
+        assert held["runs of the newcomer"] == start + row["search"]["runs"] <= 20
         assert held["runs of the search"] == 200
         found = Answer.from_dict(json.loads(held["answer"]))
         assert str(found.verdict("newcomer", "random search").word) == held["newcomer-random search"]
 
 
+@pytest.mark.parametrize(("name", "answer", "better"), [
+    ("images_from_scratch", "images-from-scratch", 1), ("language_model", "text-from-scratch", -1),
+])  # fmt: skip
+def test_a_range_test_that_points_above_the_range_to_search_did_worse(name, answer, better):
+    run = next(run["results"] for run in records.read("recipes", "small").runs if run["name"] == name)
+    rates, scores = np.array(run["rates, recipe"]), better * np.array(json.loads(run["answer"])["scores"]["recipe"])
+    above = rates > ROWS[answer]["rate"]["high"]
+    assert above.mean() >= 0.5 and scores[above].mean() < scores[~above].mean()
+    assert "then take the upper end" in ROWS[answer]["look"][0]
+
+
 @pytest.mark.slow
-def test_a_newcomer_runs_at_a_small_size():
-    held = newcomer.run("table", 0, "live", "cpu")
+@pytest.mark.parametrize("name", newcomer.TASKS)
+def test_a_newcomer_runs_at_a_small_size(name):
+    held = newcomer.run(name, 0, "live", "cpu")
     assert held["newcomer-random search"] in answers.WORDS and held["runs"] == "5"
+    assert held["runs of the search"] == newcomer.SIZES["live"].runs
+
+
+def followed(monkeypatch, losses):
+    """The runs of a newcomer whose losses on the data held out are a function of rate, second rate and length."""
+    task, row, runs = newcomer.TASKS["text"], ROWS["text-from-scratch"], []
+
+    def tried(self, lr, decay=None, times=1, shorter=1):
+        runs.append((lr, times, shorter))
+        return losses(lr, times, shorter), 0.0
+
+    monkeypatch.setattr(newcomer.Newcomer, "tried", tried)
+    task.follow(newcomer.Newcomer(task, row, [], seed=0, steps=100))
+    return runs
+
+
+def test_a_newcomer_to_text_searches_short_then_the_two_best_at_length_then_a_second_rate(monkeypatch):
+    runs = followed(monkeypatch, lambda lr, times, shorter: abs(math.log(lr / (0.003 if shorter == 1 else 0.0055))))
+    short, full = [0.0005, 0.001, 0.002, 0.004, 0.008, 0.016], [(0.004, 1, 1), (0.008, 1, 1)]
+    assert runs == [*((lr, 1, 10) for lr in short), *full, *((0.004, times, 1) for times in (2, 4, 8))]
+    assert ROWS["text-from-scratch"]["search"]["runs"] == len(runs)
+
+
+def test_of_two_losses_the_one_held_out_chooses_and_the_other_is_told():
+    assert newcomer.best([(2.0, 0.1), (1.0, 0.3), (math.nan, 0.0), (math.inf, 0.2)]) == 0.3
+
+
+@pytest.mark.parametrize("name", newcomer.TASKS)
+def test_a_newcomer_chooses_and_reports_on_data_that_it_does_not_train_on(name):
+    (chosen, told), (other, _) = newcomer.TASKS[name].split(200), newcomer.TASKS[name].split(201)
+    rows = [{each.tobytes() for each in x} for x in (chosen.x_train, chosen.x_test, told.x_test)]
+    assert told.x_train is chosen.x_train and not np.array_equal(chosen.x_train, other.x_train)
+    for a, b in ((0, 1), (0, 2), (1, 2)):  # some marriages, and some phrases, are alike
+        assert len(rows[a] & rows[b]) < (0.02 if name == "text" else 0.5) * len(rows[b])
+
+
+def test_another_networkx_is_refused(monkeypatch):
+    newcomer.documents.cache_clear()
+    monkeypatch.setattr(newcomer, "GRAPHS", "another")
+    with pytest.raises(RuntimeError, match=r'pip install "networkx==3\.6\.1"'):
+        newcomer.documents()
+
+
+def test_networkx_is_pinned_to_the_version_whose_words_the_newcomer_reads():
+    assert "networkx==3.6.1" in (ROOT / "constraints.txt").read_text(encoding="utf-8").splitlines()
 
 
 @pytest.mark.parametrize("path", recipes.SCRIPTS, ids=lambda path: path.stem)

@@ -100,11 +100,29 @@ def bullets(lines: list[str]) -> str:
     return "\n".join(f"- {each}" for each in lines)
 
 
-def code(parts: dict[str, str]) -> str:
-    """Tabs of code, one for each way."""
+def code(parts: dict[str, str], more: dict[str, str] | None = None) -> str:
+    """Tabs of code, one for each way. `more`: what comes later, to be copied by itself.
+
+    >>> print(code({"torch": "x = 1", "keras": ""}, {"torch": "x = 0"}))
+    `````{tab-set}
+    ````{tab-item} PyTorch alone
+    ```python
+    x = 1
+    ```
+    <BLANKLINE>
+    ```python
+    x = 0
+    ```
+    ````
+    `````
+    """
+    blocks = {
+        kind: [each.strip() for each in (text, (more or {}).get(kind, "")) if each] for kind, text in parts.items()
+    }
     tabs = [
-        f"````{{tab-item}} {TABS[kind]}\n```python\n{text.strip()}\n```\n````" for kind, text in parts.items() if text
-    ]
+        f"````{{tab-item}} {TABS[kind]}\n" + "\n\n".join(f"```python\n{each}\n```" for each in texts) + "\n````"
+        for kind, texts in blocks.items() if texts
+    ]  # fmt: skip
     return "\n".join(["`````{tab-set}", *tabs, "`````"])
 
 
@@ -122,9 +140,24 @@ def markdown(row: Row, book: Path) -> str:
     }
     lines = [f"**{row['optimizer']}.** {link(row, book)}", "", "| | Take |", "|---|---|"]
     lines += [f"| {name} | {text} |" for name, text in table.items()]
-    lines += ["", code(parts(row)), "", "**Look at**", "", bullets(row["look"]), "", "**What it rests on**", ""]
+    lines += [
+        "",
+        code(parts(row), later(row, "then")),
+        "",
+        "**Look at**",
+        "",
+        bullets(row["look"]),
+        "",
+        "**What it rests on**",
+        "",
+    ]
     lines += [bullets([line(each, book) for each in row["evidence"]])]
     return "\n".join(lines)
+
+
+def later(row: Row, ending: str) -> dict[str, str]:
+    """What each way's code does later: in a search, `then`; for a run's `end`."""
+    return {kind: row.get(f"{kind}_{ending}", "") for kind in TABS}
 
 
 def parts(row: Row) -> dict[str, str]:
@@ -164,8 +197,8 @@ def index(book: Path) -> str:
 def schedules(book: Path) -> str:
     lines = []
     for row in load(book)["schedule"].values():
-        both = {kind: f"{row.get(kind, '').strip()}\n\n{row.get(f'{kind}_end', '').strip()}".strip() for kind in TABS}
-        lines += [f"**{row['title']}**: {row['says']}.", "", code(both), ""]
+        known = {kind: row.get(kind, "").strip() for kind in TABS}
+        lines += [f"**{row['title']}**: {row['says']}.", "", code(known, later(row, "end")), ""]
         lines += [bullets([line(each, book) for each in row["evidence"]]), ""]
     return "\n".join(lines)
 
