@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import re
 import time
 from dataclasses import asdict
 
@@ -368,7 +369,7 @@ def parts_of(source, seed="a secret"):
     return judge(book, Bubblewrap(), Limits(), seed).tasks[0].parts
 
 
-def test_a_part_that_only_hidden_inputs_fail_shows_its_shortest_example_which_is_no_secret():
+def test_a_part_that_only_hidden_inputs_fail_shows_its_smallest_example_which_is_no_secret():
     source = "def double_it(x, twice=False):\n    return 4 if np.ndim(x) == 0 else [2 * each + 1 for each in x]"
     part = parts_of(source)[0]
     x = [PUBLIC.integers(1, 1000, n).tolist() for n in (30, 5)][1]  # the shortest list of the three
@@ -402,3 +403,12 @@ def test_a_right_answer_and_one_that_visible_checks_find_wrong_have_no_example()
     for body in ("return 2 * np.asarray(x)", "return 5"):
         book = notebook(answer("a", f"def double_it(x, twice=False): {body}"), check("check", DRAWS))
         assert "small" not in shown(book, Bubblewrap(), Limits()).examples.get("check", {})
+
+
+def test_of_a_list_of_calls_the_example_is_the_one_whose_entry_is_wrong():
+    several = DRAWS.replace("double_it(x), np.multiply(x, 2)", "[double_it(each) for each in x], np.multiply(x, 2)")
+    source = "def double_it(x, twice=False):\n    return 2 * x if np.ndim(x) or x < 500 else 0"
+    seen = shown(notebook(answer("a", source), check("check", several)), Bubblewrap(), Limits())
+    said = re.search(r"^double_it\((\d+)\): entry \d+ is 0, which is too low, and should be (\d+)$",
+                     seen.examples["check"]["small"])  # fmt: skip
+    assert said and int(said[2]) == 2 * int(said[1]) >= 1000

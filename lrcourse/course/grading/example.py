@@ -12,13 +12,16 @@ from ...selfcheck.plain import numbers
 from .texts import sanitized
 
 SEED = "an example"  # in the place of a grading's secret
-ENTRIES, CALLS, TEXT = 8, 2, 300  # of a list, of one check, and characters of a call
+ENTRIES, TEXT = 8, 300  # of a list, and characters of a call
 NO_ANSWER = ("there is no ", "the check ends with ")  # what may be for want of something in the check itself
 
 
 @dataclass
 class Example:
-    """What one check makes of an answer. `calls`: the student's functions that it calls, with their arguments."""
+    """What one check makes of an answer. `calls`: the student's functions that it calls, with their arguments.
+
+    `size`: how large the arguments are, whole numbers and lengths of lists together.
+    """
 
     part: str
     got: Callable[[], Any]
@@ -27,6 +30,7 @@ class Example:
     rtol: float = 1e-5
     atol: float = 1e-9
     calls: list[str] = field(default_factory=list)
+    size: int = 0
     value: Any = None
 
     def __post_init__(self) -> None:
@@ -36,6 +40,11 @@ class Example:
         self.value = self.got()
         return self.value
 
+    def called(self, name: str, args: Sequence[Any], kwargs: Mapping[str, Any]) -> None:
+        """Note a call of the student's."""
+        self.calls.append(call(name, args, kwargs))
+        self.size += _size([*args, *kwargs.values()])
+
     def text(self) -> str:
         """The calls, the fault and what would be right; "" if the answer is right, or was not given."""
         task = Task(self.part, 1)
@@ -44,20 +53,25 @@ class Example:
         fault = task.faults[self.part]
         if not fault or fault == UNSOLVED or fault.startswith(NO_ANSWER) or not self.calls:
             return ""
-        right = self._right()
-        calls = " and ".join(dict.fromkeys(self.calls[-CALLS:]))
-        return sanitized(f"{calls}: {fault}{f', and should be {right}' if right else ''}", 3 * TEXT)
+        at, right = self._wrong()
+        # A check that makes a list of calls: the one of the entry that is wrong.
+        shown = self.calls[at] if at is not None and len(self.calls) == len(self.value) else self.calls[0]
+        return sanitized(f"{shown}: {fault}{f', and should be {right}' if right else ''}", 3 * TEXT)
 
-    def _right(self) -> str:
-        """The entry that should stand where the first wrong one is; "" where a shape or an exception is the fault."""
+    def _wrong(self) -> tuple[int | None, str]:
+        """Where along the first axis the first wrong entry is, and what should stand there.
+
+        None and "" where there is no such entry, since a shape or an exception is the fault.
+        """
         try:
             given, want = numbers(self.value), np.asarray(self.want, dtype=float)
         except (ValueError, TypeError):
-            return ""
+            return None, ""
         if given.shape != want.shape or self.share < 1:
-            return ""
+            return None, ""
         agrees = np.isclose(given, want, rtol=self.rtol, atol=min(self.rtol, self.atol))
-        return f"{want.flat[np.argmin(agrees)]:.6g}" if agrees.size else ""
+        first = np.unravel_index(np.argmin(agrees), agrees.shape)
+        return int(first[0]) if first and isinstance(self.value, list | tuple) else None, f"{want[first]:.6g}"
 
 
 def call(name: str, args: Sequence[Any], kwargs: Mapping[str, Any]) -> str:
@@ -85,3 +99,18 @@ def _shown(value: Any) -> str:
         more = f", … {len(value)} entries" * (len(value) > ENTRIES)
         return f"[{', '.join(map(_shown, ends))}{more}]"
     return repr(value)
+
+
+def _size(value: Any) -> int:
+    """Whole numbers and lengths together, and 1 for each other number in a list.
+
+    >>> _size([3, 0.5, [1.0] * 20, {"seed": 4}])
+    28
+    """
+    if isinstance(value, np.ndarray):
+        return int(value.size)
+    if isinstance(value, Mapping):
+        return _size(list(value.values()))
+    if isinstance(value, list | tuple):
+        return sum(_size(each) or 1 for each in value)
+    return abs(value) if isinstance(value, int) and not isinstance(value, bool) else 0

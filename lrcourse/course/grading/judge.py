@@ -31,7 +31,6 @@ from ...selfcheck import UNSOLVED, Task
 from .cell_names import defined, hidden_lines, needed, stored, surely_defined, visible
 from .clock import Budget
 from .example import SEED, Example
-from .example import call as shown_call
 from .limits import Limits
 from .outcome import Judgement, Part, Shown, TaskScore, TaskStatus
 from .sandbox import Sandbox
@@ -123,7 +122,7 @@ class _Verdict:
 
     @property
     def examples(self) -> dict[str, str]:
-        """Of each part the shortest example of what hidden tests find, drawn for everybody to see."""
+        """Of each part the smallest example of what hidden tests find, drawn for everybody to see."""
         return dict(self.task.examples) if self.task else {}
 
 
@@ -134,7 +133,7 @@ class _Checking:
     `seed`: the secret that hidden inputs are drawn from. `skipped`: parts, each with its task's name, that were stopped
     before. `patient`: whether other parts are tried after one was stopped. `hidden`: whether the statement is a hidden
     test, `public`: one whose inputs are drawn for an example. `tasks`: those that the cell has made. `budget`: for the
-    student's code in one check of a part, of `seconds`. `calls`: what that check has called, for an example.
+    student's code in one check of a part, of `seconds`. `example`: the one that it is for, where it is public.
     """
 
     seed: str
@@ -144,7 +143,7 @@ class _Checking:
     budget: Budget | None = None
     hidden: bool = False
     public: bool = False
-    calls: list[str] = field(default_factory=list)
+    example: Example | None = None
     tasks: "list[_JudgedTask]" = field(default_factory=list)
 
     def begin(self, seconds: float) -> None:
@@ -169,6 +168,7 @@ class _JudgedTask(Task):
         self.stopped: dict[str, str] = {}
         self.hints: dict[str, str] = {}
         self.examples: dict[str, str] = {}
+        self.sizes: dict[str, int] = {}
 
     def check(
         self, part: str, got: Callable[[], Any], want: ArrayLike, hint: str = "", *args: Any, **options: Any
@@ -203,18 +203,17 @@ class _JudgedTask(Task):
         return np.random.default_rng([number, int.from_bytes(secret)])
 
     def _exemplify(self, example: Example) -> None:
-        """Keep the example if it finds a fault where visible checks find none, and is the shortest."""
+        """Keep the example if it finds a fault where visible checks find none, and is the smallest."""
         if self.faults.get(example.part) or (self.name, example.part) in self.checking.skipped:
             return
-        self.checking.calls = example.calls
+        self.checking.example = example
         self.checking.budget = Budget(self.checking.seconds)
         try:
             text = example.text()
         finally:
-            self.checking.budget = None
-        shortest = self.examples.get(example.part)
-        if text and (shortest is None or len(text) < len(shortest)):
-            self.examples[example.part] = text
+            self.checking.budget = self.checking.example = None
+        if text and example.size < self.sizes.get(example.part, inf):
+            self.examples[example.part], self.sizes[example.part] = text, example.size
 
     def _stop(self, part: str, reason: str) -> None:
         self.stopped[part] = reason
@@ -428,8 +427,8 @@ class _Run:
 
     def _remote(self, name: str) -> Callable[..., Any]:
         def call(*args: Any, **kwargs: Any) -> Any:
-            if self.checking.public:
-                self.checking.calls.append(shown_call(name, args, kwargs))
+            if self.checking.example:
+                self.checking.example.called(name, args, kwargs)
             if lost := self.gone.get(name):
                 raise Lost(lost.reason, lost.timed_out, lost.over)
             try:
