@@ -1,6 +1,8 @@
 """The judge: points come from the instructor's own checks, and what a student reads gives no hidden test away."""
 
+import hashlib
 import json
+import re
 import time
 from dataclasses import asdict
 
@@ -343,3 +345,70 @@ def test_lines_that_are_no_python_hide_no_name(magic):
     source = f"{magic}\ndef double_it(x): return x\nwhile True: pass"
     judgement = judge(notebook(answer("a", source), check("check", CHECK)), Bubblewrap(), Limits(cell_seconds=1))
     assert judgement.tasks[0].status == "timed out" and len(judgement.events) == 3, judgement.events
+
+
+DRAWS = """
+double = Task("Double", points=4)
+double.check("small", lambda: double_it(2), 4, hint="Is it 2 x?")
+### BEGIN HIDDEN TESTS
+rng = double.rng(1)
+for n in (30, 5, 12):
+    x = rng.integers(1, 1000, n).tolist()
+    double.check("small", lambda: double_it(x), np.multiply(x, 2))
+    double.check("one of many", lambda: double_it(x, twice=True)[0], 2 * x[0])
+### END HIDDEN TESTS
+double.report()
+"""
+PUBLIC = np.random.default_rng(
+    [1, int.from_bytes(hashlib.sha256(b"an example").digest()[:16])]
+)  # what the example's generator is for a check that asks for number 1
+
+
+def parts_of(source, seed="a secret"):
+    book = notebook(answer("a", source), check("check", DRAWS))
+    return judge(book, Bubblewrap(), Limits(), seed).tasks[0].parts
+
+
+def test_a_part_that_only_hidden_inputs_fail_shows_its_smallest_example_which_is_no_secret():
+    source = "def double_it(x, twice=False):\n    return 4 if np.ndim(x) == 0 else [2 * each + 1 for each in x]"
+    part = parts_of(source)[0]
+    x = [PUBLIC.integers(1, 1000, n).tolist() for n in (30, 5)][1]  # the shortest list of the three
+    assert part.fault == (
+        "the hidden tests, which repeat this check with other inputs, find a fault. For example, with inputs that you"
+        f" may know, double_it({x}): entry 0 is {2 * x[0] + 1}, which is too high, and should be {2 * x[0]}. Is it 2 x?"
+    )
+    assert parts_of(source, "another secret")[0].fault == part.fault  # and nothing of either secret is in it
+
+
+@pytest.mark.parametrize(("source", "said"), [
+    ("def double_it(x, twice=False):\n    return 4 if np.ndim(x) == 0 else 1 / 0",
+     "it raises ZeroDivisionError: division by zero (line 2: `return 4 if np.ndim(x) == 0 else 1 / 0`)"),
+    ("def double_it(x, twice=False):\n    return 4 if np.ndim(x) == 0 else 7",
+     "the result has the shape (), it must be (5,)"),
+])  # fmt: skip
+def test_an_example_says_what_goes_wrong(source, said):
+    assert said in parts_of(source)[0].fault and "should be" not in parts_of(source)[0].fault
+
+
+@pytest.mark.parametrize("otherwise", ["while True: pass", "import os; os._exit(1)", "raise NotImplementedError"])
+def test_what_goes_wrong_with_an_example_costs_nothing_of_what_is_shown(otherwise):
+    source = f"def double_it(x, twice=False):\n    if np.ndim(x) == 0: return 4\n    {otherwise}"
+    book = notebook(answer("a", source), check("check", DRAWS), answer("b", "print(double_it(2))"))
+    seen = shown(book, Bubblewrap(), Limits(call_seconds=2).quick())
+    assert seen.faults == {"check": {"small": ""}} and seen.texts == {"b": "4"}
+    assert (seen.examples, seen.stopped, seen.events, seen.broken) == ({}, [], [], [])
+
+
+def test_a_right_answer_and_one_that_visible_checks_find_wrong_have_no_example():
+    for body in ("return 2 * np.asarray(x)", "return 5"):
+        book = notebook(answer("a", f"def double_it(x, twice=False): {body}"), check("check", DRAWS))
+        assert "small" not in shown(book, Bubblewrap(), Limits()).examples.get("check", {})
+
+
+def test_of_a_list_of_calls_the_example_is_the_one_whose_entry_is_wrong():
+    several = DRAWS.replace("double_it(x), np.multiply(x, 2)", "[double_it(each) for each in x], np.multiply(x, 2)")
+    source = "def double_it(x, twice=False):\n    return 2 * x if np.ndim(x) or x < 500 else 0"
+    seen = shown(notebook(answer("a", source), check("check", several)), Bubblewrap(), Limits())
+    said = re.search(r"^double_it\((\d+)\): entry \d+ is 0, which is too low, and should be (\d+)$",
+                     seen.examples["check"]["small"])  # fmt: skip
+    assert said and int(said[2]) == 2 * int(said[1]) >= 1000

@@ -91,7 +91,7 @@ def test_a_fixed_peak_fails_at_least_three_of_four_gradings(peak):
     ["final", 0.1], ["fine", 0.1, 0.0], [], "final", None, 7, ["final", float("nan"), 0.0], ["final", -0.1, 0.0],
     ["final", 0.1, -1.0], ["final", 0.0, 0.0], ["range", 1e-3, 1.0, 31], ["range", 1e-3, 1.0, 3],
     ["trial", 0.1, 0, 9.5], ["range", 1e-3, 1.0, float("inf")], ["range", 0.0, 1.0, 9],
-    ["final", "a", 0.0], ["final", [1.0], 0.0],
+    ["final", "a", 0.0], ["final", [1.0], 0.0], ["final", 1e300, 0.0], ["range", 1e-3, 1e300, 9], ["final", 0.1, 1e300],
 ])  # fmt: skip
 def test_what_cannot_be_granted_is_refused_and_costs_nothing(request_):
     referee = lab()["Referee"](3, 0.0, 30, images=64)

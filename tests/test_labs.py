@@ -17,6 +17,7 @@ from lrcourse.course.labs.release import marked_lines
 
 ROOT = Path(__file__).parent.parent
 SOURCES = labs.sources(ROOT)
+SITE = "https://lrcourse.github.io/lrcourse"
 LAB = SOURCES[0]  # the quickest, for what takes nbgrader's own commands
 
 
@@ -77,6 +78,21 @@ class TestEveryLab:
     def test_a_picture_that_waits_for_a_task_says_so(self, path):
         pictures = [cell for cell in read(path).cells if cell.id.startswith(("picture", "experiment"))]
         assert pictures and all(re.search(r"^if ready\(", cell.source, re.MULTILINE) for cell in pictures)
+
+    def test_checks_and_pictures_are_folded_and_answers_are_not(self, path):
+        for cell in read(path).cells:
+            if cell.cell_type == "code":
+                folded = cell.metadata.get("jupyter", {}).get("source_hidden", False)
+                assert folded == (not is_solution(cell) and cell.id.startswith(("check", "picture", "experiment")))
+
+    def test_it_says_its_time_what_to_read_before_and_asks_for_a_prediction(self, path):
+        texts = [cell.source for cell in read(path).cells if cell.cell_type == "markdown"]
+        page = (ROOT / "book" / f"lab-{int(path.stem[:2])}-{path.stem[3:]}.md").read_text(encoding="utf-8")
+        said = re.search(r"\*\*Time\.\*\* For a beginner (\d+ to \d+ \w+)", texts[0])
+        assert said and f"| Time | {said[1]}" in page
+        read_before = re.search(r"^\*\*Before it\*\*, read .*$", texts[0], re.MULTILINE)
+        assert read_before and f"{SITE}/book/" in read_before[0]
+        assert sum("**Predict first**" in text for text in texts) >= 2
 
     def test_it_goes_on_after_the_tasks(self, path):
         assert [cell.source.split("\n")[0] for cell in read(path).cells if cell.source.startswith("## ")][-2:] == [

@@ -134,6 +134,24 @@ def test_a_cell_that_cannot_be_stopped_ends_the_check_and_is_handed_in_all_the_s
     assert "seconds must be at least 1, got 0" in capsys.readouterr().err
 
 
+def test_a_second_submit_keeps_the_first_and_its_receipt(student, capsys, monkeypatch):
+    monkeypatch.setattr(sys.modules["lrcourse.course.labs.submit"], "check", lambda lab, seconds: None)
+    labs.start("1")
+    codes = []
+    for text in ("first = 1", "second = 2", "third = 3"):
+        answer(student / "my-labs" / "01-decay.ipynb", formula=text)
+        assert main(["labs", "submit", "1", "--student", "ada"]) == 0
+        codes.append(re.search("receipt, to keep:  (.*)", said := capsys.readouterr().out)[1])
+        assert ("is kept" in said) == (len(codes) > 1)
+    kept = {path.name: path for path in (student / "my-labs").rglob("*.zip")}
+    assert kept.keys() == {"01-decay-ada.zip", *(f"01-decay-ada-{code}.zip" for code in codes[:2])}
+    with zipfile.ZipFile(kept[f"01-decay-ada-{codes[0]}.zip"]) as file:
+        assert code(file.read("receipt.json")) == codes[0] and b"first = 1" in file.read("01-decay.ipynb")
+    (student / "my-labs" / "01-decay-ada.zip").write_bytes(b"no zip")
+    assert main(["labs", "submit", "1", "--student", "ada"]) == 0
+    assert b"no zip" in [path.read_bytes() for path in (student / "my-labs" / "earlier").iterdir()]
+
+
 @pytest.mark.parametrize("text", ["", '{"cells":', '{"nbformat": 4}', "\udcff"])
 def test_a_broken_notebook_is_refused(student, capsys, text):
     mine = student / "01-decay.ipynb"

@@ -64,6 +64,8 @@ def _submit_lab(options: argparse.Namespace) -> int:
     packed, code, report = labs.submit(options.lab, options.student, options.seconds)
     print(report or "note: the notebook does not run to its end; it is packed as it is")
     print(f"\nhand in this file: {packed}\nreceipt, to keep:  {code}")
+    if before := labs.earlier(packed):
+        print(f"what you packed before is kept: {before[0]}")
     return 0
 
 

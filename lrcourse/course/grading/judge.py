@@ -5,7 +5,8 @@ not define is a call into the sandbox. Points and faults are read from the `Task
 
 A notebook is run twice. `shown` makes visible checks alone: all that a student may read comes from there. `judged`
 makes the hidden ones, too, and gives the points. What has seen a hidden input can leave traces on the machine, so a
-class is first shown, all of it, and then judged: nothing is ever shown of a run that came after a judged one.
+class is first shown, all of it, and then judged: nothing is ever shown of a run that came after a judged one. What a
+hidden test would find is shown by an example, which the shown run draws from a seed that everybody may know.
 """
 
 import ast
@@ -29,6 +30,7 @@ from numpy.typing import ArrayLike
 from ...selfcheck import UNSOLVED, Task
 from .cell_names import defined, hidden_lines, needed, stored, surely_defined, visible
 from .clock import Budget
+from .example import SEED, Example
 from .limits import Limits
 from .outcome import Judgement, Part, Shown, TaskScore, TaskStatus
 from .sandbox import Sandbox
@@ -36,6 +38,7 @@ from .session import Lost, Ran, Session
 from .texts import bounded, sanitized
 
 HIDDEN = "the hidden tests, which repeat this check with other inputs, find a fault"
+EXAMPLE = "For example, with inputs that you may know, {}"
 VISIBLE = "the check finds a fault"
 LOST = {
     TaskStatus.CRASHED: "the answer ended the process that ran it, or sent back what no check can read",
@@ -72,6 +75,7 @@ def shown(notebook: NotebookNode, sandbox: Sandbox, limits: Limits) -> Shown:
         dict(_texts(run.ran, CELLS * limits.text)),
         {name: each.faults for name, each in run.verdicts.items()},
         {name: each.points for name, each in run.verdicts.items()},
+        {name: each.examples for name, each in run.verdicts.items() if each.examples},
         [list(each) for each in sorted(run.stopped)],
         bounded([*dict.fromkeys(run.events)]),
         limits.call_seconds,
@@ -116,6 +120,11 @@ class _Verdict:
             return {}
         return {part: sanitized(fault, 2000) for part, fault in self.task.faults.items()}
 
+    @property
+    def examples(self) -> dict[str, str]:
+        """Of each part the smallest example of what hidden tests find, drawn for everybody to see."""
+        return dict(self.task.examples) if self.task else {}
+
 
 @dataclass
 class _Checking:
@@ -123,7 +132,8 @@ class _Checking:
 
     `seed`: the secret that hidden inputs are drawn from. `skipped`: parts, each with its task's name, that were stopped
     before. `patient`: whether other parts are tried after one was stopped. `hidden`: whether the statement is a hidden
-    test. `tasks`: those that the cell has made. `budget`: for the student's code in one check of a part, of `seconds`.
+    test, `public`: one whose inputs are drawn for an example. `tasks`: those that the cell has made. `budget`: for the
+    student's code in one check of a part, of `seconds`. `example`: the one that it is for, where it is public.
     """
 
     seed: str
@@ -132,6 +142,8 @@ class _Checking:
     seconds: float = inf
     budget: Budget | None = None
     hidden: bool = False
+    public: bool = False
+    example: Example | None = None
     tasks: "list[_JudgedTask]" = field(default_factory=list)
 
     def begin(self, seconds: float) -> None:
@@ -155,10 +167,15 @@ class _JudgedTask(Task):
         self.hidden: set[str] = set()
         self.stopped: dict[str, str] = {}
         self.hints: dict[str, str] = {}
+        self.examples: dict[str, str] = {}
+        self.sizes: dict[str, int] = {}
 
     def check(
         self, part: str, got: Callable[[], Any], want: ArrayLike, hint: str = "", *args: Any, **options: Any
     ) -> None:
+        if self.checking.public:
+            self._exemplify(Example(part, got, want, *args, **options))
+            return
         before = self.faults.get(part)
         if hint and hint not in self.hints.get(part, ""):
             self.hints[part] = f"{self.hints.get(part, '')} {hint}".strip()
@@ -178,11 +195,25 @@ class _JudgedTask(Task):
             self.hidden.add(part)
 
     def rng(self, number: int) -> np.random.Generator:
-        """Seeded with the secret, too: nobody outside of this process can draw the same."""
-        if not self.checking.seed:
+        """Seeded with the secret, too: nobody outside of this process can draw the same. For an example with none."""
+        seed = SEED if self.checking.public else self.checking.seed
+        if not seed:
             return super().rng(number)
-        secret = hashlib.sha256(self.checking.seed.encode()).digest()[:16]
+        secret = hashlib.sha256(seed.encode()).digest()[:16]
         return np.random.default_rng([number, int.from_bytes(secret)])
+
+    def _exemplify(self, example: Example) -> None:
+        """Keep the example if it finds a fault where visible checks find none, and is the smallest."""
+        if self.faults.get(example.part) or (self.name, example.part) in self.checking.skipped:
+            return
+        self.checking.example = example
+        self.checking.budget = Budget(self.checking.seconds)
+        try:
+            text = example.text()
+        finally:
+            self.checking.budget = self.checking.example = None
+        if text and example.size < self.sizes.get(example.part, inf):
+            self.examples[example.part], self.sizes[example.part] = text, example.size
 
     def _stop(self, part: str, reason: str) -> None:
         self.stopped[part] = reason
@@ -332,10 +363,11 @@ class _Run:
             verdict.status, verdict.lost = TaskStatus.TIMED_OUT, "it was not tried"
             return None
         self.checking.begin(self.limits.call_seconds)
-        value = None
+        value, draws = None, ".rng(" in cell.source  # what a hidden test has not drawn is a secret
         try:
             for code, hidden in self._statements(cell.source):
                 if hidden and not self.hidden_too:
+                    draws = draws and self._example(code)
                     continue
                 self.checking.hidden = hidden
                 value = eval(code, self.namespace)
@@ -364,6 +396,26 @@ class _Run:
         if set(task.faults.values()) == {UNSOLVED}:
             verdict.status = TaskStatus.NOT_SOLVED
 
+    def _example(self, code: CodeType) -> bool:
+        """Run a statement of the hidden tests with inputs that everybody may know; whether to go on with the next one.
+
+        It may take time, but not from what is shown, and whatever goes wrong in it costs nothing.
+        """
+        task = self.checking.tasks[-1] if self.checking.tasks else None
+        if not task or all(task.faults.values()) or task.stopped or self.total.used > self.total.seconds / 2:
+            return False
+        self.checking.public = True
+        try:
+            eval(code, self.namespace)
+        except Lost:
+            self._close()
+            return False
+        except Exception:  # an answer that such a test does not foresee
+            return False
+        finally:
+            self.checking.public = False
+        return True
+
     def _statements(self, source: str) -> Iterator[tuple[CodeType, bool]]:
         """The statements of a check cell, each with whether it is a hidden test; the names of the student are calls."""
         check = _parsed(source)
@@ -375,6 +427,8 @@ class _Run:
 
     def _remote(self, name: str) -> Callable[..., Any]:
         def call(*args: Any, **kwargs: Any) -> Any:
+            if self.checking.example:
+                self.checking.example.called(name, args, kwargs)
             if lost := self.gone.get(name):
                 raise Lost(lost.reason, lost.timed_out, lost.over)
             try:
@@ -432,21 +486,28 @@ def _code(statement: ast.stmt) -> CodeType:
 
 def _scored(verdict: _Verdict, shown: Shown) -> TaskScore:
     task, seen = verdict.task, _seen(verdict, shown)
-    parts = [_part(name, task, detail, seen.get(name)) for name, detail in verdict.faults.items()] if task else []
+    examples = shown.examples.get(verdict.grade_id, {})
+    parts = [
+        _part(name, task, detail, seen.get(name), examples.get(name, "")) for name, detail in verdict.faults.items()
+    ] if task else []  # fmt: skip
     return TaskScore(
         verdict.grade_id, task.name if task else verdict.grade_id, verdict.points, verdict.max_points, parts,
         verdict.status, LOST.get(verdict.status, ""),
     )  # fmt: skip
 
 
-def _part(name: str, task: _JudgedTask, detail: str, seen: str | None) -> Part:
-    """`detail`: the fault that the judged run found; `seen`: that of the shown one, None if it did not find out."""
+def _part(name: str, task: _JudgedTask, detail: str, seen: str | None, example: str) -> Part:
+    """`detail`: the fault that the judged run found; `seen`: that of the shown one, None if it did not find out.
+
+    `example`: what hidden tests find with inputs that are no secret.
+    """
     if not detail:
         return Part(name, right=True)
     if detail == UNSOLVED:
         return Part(name, False, UNSOLVED, UNSOLVED)
     if name in task.hidden:
-        return Part(name, False, _sentences(HIDDEN, task.hints.get(name, "")), detail)
+        fault = f"{HIDDEN}. {EXAMPLE.format(example)}" if example else HIDDEN
+        return Part(name, False, _sentences(fault, task.hints.get(name, "")), detail)
     if seen is None:
         return Part(name, False, _sentences(VISIBLE, task.hints.get(name, "")), detail)
     return Part(name, False, seen or MOODY, detail)

@@ -58,15 +58,16 @@ class Shown:
     """What visible checks alone find in one notebook: all that a student may read, as plain data.
 
     `texts`: see `Judgement`. `faults`: by grade_id, then by part; "" is right, and a part that the run did not come to
-    is not there. `points`: by grade_id, of visible checks alone. `stopped`: [name of the task, part] of those that took
-    too long, and [name, ""] of such cells. `events`: for the instructor. `call_seconds`, `seconds`: what a check of a
-    part was given, and what all of it took. `broken`: the student's cells that an exception ended, perhaps for want of
-    something here.
+    is not there. `points`: by grade_id, of visible checks alone. `examples`: by grade_id, then by part, what hidden
+    tests find with inputs that everybody may know. `stopped`: [name of the task, part] of those that took too long, and
+    [name, ""] of such cells. `events`: for the instructor. `call_seconds`, `seconds`: what a check of a part was given,
+    and what all of it took. `broken`: the student's cells that an exception ended, perhaps for want of something here.
     """
 
     texts: dict[str, str] = field(default_factory=dict)
     faults: dict[str, dict[str, str]] = field(default_factory=dict)
     points: dict[str, float] = field(default_factory=dict)
+    examples: dict[str, dict[str, str]] = field(default_factory=dict)
     stopped: list[list[str]] = field(default_factory=list)
     events: list[str] = field(default_factory=list)
     call_seconds: float = 0

@@ -8,9 +8,9 @@ from .bundle import bundle
 from .check import check
 from .release import build, differences, generate, leaks, sources
 from .start import start
-from .submit import submit
+from .submit import earlier, submit
 
 __all__ = [
-    "Answer", "Answers", "answered", "answers", "build", "bundle", "check", "differences", "generate", "leaks",
-    "sources", "start", "submit",
+    "Answer", "Answers", "answered", "answers", "build", "bundle", "check", "differences", "earlier", "generate",
+    "leaks", "sources", "start", "submit",
 ]  # fmt: skip

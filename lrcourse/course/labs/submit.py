@@ -1,6 +1,7 @@
 """Pack a lab to hand it in: one file with the notebook and a receipt."""
 
 import getpass
+import glob
 import hashlib
 import json
 import platform
@@ -14,13 +15,15 @@ from ...validation import bad
 from .check import SECONDS, Report, check, read
 from .folders import existing
 
+EARLIER = "earlier"  # the folder beside the notebook for what was packed before
 PACKAGES = ("lrcourse", "numpy", "torch", "keras", "tensorflow")
 
 
 def submit(lab: str, student: str | None = None, seconds: int = SECONDS) -> tuple[Path, str, Report | None]:
     """Pack the lab that is named by its number or its path into NN-name-STUDENT.zip beside it.
 
-    It is checked once more; a notebook that its checks cannot run to the end is packed all the same. Returns the
+    It is checked once more; a notebook that its checks cannot run to the end is packed all the same. What was packed
+    before is kept, in earlier/NN-name-STUDENT-CODE.zip, so that the receipt of each hand-in has its file. Returns the
     file, the receipt's code and what the checks said. The code is the start of the SHA-256 of receipt.json, which
     holds that of the notebook: whoever has both files can compute it again.
 
@@ -38,10 +41,31 @@ def submit(lab: str, student: str | None = None, seconds: int = SECONDS) -> tupl
         report = None
     receipt = json.dumps(_receipt(given.stem, student, notebook, report), indent=2, ensure_ascii=False) + "\n"
     packed = mine.with_name(f"{given.stem}-{student}.zip")
+    _keep(packed)
     with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as file:
         file.writestr(given.name, notebook)
         file.writestr("receipt.json", receipt)
     return packed, code(receipt.encode()), report
+
+
+def earlier(packed: Path) -> list[Path]:
+    """What was packed before `packed`, under the same name, the latest first."""
+    files = (packed.parent / EARLIER).glob(f"{glob.escape(packed.stem)}-????-????-????.zip")
+    return sorted(files, key=lambda path: path.stat().st_mtime, reverse=True)
+
+
+def _keep(packed: Path) -> None:
+    """Move a pack aside that is about to be written anew, under the code of its receipt."""
+    if not packed.exists():
+        return
+    try:
+        with zipfile.ZipFile(packed) as file:
+            receipt = file.read("receipt.json")
+    except (zipfile.BadZipFile, KeyError):  # somebody else's file, which is kept all the same
+        receipt = packed.read_bytes()
+    kept = packed.parent / EARLIER / f"{packed.stem}-{code(receipt)}.zip"
+    kept.parent.mkdir(exist_ok=True)
+    packed.replace(kept)
 
 
 def code(receipt: bytes) -> str:
