@@ -30,8 +30,8 @@ figure("search", (given) => ({
   fields: [
     ...RUNS.map(([run, end, value]) => ({ name: `search${end}`, label: `${run}: search`, value, options: ["grid", "random", "quasi-random"] })),
     { name: "trials", label: "trials", value: 9, options: [4, 9, 16, 25] },
-    { name: "draw", label: "draw", value: 1, min: 1, max: given.draws.random.length, step: 1 },
     { name: "matter", label: "decay matters", value: 0.2, min: 0, max: 1, step: 0.01 },
+    { name: "draw", label: "draw", value: 1, min: 1, max: given.draws.random.length, step: 1 },
   ],
   state: { x: 0.75, y: 0.4 },
   values: (s) => values(given, s),
