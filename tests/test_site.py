@@ -9,6 +9,7 @@ from xml.etree import ElementTree
 
 import pytest
 import yaml
+from bs4 import BeautifulSoup
 
 from lrcourse.course import offline, pdf
 from lrcourse.course.book import pages_in_toc
@@ -144,6 +145,20 @@ def test_every_page_has_a_card_and_stands_in_the_site_map(book):
         assert len(descriptions) == 2 and len(set(descriptions)) == 1 and 50 < len(descriptions[0]) < 250, page
         assert f'property="og:image" content="{SITE}/_static/card.png"' in text
     assert (book / "_static" / "card.png").exists()
+
+
+def test_a_negative_number_has_a_minus_sign_and_no_zero_is_negative(book):
+    found: dict[str, list[str]] = {}
+    for path in (book / "book").glob("*.html"):
+        page = BeautifulSoup(path.read_text(encoding="utf-8"), "html.parser")
+        for code in page.select("pre, code, script, style, .math, dt.sig"):
+            code.decompose()
+        text = "".join(article.get_text() for article in page.select("article"))
+        found[path.name] = re.findall(r".{20}(?<![\w.)\]/-])-\d.{10}", text) + re.findall(
+            r".{9}−0(?:\.0+)?(?![\d.]).{9}", text
+        )
+    assert {name: each for name, each in found.items() if each} == {} and len(found) > 40
+    assert "−0." in (book / "book" / "decay.html").read_text(encoding="utf-8")
 
 
 def test_a_wrong_address_leads_back(book):
