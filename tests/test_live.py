@@ -277,7 +277,7 @@ def test_averages_equal_the_formula_of_the_chapter_and_their_losses_the_mean_of_
 
 def test_sgd_adam_and_muon_on_a_matrix_equal_the_package(chapter):
     figure, rng, target = chapter("after-adam"), np.random.default_rng(9), np.array([[1.2, 0.5], [-0.4, 0.9]])
-    makers = {"SGD": SGD, "Adam": Adam, "Muon": lambda lr: Muon(lr=lr, weight_decay=0.0)}
+    makers: dict[str, Any] = {"SGD": SGD, "Adam": Adam, "Muon": lambda lr: Muon(lr=lr, weight_decay=0.0)}
     for methods in (("Adam", "Muon"), ("Muon", "SGD"), ("SGD", "Adam")):
         rates, degrees, spread = rng.uniform(0.01, 0.5, 2), rng.uniform(0, 90), rng.uniform(1, 30)
         s = {"method": methods[0], "method2": methods[1], "rate": rates[0], "rate2": rates[1]}
