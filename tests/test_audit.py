@@ -1,6 +1,7 @@
 """An audit names the fault in a real wiring, and is silent about a healthy one."""
 
 import copy
+import math
 import warnings
 from typing import Any
 
@@ -8,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 
-from lrcourse import Constant, Cosine, Exponential, InverseSqrt, Linear, OneCycle, Step
+from lrcourse import Constant, Cosine, Exponential, InverseSqrt, Linear, OneCycle, Step, warmup
 from lrcourse.audit import Audit, Finding
 from lrcourse.audit.faults import FAULTS
 from lrcourse.torch import PlateauLR, ScheduleLR, parameter_groups
@@ -103,6 +104,60 @@ def test_a_scheduler_that_counts_epochs_on_purpose_is_no_fault():
     assert healthy(audit) == ["stepped per epoch"]
 
 
+@pytest.mark.parametrize("epochs", [20, 10], ids=["all", "stopped early"])
+def test_a_scheduler_that_counts_epochs_is_no_fault_where_the_run_stopped_early(epochs):
+    optimizer, audit = sgd(), Audit()
+    scheduler = lr_scheduler.CosineAnnealingLR(optimizer, T_max=20)
+    audit.attach(optimizer, scheduler)
+    for _ in range(epochs):
+        for _ in range(12):
+            optimizer.step()
+        scheduler.step()
+    assert healthy(audit) == ["stepped per epoch"] + ["ends high"] * (epochs < 20)
+
+
+def test_warm_restarts_that_count_parts_of_epochs_are_healthy():
+    optimizer, audit = sgd(), Audit()
+    scheduler = lr_scheduler.CosineAnnealingWarmRestarts(optimizer, 4)
+    audit.attach(optimizer, scheduler)
+    for batch in range(N):
+        scheduler.step(batch / 7)
+        optimizer.step()
+    assert healthy(audit) == []
+
+
+def test_stepped_per_epoch_where_epochs_are_uneven():
+    optimizer, audit = sgd(), Audit(Cosine(0.1, 0.0, N), N)
+    scheduler = lr_scheduler.CosineAnnealingLR(optimizer, T_max=N)
+    audit.attach(optimizer)
+    for batches in (12, 11, 12, 13, 12):
+        for _ in range(batches):
+            optimizer.step()
+        scheduler.step()
+    assert only(audit).name == "stepped per epoch" and "once in about 1" in only(audit).seen
+
+
+def test_several_steps_per_update_where_the_last_update_of_an_epoch_has_fewer_batches():
+    optimizer, audit = sgd(), Audit(Cosine(0.1, 0.0, 105), 60)
+    scheduler = lr_scheduler.CosineAnnealingLR(optimizer, T_max=105)
+    audit.attach(optimizer)
+    with warnings.catch_warnings(action="ignore"):  # torch warns of the order
+        for _ in range(15):
+            for batch in range(7):  # in pairs: four updates
+                if batch % 2 or batch == 6:
+                    optimizer.step()
+                scheduler.step()
+    assert only(audit).name == "several steps per update" and "about 1.7" in only(audit).seen
+
+
+def test_another_schedule_is_not_taken_for_a_pace():
+    for used in (Linear(0.1, 0.0, 7 * N), Exponential(0.1, 0.97), Cosine(0.1, 0.0, 47)):
+        audit = Audit(Cosine(0.1, 0.0, N), N)
+        for rate in used.table(N).tolist():
+            audit.record(rate)
+        assert only(audit).name == "another schedule"
+
+
 @pytest.mark.parametrize("times", [2, 3, 8])
 def test_several_steps_per_update_as_under_accumulation(times):
     optimizer = sgd()
@@ -137,6 +192,19 @@ def test_the_scheduler_before_the_optimizer(scheduled):
         scheduler.step()
         optimizer.step()
     assert only(audit).name == "scheduler before the optimizer" and only(audit).step == 0
+
+
+@pytest.mark.parametrize("moves", [True, False], ids=["steps", "rests"])
+def test_a_scheduler_of_another_optimizer_is_found_by_the_rates_that_it_believes_to_have_set(moves):
+    optimizer, other, audit = sgd(), sgd(), Audit()
+    scheduler = lr_scheduler.CosineAnnealingLR(other if moves else optimizer, T_max=N)
+    audit.attach(optimizer, scheduler)
+    for _ in range(N):
+        optimizer.step()
+        other.step()
+        if moves:
+            scheduler.step()
+    assert only(audit).name == "schedule never applied"
 
 
 def test_one_update_late():
@@ -249,6 +317,31 @@ def test_resumed_at_the_wrong_step(counted):
         assert loads and healthy(audit) == [] or only(audit).name == "resumed at the wrong step"
 
 
+def test_a_scheduler_that_is_built_on_a_restored_optimizer_begins_at_the_rate_that_this_had():
+    schedule, first, second = Cosine(0.1, 0.0, N), adam(), adam()
+    loop(first, lr_scheduler.CosineAnnealingLR(first, N), steps=N // 2)
+    second.load_state_dict(copy.deepcopy(first.state_dict()))
+    audit = Audit(schedule, N)
+    audit.attach(second)
+    loop(second, lr_scheduler.CosineAnnealingLR(second, N), steps=N // 2)
+    assert (
+        only(audit).name == "resumed at the wrong step" and "step t - 30 of the schedule, times 0.5" in only(audit).seen
+    )
+
+
+@pytest.mark.parametrize("step", [None, 0])
+def test_a_new_schedule_on_an_optimizer_that_has_trained_is_counted_from_the_step_that_is_told(step):
+    optimizer, schedule = adam(), Cosine(0.05, 0.0, N)
+    loop(optimizer, ScheduleLR(optimizer, schedule))
+    audit = Audit(schedule, N)
+    audit.attach(optimizer, step=step)
+    loop(optimizer, ScheduleLR(optimizer, schedule))
+    if step is None:
+        assert only(audit).name == "resumed at the wrong step" and "with 0 for a new schedule" in only(audit).fix
+    else:
+        assert healthy(audit) == []
+
+
 def test_a_jump_back_in_the_middle_of_a_run():
     optimizer, audit = sgd(), Audit(Cosine(0.1, 0.0, N), N)
     audit.attach(optimizer)
@@ -320,12 +413,40 @@ def test_a_run_that_was_stopped_is_noted_and_one_that_was_low_by_then_is_not():
         assert healthy(audit) == notes
 
 
+@pytest.mark.parametrize(("steps", "kind"), [(N // 3, "fault"), (2, "note"), (1, "note")])
+def test_a_few_updates_are_a_part_of_any_schedule(steps, kind):
+    audit = Audit(Cosine(0.1, 0.0, N), N)
+    for rate in Cosine(0.1, 0.0, N).table(steps).tolist():
+        audit.record(rate)
+    assert names(audit) == [(kind, "ends high")]
+
+
+@pytest.mark.parametrize(("make", "expected"), [
+    (lambda o: lr_scheduler.CosineAnnealingLR(o, N), [("note", "schedule ended early")]),
+    (lambda o: lr_scheduler.PolynomialLR(o, N), [("fault", "schedule ended early")]),
+    (lambda o: lr_scheduler.LinearLR(o, 0.1, total_iters=N), []),
+])  # fmt: skip
+def test_what_a_scheduler_of_torch_does_after_its_end(make, expected):
+    optimizer, audit = sgd(), Audit()
+    scheduler = make(optimizer)
+    audit.attach(optimizer, scheduler)
+    loop(optimizer, scheduler, steps=2 * N)
+    assert names(audit) == expected
+
+
 @pytest.mark.parametrize("told", [True, False])
 def test_the_schedule_ended_early(told):
     optimizer, audit = sgd(), Audit(Cosine(0.1, 0.0, N), N) if told else Audit()
     audit.attach(optimizer)
     loop(optimizer, ScheduleLR(optimizer, Cosine(0.1, 0.0, N)), steps=2 * N)
     assert (only(audit).name, only(audit).step) == ("schedule ended early", N)
+
+
+def test_the_schedule_ended_early_where_more_steps_were_told_than_it_has():
+    optimizer, audit = sgd(), Audit(Cosine(0.1, 0.0, N // 2), N)
+    audit.attach(optimizer)
+    loop(optimizer, lr_scheduler.CosineAnnealingLR(optimizer, N // 2))  # rises again
+    assert only(audit).name == "schedule ended early"
 
 
 def two_groups(low=1e-3, high=0.1):
@@ -349,6 +470,46 @@ def test_groups_that_keep_their_ratio_are_healthy(factors):
     assert healthy(audit) == []
 
 
+@pytest.mark.parametrize("told", [True, False], ids=["schedule", "tell-tale"])
+def test_groups_that_warm_up_from_0_are_known_to_an_audit_that_comes_later(told):
+    optimizer = two_groups()
+    scheduler = lr_scheduler.LambdaLR(optimizer, lambda step: min(1.0, step / 10))
+    audit = Audit(warmup(Constant(0.1), 10), N) if told else Audit()
+    audit.attach(optimizer, scheduler)
+    loop(optimizer, scheduler)
+    assert healthy(audit) == ["first update at rate 0"]
+
+
+def test_groups_of_a_log_that_warm_up_from_0_are_healthy():
+    audit = Audit()
+    for rate in np.linspace(0.0, 0.1, N).tolist():
+        audit.record([rate, rate / 10])
+    assert healthy(audit) == ["first update at rate 0"]
+
+
+def test_the_schedule_may_be_that_of_any_group():
+    optimizer, audit = two_groups(0.1, 0.2), Audit(Cosine(0.1, 0.0, N), N)
+    audit.attach(optimizer)
+    loop(optimizer, lr_scheduler.CosineAnnealingLR(optimizer, N))
+    assert healthy(audit) == []
+
+
+@pytest.mark.parametrize("told", [True, False], ids=["schedule", "tell-tale"])
+def test_equal_groups_that_drift_apart(told):
+    optimizer, audit = two_groups(0.1, 0.1), Audit(Linear(0.1, 0.0, N), N) if told else Audit()
+    factors = [lambda step: 1 - step / N, lambda step: (1 - step / N) ** 2]
+    audit.attach(optimizer)
+    loop(optimizer, lr_scheduler.LambdaLR(optimizer, factors))
+    assert [each.kind for each in audit.report() if each.name == "groups differ"] == ["fault" if told else "note"]
+
+
+def test_a_frozen_group_has_the_factor_0():
+    optimizer, audit = two_groups(0.0, 0.1), Audit(Cosine(0.1, 0.0, N), N, factors=[0, 1])
+    audit.attach(optimizer)
+    loop(optimizer, lr_scheduler.CosineAnnealingLR(optimizer, N))
+    assert healthy(audit) == []
+
+
 def test_groups_that_have_other_shares_than_was_meant():
     optimizer, audit = two_groups(), Audit(Cosine(0.1, 0.0, N), N, factors=[0.1, 1.0])
     audit.attach(optimizer)
@@ -365,17 +526,37 @@ def test_a_schedule_for_each_group():
         assert bool(audit.report().faults) == swapped
 
 
+@pytest.mark.parametrize("told", [True, False], ids=["schedule", "tell-tale"])
 @pytest.mark.parametrize("follows", [True, False])
-def test_a_group_that_is_added_later(follows):
-    optimizer, audit = sgd(), Audit(Cosine(0.1, 0.0, N), N)
-    scheduler = (ScheduleLR(optimizer, Cosine(0.1, 0.0, N)) if follows
-                 else lr_scheduler.CosineAnnealingLR(optimizer, N))  # fmt: skip
+def test_a_group_that_is_added_later(follows, told):
+    optimizer, schedule = sgd(), Cosine(0.1, 0.0, N)
+    audit = Audit(schedule, N) if told else Audit()
+    scheduler = ScheduleLR(optimizer, schedule) if follows else None
     audit.attach(optimizer)
+    for step in range(N):
+        if step == 10:
+            own = {} if follows else {"lr": 0.3}
+            optimizer.add_param_group({"params": [torch.nn.Parameter(torch.zeros(1))], **own})
+        if scheduler is None:
+            optimizer.param_groups[0]["lr"] = schedule(step)  # a line that was written for one group
+        optimizer.step()
+        if scheduler is not None:
+            scheduler.step()
+    found = [each for each in audit.report().faults if each.name == "groups differ"]
+    assert bool(found) != follows
+    if found:
+        assert found[0].step == 10 and "does not change with the others" in found[0].seen
+
+
+def test_a_group_that_is_added_later_with_a_share_of_its_own():
+    optimizer, audit = sgd(), Audit()
+    scheduler = lr_scheduler.CosineAnnealingLR(optimizer, N)
+    audit.attach(optimizer, scheduler)
     loop(optimizer, scheduler, 10)
-    rate = {} if follows else {"lr": 0.3}
-    optimizer.add_param_group({"params": [torch.nn.Parameter(torch.zeros(1))], **rate})
-    loop(optimizer, scheduler, N - 10) if follows else [optimizer.step() for _ in range(10)]
-    assert ("groups differ" in [each.name for each in audit.report().faults]) == (not follows)
+    lower = optimizer.param_groups[0]["lr"] / 10
+    optimizer.add_param_group({"params": [torch.nn.Parameter(torch.zeros(1))], "lr": lower})
+    loop(optimizer, scheduler, N - 10)
+    assert names(audit) == []
 
 
 def test_momentum_that_is_cycled_unasked():
@@ -419,6 +600,21 @@ def test_what_the_loss_says_of_the_rate(lr, found):
 def test_a_loss_that_is_no_number_is_found_at_its_update():
     fault = only(descend(1e30))
     assert fault.name == "loss diverges" and fault.step < 5 and "inf" in fault.seen
+
+
+@pytest.mark.parametrize(("losses", "expected"), [
+    ([0.69 + 0.5 * i / N for i in range(N)], [("note", "loss diverges")]),  # as that of a generator
+    ([math.nan if i % 10 else 1 / (i + 1) for i in range(N)], []),  # logged at every tenth update
+    ([math.inf if i in (7, N - 1) else 1 / (i + 1) for i in range(N)], []),  # skipped by mixed precision
+    ([math.nan if i > 40 else 1 / (i + 1) for i in range(N)], [("fault", "loss diverges")]),
+    ([math.nan if i > 40 or i == 7 else 1 / (i + 1) for i in range(N)], [("fault", "loss diverges")]),
+    ([math.nan] * N, [("fault", "loss diverges")]),
+])  # fmt: skip
+def test_a_loss_that_rises_a_little_or_is_missing_is_no_fault(losses, expected):
+    audit = Audit()
+    for loss in losses:
+        audit.record(0.1, loss=loss)
+    assert names(audit) == expected
 
 
 def test_a_plateau_and_a_resumed_plateau_are_healthy():
@@ -480,6 +676,9 @@ def test_every_fault_has_its_words():
 @pytest.mark.parametrize(("call", "said"), [
     (lambda: Audit(WORD), "schedule must be a Schedule or a list of them, got '0.1'"),
     (lambda: Audit([]), "schedule must be a Schedule or a list of them"),
+    (lambda: Audit([Constant(0.1)] * 2).record([0.1] * 3), "schedule must be one for each of the 3 parameter groups"),
+    (lambda: Audit(factors=[1]).attach(two_groups()), "factors must be one for each of the 2 parameter groups"),
+    (lambda: Audit(factors=[-1]), "factors must be zero or positive"),
     (lambda: Audit(momentum=1.5), "momentum must be at least 0 and below 1"),
     (lambda: Audit().attach(object()), "optimizer must be a PyTorch optimizer, got 'object'"),
     (lambda: Audit().loss(torch.zeros(2)), "value must be a number or a tensor with one"),
@@ -504,6 +703,21 @@ def test_an_audit_is_for_one_optimizer_and_notes_each_update_once():
         audit.attach(sgd())
     with pytest.raises(ValueError, match="step must be after 59"):
         audit.attach(optimizer, step=3)
+
+
+def test_an_audit_that_is_detached_notes_no_more_and_may_be_attached_again():
+    optimizer, audit = sgd(), Audit()
+    audit.detach()
+    audit.attach(optimizer)
+    optimizer.step()
+    audit.detach()
+    audit.detach()
+    assert not optimizer._optimizer_step_pre_hooks
+    optimizer.step()
+    assert len(audit.rows) == 1
+    audit.attach(optimizer, step=2)
+    optimizer.step()
+    assert audit.rows.step == [0, 2]
 
 
 def test_a_rate_that_is_far_too_large_is_found_though_the_loss_falls_back():

@@ -46,11 +46,12 @@ def test_the_contracts_hold() -> None:
     assert done.returncode == 0 and ", 0 broken" in done.stdout, done.stdout
 
 
-# What else the package imports, and where. TensorFlow and JAX come by Keras, so nothing names them.
+# What else the package imports, and where. TensorFlow comes by Keras, so nothing names it.
 ROOMS = {
     "torch": {"torch", "sweep"},
     "keras": {"keras", "data"},
     "transformers": {"audit"},
+    "jax": {"jax"},
     "matplotlib": {"plots", "range_test", "data"},
     "scipy": {"intervals", "space", "data", "torch", "study"},
     "sklearn": {"data"},

@@ -14,7 +14,7 @@ import numpy as np  # noqa: E402
 import pytest  # noqa: E402
 
 from lrcourse import Constant, Cosine, Cyclic, Lambda, Linear, OneCycle, Plateau, Step, warmup  # noqa: E402
-from lrcourse.keras import CyclicLR, KerasSchedule, ScheduleCallback  # noqa: E402
+from lrcourse.keras import CyclicLR, KerasSchedule, PlateauCallback, ScheduleCallback  # noqa: E402
 
 ON_TENSORFLOW = keras.backend.backend() == "tensorflow"
 BATCH, EPOCHS = 4, 3
@@ -632,3 +632,86 @@ def test_the_last_update_of_keras_cooldown_counts_again(patience: int) -> None:
     """So Keras's cooldown n is ours and torch's n - 1."""
     assert keras_plateau(patience, cooldown=3) == plateau(patience, cooldown=2) != plateau(patience, cooldown=3)
     assert torch_plateau(patience, cooldown=2) == plateau(patience + 1, cooldown=2)
+
+
+# What Keras's logs hold
+
+
+class Seen(keras.callbacks.Callback):
+    def __init__(self) -> None:
+        super().__init__()
+        self.batches: list[Any] = []
+
+    def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
+        self.batches.append([logs["learning_rate"], logs["momentum"]])
+
+
+def test_the_logs_hold_what_each_update_has_used(tmp_path: Path) -> None:
+    schedule, seen, table = SCHEDULES["warm-up"], Seen(), tmp_path / "log.csv"
+    model = compiled(keras.optimizers.SGD(0.5, momentum=0.5))
+    ours = ScheduleCallback(schedule, momentum=MOMENTUM)
+    callbacks = [ours, seen, keras.callbacks.CSVLogger(table)]
+    history = model.fit(X, Y, BATCH, EPOCHS, shuffle=False, verbose=0, callbacks=callbacks).history
+    assert seen.batches == [list(pair) for pair in zip(ours.history["lr"], ours.history["momentum"], strict=True)]
+    last = slice(PER_EPOCH - 1, None, PER_EPOCH)
+    assert (
+        history["learning_rate"] == ours.history["lr"][last] and history["momentum"] == ours.history["momentum"][last]
+    )
+    names, *rows = [line.split(",") for line in table.read_text().splitlines()]
+    assert [float(row[names.index("learning_rate")]) for row in rows] == history["learning_rate"]
+    np.testing.assert_allclose(ours.history["lr"], schedule.table(STEPS), rtol=1e-6)
+
+
+def test_accumulated_batches_log_the_rate_of_the_last_update() -> None:
+    model = compiled(keras.optimizers.SGD(0.5, gradient_accumulation_steps=4))
+    logged: list[float] = []
+    later = keras.callbacks.LambdaCallback(on_train_batch_end=lambda i, logs: logged.append(logs.get("learning_rate")))
+    fit(model, ScheduleCallback(Step(0.5, 1, 0.5)), later, epochs=2)
+    assert logged == [None] * 3 + [0.5] * 4 + [0.25] * 4 + [0.125]
+
+
+# A plateau
+
+
+def by_metrics(callback: PlateauCallback, metrics: list[float]) -> list[float]:
+    """The rate of each epoch, of which each is one update, under the metrics that the epochs come to."""
+    told = iter(metrics)
+    metric = keras.callbacks.LambdaCallback(on_epoch_end=lambda epoch, logs: logs.update(score=next(told)))
+    fit(compiled(keras.optimizers.SGD(0.5)), metric, callback, epochs=len(metrics), steps_per_epoch=1)
+    return callback.history["lr"]
+
+
+@pytest.mark.parametrize("settings", [
+    {"patience": 2}, {"patience": 1, "cooldown": 2}, {"patience": 1, "threshold": 0.2},
+    {"patience": 1, "threshold": 0.2, "threshold_mode": "absolute", "min_lr": 0.3}, {"patience": 2, "mode": "max"},
+])  # fmt: skip
+@pytest.mark.parametrize("warm", [0, 3])
+def test_a_plateau_in_keras_has_the_rates_of_the_plateau(settings: dict[str, Any], warm: int) -> None:
+    metrics = [3.0, 2.0, 2.0, 1.9, 1.9, 1.7, 1.7, 1.7, 1.2, 1.2]
+    reference, expected = Plateau(1.0, factor=0.5, **settings), [t / warm for t in range(warm)] + [1.0]
+    for epoch, value in enumerate(metrics):
+        if epoch + 1 >= warm:
+            expected[epoch + 1 :] = [reference.update(value)]
+    callback = PlateauCallback(Plateau(1.0, factor=0.5, **settings), "score", warmup=warm)
+    np.testing.assert_allclose(by_metrics(callback, metrics), expected[:-1], rtol=1e-6)
+    assert callback.plateau == reference and min(expected[warm:]) < 1
+
+
+def test_a_plateau_in_keras_goes_on_from_its_memory() -> None:
+    metrics = [3.0, 2.0, 2.0, 1.9, 1.9, 1.7, 1.7, 1.7, 1.2, 1.2]
+    whole = by_metrics(PlateauCallback(Plateau(1.0, patience=2), "score"), metrics)
+    first = PlateauCallback(Plateau(1.0, patience=2), "score")
+    before, saved = by_metrics(first, metrics[:5]), Plateau(1.0, patience=2)
+    saved.load_state_dict(first.plateau.state_dict())
+    assert before + by_metrics(PlateauCallback(saved, "score"), metrics[5:]) == whole and saved.bad_updates > 0
+
+
+def test_a_plateau_without_its_metric_or_of_another_kind_is_refused() -> None:
+    with pytest.raises(
+        ValueError, match=r"monitor must be one of \[.*'loss'.*\], got 'val_loss': pass validation_data"
+    ):
+        fit(compiled(keras.optimizers.SGD(0.5)), PlateauCallback(Plateau(1.0)))
+    with pytest.raises(ValueError, match="plateau must be a Plateau, got Constant"):
+        PlateauCallback(Constant(1.0))  # type: ignore[arg-type]
+    with pytest.raises(ValueError, match="warmup must be .*, got -1: "):
+        PlateauCallback(Plateau(1.0), warmup=-1)

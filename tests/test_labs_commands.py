@@ -193,6 +193,8 @@ def test_the_edition_gives_nothing_away_is_the_same_each_time_and_works_alone(re
     started = lrcourse("labs", "start", "1", "--no-open")
     assert started.returncode == 0 and (edition / "my-labs" / SOURCE.name).exists(), started.stderr
     assert "jupyterlab" in (said := lrcourse("doctor").stdout) and not set(said.split()) & {"jupyter-book", "bwrap"}
+    (edition / "log.csv").write_text("step,lr\n0,0.1\n1,0.1\n2,0.1\n")
+    assert "FAULT: schedule never applied" in lrcourse("audit", "log.csv", "--schedule", "Cosine(0.1, 0, 3)").stdout
     for action in ("build", "bundle"):  # there is nothing to build from
         assert f"invalid choice: '{action}'" in lrcourse("labs", action).stderr
     assert "invalid choice: 'grade'" in lrcourse("grade", "submissions", "--lab", "1").stderr

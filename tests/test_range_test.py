@@ -18,6 +18,7 @@ import torch
 import lrcourse.torch
 from lrcourse import Constant, warmup
 from lrcourse.range_test import RangeTest, range_test
+from tests.two_processes import run_together
 
 F = torch.nn.functional
 
@@ -375,6 +376,74 @@ def test_torch_accumulation_equals_the_larger_batch() -> None:
     assert accumulated.stopped == whole.stopped == "diverged"
 
 
+@pytest.mark.parametrize("scaled", [False, True])
+def test_torch_clips_the_gradient_of_the_loss(scaled: bool) -> None:
+    norms: list[float] = []
+
+    def note(optimizer: torch.optim.Optimizer, *_: Any) -> None:
+        norms.append(float(torch.linalg.vector_norm(torch.cat([p.grad.flatten() for p in parameters(optimizer)]))))
+
+    model, optimizer, batches = linear_model()
+    optimizer.register_step_pre_hook(note)
+    scaler = torch.amp.GradScaler("cpu", init_scale=2.0**10) if scaled else None
+    options: dict[str, Any] = {"steps": 50, "accumulate": 2, "scaler": scaler}
+    lrcourse.torch.range_test(model, optimizer, F.mse_loss, batches, clip=0.5, **options)
+    assert len(norms) == 50 and max(norms) == pytest.approx(0.5, 1e-4) and norms[0] > 0.4999
+    free = lrcourse.torch.range_test(model, optimizer, F.mse_loss, batches, **options)
+    assert max(norms[50:]) > 1 and free.stopped == "diverged"
+
+
+def parameters(optimizer: torch.optim.Optimizer) -> list[Any]:
+    return [parameter for group in optimizer.param_groups for parameter in group["params"]]
+
+
+def test_torch_measures_on_validation_batches_after_each_update() -> None:
+    model, optimizer, batches = linear_model()
+    options: dict[str, Any] = {"steps": 50, "smooth": 0.5, "stop": np.inf}
+    before = lrcourse.torch.range_test(model, optimizer, F.mse_loss, batches[:1], **options)
+    for validation in (batches[:1], iter(batches[:1])):
+        after = lrcourse.torch.range_test(model, optimizer, F.mse_loss, batches[:1], validation=validation, **options)
+        assert after.lrs.tolist() == before.lrs.tolist()
+        np.testing.assert_allclose(after.losses[:-1], before.losses[1:], rtol=1e-12)
+    two = lrcourse.torch.range_test(model, optimizer, F.mse_loss, batches[:1], validation=batches[1:3], **options)
+    with torch.no_grad():
+        expected = sum(float(F.mse_loss(model(x), y)) for x, y in batches[1:3]) / 2
+    assert two.losses[0] == pytest.approx(expected, 1e-5)  # the first update is one at rate 1e-7
+
+
+def test_torch_validates_without_dropout_and_leaves_everything_as_it_was() -> None:
+    model, optimizer = trained(OPTIMIZERS["adam"], 3)
+    generator = torch.Generator().manual_seed(3)
+    examples: Any = data(1)[0][0]
+    loader = torch.utils.data.DataLoader(examples, batch_size=4, shuffle=True, generator=generator)
+    modes: set[tuple[bool, ...]] = set()
+
+    def loss(model: Any, batch: torch.Tensor) -> torch.Tensor:
+        modes.add((torch.is_grad_enabled(), *(each.training for each in model.body)))
+        return model(batch).square().mean()
+
+    before, state, told = everything(model, optimizer), generator.get_state(), []
+    result = lrcourse.torch.range_test(
+        model, optimizer, None, loader, batch_loss=loss, validation=loader, steps=9, end=0.01,
+        progress=lambda lr, loss: told.append((lr, loss)),
+    )  # fmt: skip
+    assert modes == {(True, True, False, True, True), (False, False, False, False, False)}
+    assert everything(model, optimizer) == before and torch.equal(generator.get_state(), state)
+    assert told == list(zip(result.lrs, result.losses)) and len(told) == 9
+
+
+@pytest.mark.parametrize(("options", "message"), [
+    ({"clip": 0.0}, "clip must be .*, got 0.0: use for example 1.0, or None"),
+    ({"validation": []}, "validation must be one batch or more, got .*: pass a DataLoader"),
+])  # fmt: skip
+def test_torch_bad_options_are_refused_and_change_nothing(options: dict[str, Any], message: str) -> None:
+    model, optimizer = trained(OPTIMIZERS["adam"], 3)
+    before = everything(model, optimizer)
+    with pytest.raises(ValueError, match=message):
+        lrcourse.torch.range_test(model, optimizer, F.cross_entropy, data(), **options)
+    assert everything(model, optimizer) == before
+
+
 def test_torch_takes_any_batches() -> None:
     model, optimizer, batches = linear_model()
     dataset = torch.utils.data.TensorDataset(*map(torch.cat, zip(*batches, strict=True)))
@@ -643,12 +712,8 @@ def test_torch_a_model_without_its_weights_is_refused_with_the_fix(lazy: Callabl
 
 
 TOGETHER = """
-import json, sys, torch
-from torch import distributed
 from lrcourse.torch import range_test
 
-rank, folder = int(sys.argv[1]), sys.argv[2]
-distributed.init_process_group("gloo", init_method=f"file://{folder}/meet", rank=rank, world_size=2)
 torch.manual_seed(0)
 x = torch.randn(4, 8, 4)
 batches = [(x, x.sum(1, keepdim=True) * (1 + 30 * rank)) for x in x]  # the losses of rank 1 are higher
@@ -661,31 +726,22 @@ def breaks_on_one(outputs, targets):
     broken = rank == 1 and optimizer.param_groups[0]["lr"] > 0.01
     return mse(outputs, targets) * (float("nan") if broken else 1)
 
-for loss_fn, stop in ((mse, 2.0), (mse, 4.0), (breaks_on_one, 4.0)):
-    result = range_test(model, optimizer, loss_fn, batches, smooth=0.9, stop=stop)
+by_validation = {"validation": batches, "clip": 100.0}  # each process has a validation loss of its own
+for loss_fn, stop, options in ((mse, 2.0, {}), (mse, 4.0, {}), (breaks_on_one, 4.0, {}), (mse, 4.0, by_validation)):
+    result = range_test(model, optimizer, loss_fn, batches, smooth=0.9, stop=stop, **options)
     results.append([len(result.lrs), result.stopped, result.losses.tolist()])
 if rank == 0:  # the others wait: a model of one process is tested by that process
     alone = torch.nn.Linear(4, 1)
     range_test(alone, torch.optim.SGD(alone.parameters(), lr=0.1), mse, batches)
-distributed.barrier()
 print(json.dumps(results))
-distributed.destroy_process_group()
 """
 
 
 @pytest.mark.slow
 def test_torch_processes_that_train_together_stop_together(tmp_path: Path) -> None:
-    pipes: dict[str, Any] = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
-    ranks = [subprocess.Popen([sys.executable, "-c", TOGETHER, rank, str(tmp_path)], **pipes) for rank in "01"]
-    try:
-        outputs = [rank.communicate(timeout=120) for rank in ranks]
-    finally:
-        for rank in ranks:
-            rank.kill()
-    assert [rank.returncode for rank in ranks] == [0, 0], outputs
-    first, second = (json.loads(stdout.splitlines()[-1]) for stdout, _ in outputs)
+    first, second = map(json.loads, run_together(TOGETHER, tmp_path))
     assert first == second
-    assert [stopped for _, stopped, _ in first] == ["diverged", "diverged", "not finite"]
+    assert [stopped for _, stopped, _ in first] == ["diverged", "diverged", "not finite", "diverged"]
     assert 50 < first[2][0] < first[0][0] <= first[1][0] < 100
 
 

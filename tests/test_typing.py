@@ -27,6 +27,7 @@ from lrcourse import (
     InverseTime, Lambda, Linear, MultiStep, OneCycle, Piecewise, Plateau, Polynomial, Schedule, Step, batch_schedule,
     epochs, get_schedule, maximum, minimum, parse_schedule, plan_cycles, steps_per_epoch, warmup,
 )
+from lrcourse.audit import Audit, Finding, Report, read_log
 from lrcourse.range_test import RangeTest
 from lrcourse.validation import Rate, Steps
 from lrcourse.torch import (
@@ -110,6 +111,23 @@ assert_type(found.suggest(), float | None)
 assert_type(found.lrs, Array)
 
 
+audit = Audit([pieces, 0.5 * pieces], 10, momentum=0.9, factors=(1, 0), tolerance=1e-3)
+audit.attach(optimizer, scheduler, scaler=None, step=3)
+audit.loss(torch.tensor(0.5))
+audit.detach()
+by_hand = Audit(pieces, momentum=cycle.momentum())
+by_hand.record(0.1, momentum=0.9, loss=0.5)
+by_hand.record([0.1, 0.2], step=4)
+assert_type(audit.report(finished=False), Report)
+assert_type(audit.report().faults, tuple[Finding, ...])
+assert_type([finding.fix for finding in audit.report()], list[str])
+assert_type([finding.step for finding in audit.report()], list[int | None])
+
+
+def logged_rates(path: str) -> list[tuple[float, ...]]:
+    return read_log(path, rate="lr").rate
+
+
 def batch_loss(model: MLP, batch: dict[str, torch.Tensor]) -> torch.Tensor:
     return cross_entropy(model(batch["x"]), batch["y"])
 
@@ -118,6 +136,8 @@ range_test(model, optimizer, None, [{"x": x, "y": y}], batch_loss=batch_loss)
 range_test(model, optimizer, None, iter([x]), batch_loss=lambda model, batch: model(batch).mean())
 
 Cosine("0.1", 0.0, 10)  # type: ignore[arg-type]
+Audit("cosine")  # type: ignore[arg-type]
+by_hand.record("0.1")  # type: ignore[arg-type]
 Cosine(0.1, 0.0)  # type: ignore[call-arg]
 minimum(pieces, "a")  # type: ignore[arg-type]
 pieces.shift(2.5)  # type: ignore[arg-type]

@@ -37,12 +37,14 @@ FAULTS = {
     "two schedulers": Fault(
         "something beside the scheduler sets the rate: a second scheduler, a callback, or a line that writes "
         "it by hand",
-        "keep one of them; write a product of schedules as a * b, and one after the other as a.then(b, at)",
+        "keep one of them; write a product of schedules as a * b, and one after the other as a.then(b, at); if "
+        "there is but one, compare where its parts begin, such as the milestones of a SequentialLR",
     ),
     "another schedule": Fault(
-        "the optimizer follows another schedule than the one that was meant, or one of other length or other peak",
-        "compare the arguments with what was meant: steps count updates, not epochs or batches; and print "
-        "schedule(0) and the first rate",
+        "the optimizer follows another schedule than the one that was meant, or one of other length or other peak; "
+        "or two schedulers set its rate from the first update on",
+        "compare the arguments with what was meant: steps count updates, not epochs or batches; print "
+        "schedule(0) and the first rate; and search the loop for a second scheduler",
     ),
     "rate scaled": Fault(
         "a schedule that gives rates was taken for a factor: LambdaLR multiplies it with the lr of the "
@@ -56,8 +58,9 @@ FAULTS = {
     "resumed at the wrong step": Fault(
         "the step of the scheduler and the updates of the optimizer differ by a jump: one of the two was not "
         "restored from the checkpoint, or the scheduler was built anew",
-        "save scheduler.state_dict() beside that of the optimizer, and load both; or schedule.shift(-step) "
-        "for a new one",
+        "save scheduler.state_dict() beside that of the optimizer, build the scheduler, then load both. If the run was "
+        "not resumed, move a scheduler.step() from the beginning of an epoch to its end. If only the audit does not "
+        "know the step, write audit.attach(optimizer, step=step), with 0 for a new schedule",
     ),
     "skipped update": Fault(
         "an update was skipped, as mixed precision does when a gradient overflows, but the scheduler moved on",
@@ -71,10 +74,12 @@ FAULTS = {
         "the run made fewer updates than the schedule is made for, so its end, where the rate is low, was "
         "never reached: batches were counted where updates count (accumulation, processes), the last batch "
         "was dropped, or it stopped",
-        "build the schedule for the updates that the run makes; print len(loader) * epochs // batches_per_update",
+        "build the schedule for the updates that the run makes; print len(loader) * epochs // batches_per_update. If "
+        "it was stopped on purpose, ask for report(finished=False)",
     ),
     "schedule ended early": Fault(
-        "the run made more updates than the schedule is made for, and trained on with its last rate",
+        "the run made more updates than the schedule is made for, and trained on with its last rate, or with rates "
+        "that rise again, as those of CosineAnnealingLR of torch do",
         "build the schedule for all updates of the run, or stop the run where the schedule ends",
     ),
     "groups differ": Fault(

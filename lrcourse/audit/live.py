@@ -9,14 +9,14 @@ import numpy as np
 
 from ..schedules import Schedule
 from ..schedules.base import as_schedule
-from ..validation import bad, below_one, not_negative, optional, positive, rates, steps_or_zero, whole_steps
+from ..validation import bad, below_one, not_negative, optional, rates, steps_or_zero, whole_steps
 from .finding import Report
 from .optimizer_hooks import attached, length, unwrapped
 from .rows import Formula, Meant, Rows
 from .rules import findings
 
 check_momentum = below_one("use for example 0.9")
-check_factor = positive("use for example 0.1 for a tenth of the schedule's rate")
+check_factor = not_negative("use for example 0.1 for a tenth of the schedule's rate, 0 for a frozen group")
 check_tolerance = not_negative("use for example 1e-6, or 1e-3 for rounded logs")
 
 
@@ -25,8 +25,8 @@ class Audit:
 
     `schedule`: what the rates were meant to be: a schedule, or a list with one for each parameter group. Without it
     only tell-tale signs are left. `steps`: the updates of the whole run. `momentum`: the momentum that was meant, a
-    number or a schedule. `factors`: the share of the schedule that each group was meant to have. `tolerance`: how far
-    a rate may lie from the schedule's, as a share of the highest.
+    number or a schedule. `factors`: the share of the schedule that each group was meant to have, 0 for a frozen one.
+    `tolerance`: how far a rate may lie from the schedule's, as a share of the highest.
 
     Each update takes about 300 bytes.
 
@@ -74,10 +74,11 @@ class Audit:
         `scheduler`: with it, a scheduler that counts wrongly is seen without a schedule, and so is a rate that
         something else has set. `scaler`: the `GradScaler`, which tells of skipped updates; accelerate's is found.
         `step`: the updates that were made before, in a run that is resumed; by default those that the optimizer's own
-        state has counted, as Adam's does, else 0. Groups with rates of their own are known if this is called before the
-        scheduler is built.
+        state has counted, as Adam's does, else 0. The rates that groups came with are known if this is called before
+        the scheduler is built; most schedulers keep them too, but OneCycleLR and CyclicLR of torch do not.
 
-        Raises: `ValueError` for what is no such optimizer, for a second one, or for a step that was noted already.
+        Raises: `ValueError` for what is no such optimizer, for a second one, for a step that was noted already, or if
+        schedules or factors were given for fewer groups than there are.
         """
         step, inner = optional(steps_or_zero)("step", step), unwrapped(optimizer)
         if self._optimizer is not None and self._optimizer() is not inner:
@@ -88,13 +89,29 @@ class Audit:
             step = self.rows.step[-1] + 1
         if len(self.rows) and step is not None and step <= self.rows.step[-1]:
             raise bad("step", step, f"after {self.rows.step[-1]}, the last one noted", "make an Audit for each run")
+        _enough(self.meant, len(inner.param_groups))
         if self._handle is None:
-            came = tuple(float(group["lr"]) for group in inner.param_groups)
+            came = tuple(float(group.get("initial_lr", group["lr"])) for group in inner.param_groups)
             self.meant.came_with = came if len(came) > 1 else None
         else:
             self._handle.remove()  # each update is noted once
         self._optimizer, self._handle = weakref.ref(inner), attached(self.rows, optimizer, scheduler, scaler, step)
         self.meant.total = length(scheduler)
+
+    def detach(self) -> None:
+        """Note no more updates of the optimizer, and leave it as it was; what was noted stays.
+
+        >>> import torch
+        >>> optimizer, audit = torch.optim.SGD([torch.zeros(1)], lr=0.1), Audit()
+        >>> audit.attach(optimizer)
+        >>> optimizer.step()
+        >>> audit.detach()
+        >>> optimizer.step()
+        >>> len(audit.rows)
+        1
+        """
+        if self._handle is not None:
+            self._handle.remove()
 
     def record(
         self,
@@ -105,7 +122,8 @@ class Audit:
     ) -> None:
         """Note one update of a loop of your own. `rate`: one, or one for each group. `step`: by default the next.
 
-        Raises: `ValueError` for a rate that is none, or a step that is no later than the last one.
+        Raises: `ValueError` for a rate that is none, for a step that is no later than the last one, or if schedules or
+        factors were given for fewer groups.
 
         >>> audit = Audit()
         >>> for rate in (0.0, 0.5, 1.0):
@@ -114,6 +132,7 @@ class Audit:
         ['first update at rate 0']
         """
         used = tuple(rates("rate", [rate] if np.ndim(rate) == 0 else rate))
+        _enough(self.meant, len(used))
         after = self.rows.step[-1] + 1 if len(self.rows) else 0
         at = after if step is None else steps_or_zero("step", step)
         if at < after:
@@ -135,7 +154,8 @@ class Audit:
     def report(self, finished: bool = True) -> Report:
         """What was found so far. `finished=False` while the run goes on: then its end is not judged.
 
-        `print(audit.report())` shows all; `.faults` are what is wrong, the rest are notes on what may be meant.
+        `print(audit.report())` shows all; `.faults` are what is wrong, the rest are notes on what may be meant. Pass
+        `finished=False` as well where a run was stopped on purpose.
         """
         self.meant.finished = finished
         return report(self.rows, self.meant)
@@ -156,7 +176,9 @@ def report(rows: Rows, meant: Meant) -> Report:
     if not len(rows):
         return Report("no update was seen", ())
     used = [rate for group in rows.rate for rate in group]
-    about = f"{len(rows)} updates, {rows.step[0]} to {rows.step[-1]}, rates {min(used):.4g} to {max(used):.4g}"
+    about = f"{len(rows)} {rows.unit}s, {rows.step[0]} to {rows.step[-1]}, rates {min(used):.4g} to {max(used):.4g}"
+    if rows.replaced:
+        about += f" (the last of several at {rows.replaced} steps, as in a log of several runs)"
     return Report(about, tuple(findings(rows, meant)))
 
 
@@ -178,6 +200,14 @@ def _one(schedule: Schedule, step: float) -> float:
         return schedule(step)
     except Exception:
         return math.nan
+
+
+def _enough(meant: Meant, groups: int) -> None:
+    """Refuse schedules or factors for some groups only: the others would not be judged."""
+    for name, given in (("schedule", meant.rate), ("factors", meant.factors)):
+        if given is not None and len(given) < groups and (name == "factors" or len(given) > 1):
+            must = f"one for each of the {groups} parameter groups"
+            raise bad(name, f"{len(given)} of them", must, "add those of the other groups")
 
 
 def _listed(schedule: Any) -> Sequence[Schedule]:

@@ -23,6 +23,8 @@ class Rows:
     skipped: list[int] = field(default_factory=list)
     position: list[float | None] = field(default_factory=list)
     told: list[tuple[float, ...] | None] = field(default_factory=list)
+    unit: str = "update"  # what the steps count; a log may count epochs
+    replaced: int = 0  # steps at which a log holds another rate, too, as where it holds several runs
     early: float | None = None  # a loss from before the first update, as of batches that only accumulate
 
     def add(

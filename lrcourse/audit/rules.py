@@ -5,15 +5,18 @@ They know nothing of any framework, so the rows may come from an optimizer, from
 
 import math
 from collections.abc import Callable
-from itertools import pairwise
+from dataclasses import replace
+from itertools import groupby, pairwise
 
 from .finding import Finding, Kind
 from .placement import Placement, Series, placed, shifted
-from .rows import Meant, Rows, column, leading
+from .rows import Formula, Meant, Rows, column, leading
 
 Rule = Callable[[Rows, Meant], list[Finding]]
 
-SPEEDS = ("stepped per epoch", "several steps per update", "stretched", "schedule never applied")
+PLACES = (
+    "stepped per epoch", "several steps per update", "stretched", "schedule never applied", "resumed at the wrong step",
+)  # fmt: skip
 ENDS = ("ends high", "schedule ended early")
 ENOUGH = 20  # updates below which a loss says nothing
 HIGH = 0.3  # of the peak: a run that ends above it has not been annealed
@@ -28,7 +31,7 @@ def findings(rows: Rows, meant: Meant) -> list[Finding]:
         for each in rule(rows, meant):
             if each.name not in found or (found[each.name].kind, each.kind) == ("note", "fault"):
                 found[each.name] = each
-    if any(each.kind == "fault" and each.name in SPEEDS for each in found.values()):
+    if any(each.kind == "fault" and each.name in PLACES for each in found.values()):
         found = {name: each for name, each in found.items() if name not in ENDS}  # what follows from it
     return sorted(found.values(), key=lambda each: each.kind)
 
@@ -36,7 +39,12 @@ def findings(rows: Rows, meant: Meant) -> list[Finding]:
 def schedule_followed(rows: Rows, meant: Meant) -> list[Finding]:
     """Whether each update used its own step of the schedule; if not, which one it used."""
     for series in _series(rows, meant):
-        if found := _told_of(placed(series), series, rows, meant):
+        place = placed(series)
+        if not meant.counts and series.t[0] > 0 and place.oddness:
+            from_one = replace(series, t=[step - 1 for step in series.t], begin=1)
+            if (other := placed(from_one)).oddness < place.oddness:
+                series, place = from_one, other
+        if found := _told_of(place, series, rows, meant):
             return found
     return []
 
@@ -50,36 +58,44 @@ def scheduler_counts(rows: Rows, meant: Meant) -> list[Finding]:
     found = placed(series)
     if found.kind in ("scaled", "stretched", "unknown"):
         return []  # a scheduler may count epochs on purpose
-    total = meant.total or meant.steps
-    on_purpose = found.kind == "held" and (total is None or not meant.finished or positions[-1] + 1 >= 0.9 * total)
-    return _told_of(found, series, rows, meant, "note" if on_purpose else None)
+    if found.kind != "held":
+        return _told_of(found, series, rows, meant)
+    if any(a == b and x != y for (a, b), (x, y) in zip(pairwise(positions), pairwise(rows.rate))):
+        return []  # it counts epochs by their parts, as warm restarts may
+    counts_updates = 0.9 < (rows.step[-1] + 1) / (meant.total or meant.steps or math.inf) < 1.1  # as many as were made
+    return _told_of(found, series, rows, meant, None if meant.finished and counts_updates else "note")
 
 
 def _series(rows: Rows, meant: Meant) -> list[Series]:
     if meant.rate is None:
         return []
-    if len(meant.rate) == 1:
-        columns = [leading(rows)]
-    else:
-        columns = [column(rows, i) for i in range(min(len(meant.rate), max(map(len, rows.rate))))]
-    found = []
-    for used, formula in zip(columns, meant.rate):
-        there = [i for i, rate in enumerate(used) if not math.isnan(rate)]
-        t, rates = [rows.step[i] for i in there], [used[i] for i in there]
-        found.append(Series(t, rates, formula, meant.steps, meant.tolerance))
-    return found
+    if len(meant.rate) > 1:
+        groups = range(min(len(meant.rate), max(map(len, rows.rate))))
+        return [_of(column(rows, i), formula, rows, meant) for i, formula in zip(groups, meant.rate)]
+    first = _of(leading(rows), meant.rate[0], rows, meant)
+    if False not in first.agree(shifted(0)):
+        return [first]
+    others = [_of(column(rows, i), meant.rate[0], rows, meant) for i in range(min(map(len, rows.rate)))]
+    return [next((each for each in others if False not in each.agree(shifted(0))), first)]  # it may be another's
+
+
+def _of(used: list[float], formula: Formula, rows: Rows, meant: Meant) -> Series:
+    there = [i for i, rate in enumerate(used) if not math.isnan(rate)]
+    return Series([rows.step[i] for i in there], [used[i] for i in there], formula, meant.steps, meant.tolerance)
 
 
 def _told_of(place: Placement, series: Series, rows: Rows, meant: Meant, kind: Kind | None = None) -> list[Finding]:
     """A placement in words."""
     row, number = place.row, place.number
-    step, used = series.t[row], series.used[row]
+    step, used = series.t[row] + series.begin, series.used[row]
     of = "the schedule has" if meant.rate is not None else "the scheduler's step should be"
     at = "rate" if meant.rate is not None else "the scheduler's step"
-    instead = f"update {step} used {at} {used:.6g} where {of} {series.formula([step])[0]:.6g}"
+    instead = f"update {step} used {at} {used:.6g} where {of} {series.formula([series.t[row]])[0]:.6g}"
+    about = "" if series.t[-1] - series.t[0] < len(series.t) and number == round(number) else "about "
+    rate = used if meant.rate is not None else leading(rows)[row]
 
     def finding(name: str, seen: str, kind: Kind = kind or "fault") -> list[Finding]:
-        return [Finding(name, kind, f"{seen}; {instead}", step, leading(rows)[row])]
+        return [Finding(name, kind, f"{seen}; {instead}", step, rate)]
 
     match place.kind:
         case "as meant":
@@ -94,19 +110,22 @@ def _told_of(place: Placement, series: Series, rows: Rows, meant: Meant, kind: K
         case "ahead":
             return finding("one update late", "update t used step t - 1 of the schedule")
         case "held":
-            return finding("stepped per epoch", f"the schedule moved on once in {number:.0f} updates")
+            return finding("stepped per epoch", f"the schedule moved on once in {about}{round(number, 1):g} updates")
         case "fast":
-            seen = f"the schedule moved on by {number:.0f} steps with every update"
-            return finding("several steps per update", f"{seen}, or was built for a run {number:.0f} times shorter")
+            seen = f"the schedule moved on by {about}{round(number, 2):g} steps with every update"
+            return finding("several steps per update", f"{seen}, or was built for a run that much shorter")
         case "stretched":
             return finding("stretched", f"the schedule took {number:.0f} updates for each of its steps")
         case "scaled":
             return finding("rate scaled", f"every rate is {number:.6g} times that of the schedule")
         case "moved":
             seen = f"update t used step t {'+' if number > 0 else '-'} {abs(number):.0f} of the schedule"
+            seen += "" if place.scale == 1 else f", times {place.scale:.6g}"
             return finding("resumed at the wrong step", seen)
         case "jumps":
-            return _jumped(place, rows, finding)
+            return _jumped(place, series, rows, finding)
+        case _ if _stands_still(series, row):
+            return finding("schedule ended early", f"the schedule rests from step {step - 1} on, the rates do not")
         case _ if row > 0 and max(series.used[:row]) - min(series.used[:row]) > 1e-3 * max(series.used):
             return finding("two schedulers", f"the first {row} updates followed the schedule, later ones do not")
         case _:
@@ -115,7 +134,15 @@ def _told_of(place: Placement, series: Series, rows: Rows, meant: Meant, kind: K
             )
 
 
-def _jumped(place: Placement, rows: Rows, finding: Callable[[str, str], list[Finding]]) -> list[Finding]:
+def _stands_still(series: Series, row: int) -> bool:
+    """Whether the schedule has come to its end right before this row."""
+    told = series.formula(series.t[max(row - 3, 0) :])
+    return row >= 3 and told[0] != told[2] and len(set(told[2:])) == 1
+
+
+def _jumped(
+    place: Placement, series: Series, rows: Rows, finding: Callable[[str, str], list[Finding]]
+) -> list[Finding]:
     distances = [0, *(distance for _, distance in place.jumps)]
     rising = all(0 < b - a <= 2 for a, b in pairwise(distances))
     skipped = sum(rows.skipped)
@@ -123,8 +150,9 @@ def _jumped(place: Placement, rows: Rows, finding: Callable[[str, str], list[Fin
         return finding("skipped update", f"{skipped} updates were skipped, and the schedule is {distances[-1]} ahead")
     if rising:
         return finding("skipped update", f"{len(place.jumps)} times the schedule moved on without an update")
-    how = "back to its beginning" if distances[1] == -rows.step[place.row] else f"by {distances[1]} steps"
-    return finding("resumed at the wrong step", f"at update {rows.step[place.row]} the schedule jumped {how}")
+    at = series.t[place.row]
+    how = "back to its beginning" if distances[1] == -at else f"by {distances[1]} steps"
+    return finding("resumed at the wrong step", f"at update {at + series.begin} the schedule jumped {how}")
 
 
 def set_by_another(rows: Rows, meant: Meant) -> list[Finding]:
@@ -133,7 +161,8 @@ def set_by_another(rows: Rows, meant: Meant) -> list[Finding]:
         for ours, theirs in zip(rows.rate[i], told or ()):
             if abs(ours - theirs) > meant.tolerance * max(abs(ours), abs(theirs)):
                 seen = f"update {rows.step[i]} used rate {ours:.6g}, though the scheduler had set {theirs:.6g}"
-                return [Finding("two schedulers", "fault", seen, rows.step[i], ours)]
+                name = "schedule never applied" if len(set(rows.rate)) == 1 else "two schedulers"
+                return [Finding(name, "fault", seen, rows.step[i], ours)]
     return []
 
 
@@ -153,13 +182,19 @@ def run_and_schedule_end_together(rows: Rows, meant: Meant) -> list[Finding]:
     if not meant.finished or any(False in series.agree(shifted(0)) for series in _series(rows, meant)):
         return []
     if meant.steps is not None and made > 1.05 * meant.steps and made - meant.steps > 2:
-        seen = f"{made} updates were made, {meant.steps} are scheduled; the rest used rates down to {min(used):.6g}"
+        rest = [rate for step, rate in zip(rows.step, used) if step >= meant.steps]
+        seen = f"{made} updates were made, {meant.steps} are scheduled; the rest used rates down to {min(rest):.6g}"
         return [Finding("schedule ended early", "fault", seen, meant.steps, used[-1])]
     if meant.steps is not None:
         return _stopped_early(rows, meant, used, made, meant.steps)
     position = rows.position[-1]
     if meant.rate is None and meant.total is not None and position is not None:
-        return _stopped_early(rows, meant, used, int(position) + 1, meant.total)
+        if position < meant.total:
+            return _stopped_early(rows, meant, used, int(position) + 1, meant.total)
+        at = next(i for i, each in enumerate(rows.position) if each is not None and each >= meant.total)
+        if used[-1] > used[at]:
+            seen = f"the rate rose from {used[at]:.6g} after the {meant.total} steps that the scheduler is built for"
+            return [Finding("schedule ended early", "note", seen, rows.step[at], used[at])]
     zeros = next((i for i, rate in enumerate(reversed(used)) if rate > 0), len(used))
     if zeros >= max(10, 0.05 * len(used)) and zeros < len(used):
         seen = f"the last {zeros} updates used the rate 0"
@@ -180,13 +215,14 @@ def _stopped_early(rows: Rows, meant: Meant, used: list[float], made: int, steps
     low = max(2 * end, 0.05 * peak) if math.isfinite(end) else HIGH * peak
     if made > 0.95 * steps or used[-1] <= low:
         return []
-    times = steps / made
-    whole = round(times) >= 2 and abs(times - round(times)) < 0.02 * times
+    times = round(steps / made)
+    # As many updates as a k-th of the batches make; where k is as large as their number, any run would.
+    whole = 2 <= times <= made == rows.step[-1] + 1 and abs(steps - times * made) < times
     seen = f"{made} of {steps} steps were made, and the last used {used[-1]:.6g}"
     if math.isfinite(end):
         seen += f" where the schedule ends at {end:.6g}"
     if whole:
-        seen += f"; the schedule is {round(times)} times as long as the run"
+        seen += f"; the schedule is {times} times as long as the run"
     return [Finding("ends high", "fault" if whole else "note", seen, rows.step[-1], used[-1])]
 
 
@@ -229,17 +265,31 @@ def groups_as_meant(rows: Rows, meant: Meant) -> list[Finding]:
 
 def _drifted(rows: Rows, meant: Meant) -> list[Finding]:
     """Groups that were equal and are no longer, such as one that was added later."""
-    for i, rates in enumerate(rows.rate):
-        wrong = [g for g, rate in enumerate(rates) if abs(rate - rates[0]) > 1e-3 * max(rates)]
-        joined = i > 0 and len(rows.rate[i]) > len(rows.rate[0])
-        if wrong and (joined or meant.factors or len(set(rows.rate[0])) == 1):
-            seen = (
-                f"update {rows.step[i]} used {rates[wrong[0]]:.6g} for group {wrong[0]} and {rates[0]:.6g} for group 0"
-            )
-            return [Finding("groups differ", "fault", seen, rows.step[i], rates[wrong[0]])]
-        if wrong:
+    begin = next((i for i, rates in enumerate(rows.rate) if max(rates) > 0), 0)  # at the rate 0 all groups are equal
+    for i, rates in enumerate(rows.rate[begin:], begin):
+        wrong = next((g for g, rate in enumerate(rates) if abs(rate - rates[0]) > 1e-3 * max(rates)), None)
+        if wrong is None:
+            continue
+        joined = wrong >= len(rows.rate[begin])
+        if not joined and i == begin and not meant.factors:
             return []  # each has its own rate from the first update on
+        seen = f"update {rows.step[i]} used {rates[wrong]:.6g} for group {wrong} and {rates[0]:.6g} for group 0"
+        kind: Kind = "fault" if meant.factors or (meant.rate is not None and not joined) else "note"
+        if joined and (follows := _follows(rows, wrong)) is not None:
+            if follows:
+                return []
+            seen, kind = f"{seen}; it was added later, and its rate does not change with the others", "fault"
+        return [Finding("groups differ", kind, seen, rows.step[i], rates[wrong])]
     return []
+
+
+def _follows(rows: Rows, group: int) -> bool | None:
+    """Whether a group that was added later keeps its share (True), stands still while group 0 does not, or neither."""
+    pairs = [(rates[0], rates[group]) for rates in rows.rate if group < len(rates)]
+    share = pairs[0][1] / pairs[0][0] if pairs[0][0] else math.nan
+    if all(abs(rate - share * first) <= 1e-3 * max(rate, share * first) for first, rate in pairs):
+        return True
+    return False if len({rate for _, rate in pairs}) == 1 and len({first for first, _ in pairs}) > 2 else None
 
 
 def momentum_as_meant(rows: Rows, meant: Meant) -> list[Finding]:
@@ -277,10 +327,14 @@ def loss_diverges(rows: Rows, meant: Meant) -> list[Finding]:
     """Whether the loss is no number any more, or ends far above where it began."""
     there = [(i, loss) for i, loss in enumerate(rows.loss) if loss is not None]
     used = leading(rows)
-    for i, loss in there:
-        if not math.isfinite(loss):
-            seen = f"the loss of update {rows.step[i]} is {loss}, at the rate {used[i]:.6g}"
-            return [Finding("loss diverges", "fault", seen, rows.step[i], used[i])]
+    finite = [math.isfinite(loss) for _, loss in there]
+    holes = [len([*group]) for is_finite, group in groupby(finite) if not is_finite]
+    if there and not finite[-1] and max(holes[:-1], default=0) < holes[-1]:
+        # No weight recovers from it: where a finite loss comes after, the update was skipped, or nothing was logged.
+        i, loss = there[-holes[-1]]
+        seen = f"the loss of update {rows.step[i]} is {loss}, at the rate {used[i]:.6g}"
+        return [Finding("loss diverges", "fault", seen, rows.step[i], used[i])]
+    there = [each for each, is_finite in zip(there, finite) if is_finite]
     if len(there) < ENOUGH:
         return []
     losses = [loss for _, loss in there]
@@ -290,13 +344,14 @@ def loss_diverges(rows: Rows, meant: Meant) -> list[Finding]:
         return []
     high = next((i for i, loss in there if loss > (first + last) / 2), there[-1][0])
     seen = f"the loss went from {first:.4g} up to {last:.4g}"
-    return [Finding("loss diverges", "fault", seen, rows.step[high], used[high])]
+    kind: Kind = "fault" if last > first + 2 * abs(first) else "note"  # that of a generator may rise a little
+    return [Finding("loss diverges", kind, seen, rows.step[high], used[high])]
 
 
 def loss_stands_still(rows: Rows, meant: Meant) -> list[Finding]:
     """Whether the loss is at the end what it was at the beginning."""
-    losses = [loss for loss in rows.loss if loss is not None]
-    if len(losses) < 2 * ENOUGH or not all(map(math.isfinite, losses)):
+    losses = [loss for loss in rows.loss if loss is not None and math.isfinite(loss)]
+    if len(losses) < 2 * ENOUGH:
         return []
     first, last, _ = _ends(losses)
     if not abs(first) > 1e-6 or abs(last - first) > 0.02 * abs(first):

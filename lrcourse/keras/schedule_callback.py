@@ -26,6 +26,9 @@ class ScheduleCallback(keras.callbacks.Callback):  # type: ignore[misc]  # Keras
     `.history`: lists with one entry per update: `"iterations"` ($t$), `"lr"` (the rate, read from the optimizer after
     the update, so in float32) and `"momentum"` if there is one.
 
+    The same goes into Keras's `logs` as `"learning_rate"` and `"momentum"`, after each batch and each epoch, for the
+    progress bar, the history that `fit` returns, and callbacks after this one, such as `TensorBoard` and `CSVLogger`.
+
     Under a `tf.distribute` strategy all devices use the same rate and momentum.
 
     Raises: `ValueError` for a bad argument; and when training begins, before the first update, if the optimizer has a
@@ -84,10 +87,26 @@ class ScheduleCallback(keras.callbacks.Callback):  # type: ignore[misc]  # Keras
             self.history["lr"].append(lr)
             if self._momentum is not None:
                 self.history["momentum"].append(self._momentum.applied(update))
+        self._log(logs)
+
+    def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
+        self._log(logs)
 
     def on_train_end(self, logs: Any = None) -> None:
         if self._momentum is not None:
             self._momentum.release(last=self._updates - 1)
+
+    def _log(self, logs: Any) -> None:
+        """Add what the last update has used."""
+        if logs is not None and self.history["lr"]:
+            names = {"lr": "learning_rate", "momentum": "momentum"}
+            logs.update({names[own]: used[-1] for own, used in self.history.items() if own in names})
+
+    def _replace(self, schedule: Schedule) -> None:
+        """Go on with another schedule from the next update on."""
+        self.schedule = schedule
+        if self._rate is not None:
+            self._rate.schedule = schedule
 
     def _set(self, t: Any) -> None:
         """Rate and momentum of the next updates, whose places in the schedules are `t`."""

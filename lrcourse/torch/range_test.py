@@ -41,6 +41,9 @@ def range_test(
     accumulate: int = 1,
     autocast: torch.dtype | None = None,
     scaler: torch.amp.GradScaler | None = None,
+    clip: float | None = None,
+    validation: Iterable[Any] | None = None,
+    progress: Callable[[float, float], Any] | None = None,
 ) -> RangeTest:
     """The range test (`lrcourse.range_test.range_test`) on a model, which is the same afterwards, bit by bit.
 
@@ -54,14 +57,18 @@ def range_test(
     `torch.bfloat16`. `scaler`: its settings are used, in a copy; an update that it skips is tried again at the same
     rate. The tested rate goes to the group with the largest `lr`; the others keep their ratio to it, which is the one
     before a warm-up that begins at 0.
+    `clip`: the norm of the gradient is cut to it before each update, as `torch.nn.utils.clip_grad_norm_` does.
+    `validation`: batches like the others, on which the loss of the result is measured after each update, in evaluation
+    mode: their mean. Training batches that repeat may be learned by heart; these are not, but cost their number per
+    update. `progress(lr, loss)` is called after each update, such as `lambda lr, loss: bar.update()` for tqdm.
     A model in evaluation mode is tested in training mode; one in training mode as it is, frozen layers included.
 
-    In a `DistributedDataParallel` or FSDP model every process calls this; the loss is the mean over the processes, so
-    that all of them stop at the same update and have the same result.
+    In a `DistributedDataParallel` or FSDP model every process calls this, with as many batches; the loss is the mean
+    over the processes, so that all of them stop at the same update and have the same result.
 
-    Raises: `ValueError` for arguments out of range, `batches` without a batch or of another kind than `loss_fn` takes,
-    a loss that is not one number or depends on no parameter, an optimizer that needs a closure, lazy layers without
-    weights, and groups whose ratio is not known, as a list of schedules has set a rate to 0.
+    Raises: `ValueError` for arguments out of range, `batches` or `validation` without a batch or of another kind than
+    `loss_fn` takes, a loss that is not one number or depends on no parameter, an optimizer that needs a closure, lazy
+    layers without weights, and groups whose ratio is not known, as a list of schedules has set a rate to 0.
 
     >>> _ = torch.manual_seed(0)
     >>> x = torch.randn(64, 2)
@@ -72,6 +79,7 @@ def range_test(
     (True, 0.1)
     """
     accumulate = whole(1, "use 1 for an update per batch")("accumulate", accumulate)
+    clip = math.inf if clip is None else positive("use for example 1.0, or None not to clip")("clip", clip)
     groups.without_closure(optimizer)
     groups.check_rates(optimizer.param_groups)
     if not positive("use for example 10.0")("end", end) <= groups.highest(optimizer.param_groups):
@@ -83,6 +91,8 @@ def range_test(
     loss_of, source, kept = loss_of_batches(loss_fn, batch_loss), _cycled(batches), _shares(optimizer)
     device = _device(model)
     mean = mean_over_processes(model, device)
+    checked = list(validation) if isinstance(validation, Iterator) else validation
+    trained = [parameter for group in optimizer.param_groups for parameter in group["params"]]
     scaler = torch.amp.GradScaler(device.type, enabled=False) if scaler is None else copy.deepcopy(scaler)
 
     def loss_and_gradients() -> float:
@@ -92,13 +102,35 @@ def range_test(
         scaler.scale(loss / accumulate).backward()
         return loss.item() / accumulate
 
+    def loss_afterwards() -> float:
+        put_back, losses = _keep_modes(model), []
+        model.eval()
+        with torch.no_grad(), torch.autocast(device.type, dtype=autocast, enabled=autocast is not None):
+            for batch in checked or ():
+                losses.append(float(loss_of(model, moved(batch, device))))
+        put_back()
+        if not losses:
+            raise _empty("validation", validation)
+        return mean(sum(losses) / len(losses))
+
     def step_fn(lr: float) -> float:
+        loss = update(lr)
+        if checked is not None and math.isfinite(loss):
+            loss = loss_afterwards()
+        if progress is not None:
+            progress(lr, loss)
+        return loss
+
+    def update(lr: float) -> float:
         groups.set_rates(optimizer.param_groups, [lr * share for share in kept])
         for _ in range(ATTEMPTS):
             optimizer.zero_grad()
             loss = mean(sum(loss_and_gradients() for _ in range(accumulate)))
             if not math.isfinite(loss):
                 return loss
+            if clip < math.inf:
+                scaler.unscale_(optimizer)
+                torch.nn.utils.clip_grad_norm_(trained, clip)
             scale = scaler.get_scale()
             scaler.step(optimizer)
             scaler.update()
@@ -107,7 +139,7 @@ def range_test(
         return math.nan
 
     def snapshot() -> list[Undo]:
-        kept = [core.keep_random(), _keep_generators(batches), _keep_modes(model)]
+        kept = [core.keep_random(), *map(_keep_generators, (batches, validation)), _keep_modes(model)]
         kept += [_keep_tensors(model, optimizer), _keep_optimizer(optimizer)]
         if not model.training:
             model.train()
@@ -128,7 +160,11 @@ def _cycled(batches: Iterable[Any]) -> Iterator[Any]:
         for batch in batches:
             yield batch
         if batch is None:
-            raise bad("batches", batches, "one batch or more", "pass a DataLoader or a list of (inputs, targets)")
+            raise _empty("batches", batches)
+
+
+def _empty(name: str, batches: Any) -> ValueError:
+    return bad(name, batches, "one batch or more", "pass a DataLoader or a list of (inputs, targets)")
 
 
 def _device(model: torch.nn.Module) -> torch.device:

@@ -21,8 +21,12 @@ def run(options: argparse.Namespace) -> int:
     from ...audit import Audit
     from ...audit.live import report
     from ...audit.logs import precision, read_log
+    from ...validation import bad
 
     rows = read_log(*options.logs, step=options.step, rate=options.rate, loss=options.loss, momentum=options.momentum)
+    if options.schedule is not None and options.step is None and rows.unit == "epoch":
+        fix = "write --step NAME; for a schedule of epochs name the column of the epochs"
+        raise bad("step", "a log of epochs", "a column that counts updates", fix)
     schedule = None if options.schedule is None else parse_schedule(options.schedule)
     tolerance = precision(rows) if options.tolerance is None else options.tolerance
     meant = Audit(schedule, options.steps, tolerance=tolerance).meant

@@ -10,7 +10,7 @@ from .release import LABS, MARKER, secrets, sources, students
 
 FOLDER = "lrcourse-labs"  # what the file unpacks to
 FILES = ("LICENSE", "constraints.txt", "pyproject.toml")
-COMMANDS = ("doctor", "labs", "plot", "sweep")  # what a student may type after `lrcourse`
+COMMANDS = ("audit", "doctor", "labs", "plot", "sweep")  # what a student may type after `lrcourse`
 BLOCK = 30  # characters: a shorter answer, such as `return rows`, stands in the package too, and gives nothing away
 
 
