@@ -11,11 +11,16 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlparse
 
+import nbformat
 import numpy as np
 import pytest
+from scipy.optimize import least_squares
 
-from lrcourse.optimizers import SGD, Adam
-from lrcourse.schedules import Constant, Cosine, Linear, Schedule, warmup
+from lrcourse import records
+from lrcourse.carrying import carry_decay, carry_rate
+from lrcourse.optimizers import SGD, Adam, Lion, Muon, RMSprop
+from lrcourse.schedules import WSD, Constant, Cosine, Linear, Plateau, Schedule, warmup
+from lrcourse.space import Space, Uniform
 from lrcourse.surfaces import Bowl, Saddle, descend
 
 ROOT = Path(__file__).parents[1]
@@ -108,9 +113,9 @@ def _drawn(field, rng):
     return float(rng.uniform(low, high)) if field["step"] != 1 else int(rng.integers(low, high + 1))
 
 
-def mean_losses(table, noise):
-    """The mean of θ²/2 from θ = 10 where each gradient is θ plus noise."""
-    squares = [100.0]
+def mean_losses(table, noise, start=10.0):
+    """The mean of θ²/2 from the start where each gradient is θ plus noise."""
+    squares = [start**2]
     for rate in table:
         squares.append((1 - rate) ** 2 * squares[-1] + (rate * noise) ** 2)
     return np.array(squares) / 2
@@ -215,6 +220,254 @@ def test_the_noise_of_a_batch_and_what_it_leaves_equal_numpy(chapter):
             assert means.std() == pytest.approx(run["sd"], rel=0.06)
 
 
+class Product:
+    """Two weights whose product is to be 1: (uv - 1)²/2, with some noise in the target of each step."""
+
+    minimum = (1.0, 1.0)
+
+    def __init__(self, targets):
+        self.targets = iter(targets)
+
+    def __call__(self, u, v):
+        return (u * v - 1) ** 2 / 2
+
+    def gradient(self, u, v):
+        return (u * v - next(self.targets)) * np.array([v, u])
+
+
+def test_descents_at_the_edge_equal_the_package(chapter):
+    figure, rng = chapter("stability"), np.random.default_rng(7)
+    targets = 1 + 0.02 * np.array(figure.evaluate("() => lrcourse.normals(1, 75)")).ravel()
+    for warm in (0, 1, 30, 100):
+        rates, start = rng.uniform(0.05, 0.4, 2), rng.uniform(1.0, 2.6)
+        s = {"rate": rates[0], "rate2": rates[1], "warm": 0, "warm2": warm, "start": start}
+        for run, rate, steps in zip(values(figure, s), rates, (0, warm), strict=True):
+            schedule = warmup(Constant(rate), steps) if steps else Constant(rate)
+            path = descend(Product(targets), SGD(lr=schedule), (start, 0.0), 150)
+            u, v = path.T
+            hessians = np.array([[v**2, 2 * u * v - 1], [2 * u * v - 1, u**2]]).transpose(2, 0, 1)
+            close(run["rates"], schedule.table(150))
+            close(run["path"], path)
+            close(run["sharpness"], np.linalg.eigvalsh(hessians)[:, -1])
+            np.testing.assert_allclose(run["losses"], Product([])(u, v), rtol=1e-6, atol=1e-12)
+
+
+def averaged_descents(rates, length, kicks):
+    """Weights of noisy descents from 10, a column each, and their averages: the newest counts for (1-d)/(1-d^n)."""
+    keep, weight, average = 1 - 1 / length, np.full(kicks.shape[1], 10.0), np.zeros(kicks.shape[1])
+    for n, (rate, kick) in enumerate(zip(rates, kicks, strict=True), 1):
+        weight = weight - rate * (weight + kick)
+        average = average + (1 - keep) / (1 - keep**n) * (weight - average)
+        yield weight, average
+
+
+def test_averages_equal_the_formula_of_the_chapter_and_their_losses_the_mean_of_many(chapter):
+    figure, rng = chapter("averaging"), np.random.default_rng(8)
+    kicks = np.array(figure.evaluate("() => lrcourse.normals(5, 200)")).reshape(400, 1)
+    s = {"rate": 0.2, "rate2": 0.1, "curve": "constant", "curve2": "line to zero", "length": 40, "length2": 7.5}
+    runs = values(figure, {**s, "draw": 5})
+    for run, schedule, length in zip(runs, (Constant(0.2), Linear(0.1, 0.0, 400)), (40, 7.5), strict=True):
+        rates = schedule.table(400)
+        close(run["path"], [[w[0], a[0]] for w, a in averaged_descents(rates, length, kicks)])
+        close([weight for weight, _ in run["losses"]], mean_losses(rates, 1)[1:])
+        many = averaged_descents(rates, length, rng.normal(size=(400, 20_000)))
+        means = np.array([np.mean(average**2) / 2 for _, average in many])
+        np.testing.assert_allclose([average for _, average in run["losses"]], means, rtol=0.06)
+
+
+def test_sgd_adam_and_muon_on_a_matrix_equal_the_package(chapter):
+    figure, rng, target = chapter("after-adam"), np.random.default_rng(9), np.array([[1.2, 0.5], [-0.4, 0.9]])
+    makers: dict[str, Any] = {"SGD": SGD, "Adam": Adam, "Muon": lambda lr: Muon(lr=lr, weight_decay=0.0)}
+    for methods in (("Adam", "Muon"), ("Muon", "SGD"), ("SGD", "Adam")):
+        rates, degrees, spread = rng.uniform(0.01, 0.5, 2), rng.uniform(0, 90), rng.uniform(1, 30)
+        s = {"method": methods[0], "method2": methods[1], "rate": rates[0], "rate2": rates[1]}
+        runs = values(figure, {**s, "turn": degrees, "spread": spread})
+        c, d = np.cos(np.radians(degrees)), np.sin(np.radians(degrees))
+        inputs = np.array([[c, -d], [d, c]]) @ np.diag([1, spread**-2]) @ np.array([[c, d], [-d, c]])
+        for run, method, rate in zip(runs, methods, rates, strict=True):
+            optimizer, weights = makers[method](lr=1.0), np.zeros((2, 2))
+            for each, now in enumerate(Linear(rate, 0.0, 100).table(100)):  # step by step: Muon magnifies a last digit
+                miss, gradient = weights - target, np.reshape(run["gradients"][each], (2, 2))
+                close(gradient, miss @ inputs)
+                close(run["losses"][each], np.trace(miss @ inputs @ miss.T) / 2)
+                step = -optimizer.step(np.zeros((2, 2)), gradient)
+                close(run["steps"][each], step.ravel())
+                weights = weights - now * np.reshape(run["steps"][each], (2, 2))
+
+
+def test_trials_are_the_packages_and_scored_by_how_near_they_are(chapter):
+    figure, square = chapter("search"), Space({"x": Uniform(0.0, 1.0), "y": Uniform(0.0, 1.0)})
+    base = {"search": "grid", "matter": 0.3, "x": 0.7, "y": 0.4}
+    for n in (4, 9, 16, 25):
+        for draw in (1, 5):
+            for kind in ("random", "quasi-random"):
+                found = values(figure, base | {"search2": kind, "trials": n, "draw": draw})
+                drawn = square.random(n, draw - 1) if kind == "random" else square.quasi_random(n, draw - 1)
+                trials = square.grid(int(n**0.5)), drawn
+                for run, settings, rounded in zip(found, trials, (1e-9, 6e-4), strict=True):
+                    points = np.array([list(each.values()) for each in settings])
+                    np.testing.assert_allclose(run["points"], points, atol=rounded)
+                    x, y = np.array(run["points"]).T
+                    scores = np.exp(-24 * ((x - 0.7) ** 2 + 0.09 * (y - 0.4) ** 2))
+                    close(run["scores"], scores)
+                    close(run["best"], np.maximum.accumulate(scores))
+
+
+def test_carried_rates_and_decays_equal_the_package(chapter):
+    figure, rng = chapter("carrying-over"), np.random.default_rng(10)
+    for name in FIGURES["carrying-over"]["given"]:
+        what, rule = name.split(", ")
+        for noise in (0, 64.0):
+            factor, rate, batch = rng.choice([0.5, 0.25, 3.0, 4.0]), rng.uniform(1e-4, 0.1), 32.0
+            size: Any = {what: (batch, batch * factor)}
+            carried = carry_rate(
+                rate, "sgd" if rule == "SGD" else "adam", mup=rule == "muP", noise_scale=noise or None, **size
+            )
+            s = {"size": name, "size2": name, "rate": rate, "noise": noise, "batch": batch, "factor": factor}
+            here = values(figure, s)[0]["here"]
+            np.testing.assert_allclose(here["rates"], [carried.low, carried.mean, carried.high], rtol=1e-6)
+            updates = {"length": factor, "batch": 1 / factor}.get(what, 1.0)
+            if rule != "SGD":
+                decay = carry_decay(0.1, lr=(rate, carried.mean), updates=(1, updates))
+                assert here["decay"] == pytest.approx(decay, rel=1e-6)
+
+
+def test_the_law_is_the_one_that_its_chapter_fits(chapter):
+    cells = {cell.id: cell.source for cell in nbformat.read(ROOT / "book" / "language-models.ipynb", 4).cells}
+    runs = records.read("language_models", "small").runs
+    names: dict[str, Any] = {"np": np, "json": json, "least_squares": least_squares, "WSD": WSD, "Constant": Constant}
+    names |= {"Cosine": Cosine, "Linear": Linear, "warmup": warmup}
+    names["found"] = {run["name"].partition(",")[0]: run["results"] for run in runs}
+    for cell in ("scratch-law", "plans", "curves", "fit"):
+        exec(cells[cell], names)
+    given = FIGURES["language-models"]["given"]
+    p = np.log(list(given["law"].values()))
+    np.testing.assert_allclose(p, names["fit"](("constant", "cosine", "WSD"), np.arange(12)), atol=2e-3)
+    figure = chapter("language-models")
+    ends = {"a.end": 0.0, "b.end": 0.1}
+    s = {"a.from": 160, "a.shape": "1-sqrt", "b.from": 20, "b.shape": "cosine"}
+    for run, name in zip(values(figure, s | ends), ("WSD", "cosine to a tenth"), strict=True):
+        close(run["rates"], names["rates"][name])
+        close(run["losses"], names["law"](p, names["rates"][name], np.arange(1, 201)))
+
+
+RACERS: dict[str, Any] = {
+    "SGD": SGD, "momentum": lambda lr: SGD(lr=lr, momentum=0.9), "RMSprop": RMSprop, "Adam": Adam, "Lion": Lion,
+}  # fmt: skip
+
+
+def raced(optimizer, steps, noise, steep, kicks):
+    """The mean loss of ten weights from 1 in noisy bowls, before each update and after the last."""
+    curvatures, weights = float(steep) ** (-np.arange(10) / 9), np.ones(10)
+    losses = [np.mean(curvatures * weights**2) / 2]
+    for kick in kicks[: 10 * steps].reshape(steps, 10):
+        weights = optimizer.step(weights, curvatures * weights + noise * kick)
+        losses.append(np.mean(curvatures * weights**2) / 2)
+    return np.array(losses)
+
+
+def kicks_of(figure, n):
+    return np.array(figure.evaluate("(_, n) => lrcourse.normals(1, n / 2)", n)).ravel()
+
+
+def test_methods_under_schedules_equal_the_package(chapter):
+    figure, rng = chapter("adaptive-and-schedules"), np.random.default_rng(11)
+    curves: Any = {"constant": Constant, "cosine": lambda lr: Cosine(lr, 0.0, 300),
+                   "line to zero": lambda lr: Linear(lr, 0.0, 300)}  # fmt: skip
+    kicks = kicks_of(figure, 3000)
+    for (a, b), curve in zip([("Adam", "SGD"), ("Lion", "momentum"), ("RMSprop", "Adam")], curves, strict=True):
+        rate, steep = rng.uniform(0.001, 0.1), rng.uniform(1, 100)
+        s = {"a.method": a, "b.method": b, "noise": 0.4, "steep": steep}
+        s |= {f"{run}.{key}": value for run in "ab" for key, value in {"curve": curve, "rate": rate}.items()}
+        for run, method in zip(values(figure, s), (a, b), strict=True):
+            close(run["rates"], curves[curve](rate).table(300))
+            wanted = raced(RACERS[method](lr=curves[curve](rate)), 300, 0.4, steep, kicks)
+            np.testing.assert_allclose(run["losses"], wanted, rtol=1e-9, atol=1e-12)
+
+
+def ends_equal(run, wanted):
+    """A run's curve at its best rate, and what it ends with: the mean of the last tenth."""
+    close(run["losses"], wanted)
+    assert run["ends"][run["best"]] == pytest.approx(np.mean(wanted[-int(np.ceil(len(wanted) / 10)) :]))
+    assert run["ends"][run["best"]] == min(each for each in run["ends"] if each is not None)
+
+
+def test_sweeps_of_methods_equal_the_package(chapter):
+    figure, kicks = chapter("comparison"), None
+    for a, b in (("Adam", "SGD"), ("RMSprop", "momentum"), ("Lion", "Lion")):
+        kicks = kicks_of(figure, 600)
+        s = {"a.method": a, "b.method": b, "steps": 60, "noise": 0.2, "steep": 7}
+        for run, method in zip(values(figure, s), (a, b), strict=True):
+            close(run["rates"], np.geomspace(1e-4, 10, 31))
+            ends_equal(run, raced(RACERS[method](lr=run["rates"][run["best"]]), 60, 0.2, 7, kicks))
+
+
+def test_sweeps_of_momenta_see_each_example_once_and_equal_the_package(chapter):
+    figure = chapter("recipe")
+    kicks = kicks_of(figure, 2560)
+    s = {
+        "a.momentum": 0.5,
+        "b.momentum": 0.95,
+        "a.batch": 8,
+        "b.batch": 64,
+        "axis": "that / batch",
+        "noise": 1,
+        "steep": 30,
+    }
+    for run, momentum, batch in zip(values(figure, s), (0.5, 0.95), (8, 64), strict=True):
+        optimizer = SGD(lr=run["rates"][run["best"]], momentum=momentum)
+        ends_equal(run, raced(optimizer, 2048 // batch, batch**-0.5, 30, kicks))
+        assert run["scale"] == pytest.approx(1 / (1 - momentum) / batch)
+
+
+def test_sweeps_of_widths_equal_the_package(chapter):
+    figure = chapter("scale")
+    for mup in (False, True):
+        s = {"a.width": 16, "b.width": 128, "mup": mup, "steps": 20}
+        for run, width in zip(values(figure, s), (16, 128), strict=True):
+            u, v, losses = kicks_of(figure, 2 * width).reshape(width, 2), np.zeros(width), []
+            readout = SGD(lr=run["rates"][run["best"]] * (16 / width if mup else 1))
+            for _ in range(21):
+                miss = np.array([1, 0.03]) * (v @ u - 1)
+                losses.append(miss @ (v @ u - 1) / 2)
+                v = readout.step(v, u @ miss)
+            ends_equal(run, np.array(losses))
+
+
+def test_cuts_at_a_plateau_equal_the_package(chapter):
+    figure, rng = chapter("keras-callbacks"), np.random.default_rng(12)
+    for draw in range(1, 8):
+        rate, factor, patience = rng.uniform(0.05, 1.0), rng.uniform(0.1, 0.9), int(rng.integers(1, 6))
+        s = {"every": 7, "patience": patience, "factor": factor, "noise": 0.3, "draw": draw, "rate": rate}
+        planned, watched = values(figure, s)
+        close(planned["rates"], rate * factor ** (np.arange(40) // 7))
+        blur = np.array(figure.evaluate("(_, draw) => lrcourse.normals(draw, 20)", draw)).ravel()
+        for run in (planned, watched):
+            close(run["losses"], mean_losses(np.repeat(run["rates"], 5), 1)[5::5])
+            close(run["seen"], np.array(run["losses"]) * np.exp(0.3 * blur))
+        plateau = Plateau(lr=rate, factor=factor, patience=patience, threshold=0)
+        close(watched["rates"], [rate, *[plateau.update(each) for each in watched["seen"]][:-1]])
+        assert watched["cuts"] == np.sum(np.diff(watched["rates"]) < 0) > 0
+
+
+def test_learning_and_forgetting_are_the_means_of_many_fine_tunings(chapter):
+    figure, rng = chapter("fine-tuning"), np.random.default_rng(13)
+    s = {"rate": 0.1, "rate2": 0.3, "share": 1, "share2": 0.05, "noise": 0.5, "apart": 0.4}
+    for run, rate, share in zip(values(figure, s), (0.1, 0.3), (1, 0.05), strict=True):
+        table = Linear(rate, 0.0, 200).table(200)
+        head, backbone = np.zeros(20_000), np.zeros(20_000)
+        assert run["old"][0] == pytest.approx(0, abs=1e-12) and run["fresh"][0] == pytest.approx(4.5 + 20 * 0.08)
+        for t, each in enumerate(table, 1):
+            head -= each * (head - 3 + 0.5 * rng.normal(size=head.size))
+            backbone -= share * each * (backbone - 0.4 + 0.5 * rng.normal(size=head.size))
+            if t in (10, 60, 200):
+                new = np.mean((head - 3) ** 2) / 2 + 20 * np.mean((backbone - 0.4) ** 2) / 2
+                assert run["fresh"][t] == pytest.approx(new, rel=0.05)
+                assert run["old"][t] == pytest.approx(20 * np.mean(backbone**2) / 2, rel=0.05)
+        exact = mean_losses(table, 0.5, 3.0) + 20 * mean_losses(share * table, 0.5, 0.4)
+        close(run["fresh"], exact)
+
+
 @each_chapter
 def test_words_set_the_figure_and_nothing_below_it_moves(chapter, name):
     figure = chapter(name, width=1280)
@@ -233,7 +486,7 @@ def test_words_set_the_figure_and_nothing_below_it_moves(chapter, name):
             now = figure.evaluate("(figure) => figure.settings()")
             for part in query.split("&"):
                 key, value = part.split("=")
-                assert str(now[key]).lower() == value, query
+                assert str(now[key]).lower() == value.lower(), query
             heights.add(place.evaluate("(place) => place.offsetHeight"))
             natural = place.evaluate("""(place) => {
                 place.style.minHeight = 0;
@@ -378,7 +631,7 @@ def test_a_chapter_weighs_little_before_the_reader_scrolls(chapter, name):
 
 def test_each_module_is_small(book):
     modules = list((book / "_static" / "live").glob("*.js"))
-    assert {path.stem for path in modules} == {"live", "kit"} | {each["module"] for each in FIGURES.values()}
+    assert {path.stem for path in modules} == {"live", "kit", "noise"} | {each["module"] for each in FIGURES.values()}
     assert [path.name for path in modules if path.stat().st_size > MODULE_BYTES] == []
 
 

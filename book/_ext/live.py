@@ -22,13 +22,24 @@ from sphinx.util.docutils import SphinxDirective, SphinxRole
 
 FIGURES = "book/live.toml"
 # What each module needs besides plots and controls.
+SURFACES, SCHEDULES, NOISE = "explorers/surfaces.js", "explorers/schedules.js", "live/noise.js"
 NEEDS = {
-    "descent": ("surfaces",),
-    "saddle": ("surfaces",),
-    "schedule": ("schedules",),
-    "warmup": ("schedules",),
-    "adaptive": ("surfaces",),
-    "batch": (),
+    "descent": (SURFACES,),
+    "saddle": (SURFACES, NOISE),
+    "schedule": (SCHEDULES, NOISE),
+    "warmup": (SCHEDULES, NOISE),
+    "batch": (NOISE,),
+    "adaptive": (SURFACES,),
+    "edge": (SCHEDULES, NOISE),
+    "average": (SCHEDULES, NOISE),
+    "matrix": (SCHEDULES, NOISE),
+    "search": (),
+    "carry": (),
+    "law": (SCHEDULES,),
+    "together": (SCHEDULES, NOISE),
+    "plateau": (NOISE,),
+    "groups": (SCHEDULES, NOISE),
+    "sweep": (NOISE,),
 }
 SETS = re.compile(r"(?s)(?P<words>.+?)\s*<(?P<query>[\w.]+=[^<>=&]+(?:&[\w.]+=[^<>=&]+)*)>")
 
@@ -86,8 +97,7 @@ def described(text: str) -> dict[str, Any]:
 
 def scripts(module: str) -> list[str]:
     """What a figure loads, in order, below the folder of static files."""
-    shared = [*SHARED, *(f"{name}.js" for name in NEEDS[module])]
-    return [*(f"explorers/{name}" for name in shared), "live/kit.js", f"live/{module}.js"]
+    return [*(f"explorers/{name}" for name in SHARED), *NEEDS[module], "live/kit.js", f"live/{module}.js"]
 
 
 def open_setting(writer: Any, node: nodes.Element) -> None:

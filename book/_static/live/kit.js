@@ -77,30 +77,6 @@ function begin(figure) {
   update();
 }
 
-// Normal numbers, the same for the same seed: pairs by Box and Muller from the generator mulberry32.
-function normals(seed, n) {
-  let state = seed * 0x9e3779b9 | 0;
-  const uniform = () => {
-    state = (state + 0x6d2b79f5) | 0;
-    let t = Math.imul(state ^ (state >>> 15), 1 | state);
-    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t;
-    return (((t ^ (t >>> 14)) >>> 0) + 0.5) / 4294967296;
-  };
-  return Array.from({ length: n }, () => [Math.sqrt(-2 * Math.log(uniform())), 2 * Math.PI * uniform()])
-    .map(([r, angle]) => [r * Math.cos(angle), r * Math.sin(angle)]);
-}
-
-// The mean loss of noisy descents down a bowl of curvature 1 from 10, before each update and after the last: the square of the distance shrinks by (1 − η)² and grows by the noise.
-function meanLosses(table, noise) {
-  let square = 100;
-  const losses = [square / 2];
-  for (const rate of table) {
-    square = (1 - rate) ** 2 * square + rate ** 2 * noise ** 2;
-    losses.push(square / 2);
-  }
-  return losses;
-}
-
 // The ends of a logarithmic axis around these values, of which none is shown that is below `floor`.
 function powers(values, floor = 1e-6, ceiling = 1e6) {
   const seen = values.filter((each) => each > floor && each < ceiling);
@@ -110,5 +86,18 @@ function powers(values, floor = 1e-6, ceiling = 1e6) {
 
 const numbered = (values) => Array.from(values, (value, step) => [step, value]);
 
-Object.assign(lrcourse, { begin, powers, numbered, normals, meanLosses, figure: (name, make) => { figures[name] = make; } });
+// A plot with a line for each run over its steps: `of(run)`, on an axis by powers of ten unless `axis(all)` says another.
+// `more`: its handle, if it has one, and what is drawn besides.
+const lines = ({ label, x = "update", y, of, axis = (all) => powers(all, 1e-9, 1e4), also = () => {}, ...more }) => ({
+  label, ...more,
+  draw(p, values, s, place) {
+    const each = (values.runs ?? values).map((run) => Array.from(of(run)));
+    p.axes({ low: 0, high: Math.max(...each.map((line) => line.length - 1), 1), label: x }, { ...axis(each.flat()), label: y });
+    each.forEach((line, i) => p.line(numbered(line), `line line-${i}`));
+    also(p, values, s, place);
+  },
+});
+const upTo = (all) => ({ low: 0, high: 1.08 * Math.max(...all, 1e-9) });
+
+Object.assign(lrcourse, { begin, powers, numbered, lines, upTo, figure: (name, make) => { figures[name] = make; } });
 })();
