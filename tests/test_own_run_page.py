@@ -141,7 +141,7 @@ def test_by_keys(own):
     before = section.locator(".readout").inner_text()
     keyboard.press("ArrowLeft")
     assert section.locator(".readout").inner_text() != before
-    step = re.search(r"\d+", section.get_by_role("button", name="Show step").inner_text()).group()
+    (step,) = re.findall(r"\d+", section.get_by_role("button", name="Show step").inner_text())
     section.get_by_role("button", name="Show step").focus()
     keyboard.press("Enter")
     assert f"At the mark: update {step}," in section.locator(".readout").inner_text()

@@ -23,7 +23,7 @@ from sphinx.util.docutils import SphinxDirective
 from lrcourse import validation
 from lrcourse.audit import logs, placement, rules
 from lrcourse.audit.faults import FAULTS
-from lrcourse.schedules import base, extremes
+from lrcourse.schedules import base
 from lrcourse.schedules.base import Schedule
 from lrcourse.schedules.parsing import FUNCTIONS
 
@@ -72,7 +72,7 @@ def fields(cls: type[Schedule]) -> list[dict[str, Any]]:
 
 # What a function's own lines check.
 ARGUMENTS: dict[str, Callable[[str, Any], Any]] = {
-    "schedule": base.child, "a": extremes.operand, "b": extremes.operand, "steps": validation.steps_or_zero,
+    "schedule": base.child, "a": base.operand, "b": base.operand, "steps": validation.steps_or_zero,
     "start": validation.rate, "n": validation.positive(""), "steps_per_epoch": validation.whole_steps,
     "samples": validation.whole_steps, "batch_size": validation.batch_length,
 }  # fmt: skip
@@ -90,7 +90,7 @@ def default(parameter: inspect.Parameter) -> dict[str, Any]:
 def described(name: str, given: dict[str, Any], check: Callable[[str, Any], Any]) -> dict[str, Any]:
     """An argument: a schedule, one of a few, a list, or a number; and how the package's complaint ends."""
     held = inspect.getclosurevars(check).nonlocals
-    if check in (base.child, extremes.operand):
+    if check in (base.child, base.operand):
         sort: dict[str, Any] = {"is": check.__name__, "must": "a schedule"}
     elif "allowed" in held:
         sort = {"is": "choice", "choices": held["allowed"], "must": " or ".join(map(repr, held["allowed"]))}
