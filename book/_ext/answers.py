@@ -251,8 +251,13 @@ class Answer(OfAnswers):
 
 
 class Index(OfAnswers):
+    """In a box of its own, since on a phone each row becomes a card (custom.css)."""
+
     def markdown(self, book: Path) -> str:
         return index(book)
+
+    def run(self) -> list[nodes.Node]:
+        return [nodes.container("", *super().run(), classes=["answer-index"])]
 
 
 class Schedules(OfAnswers):
