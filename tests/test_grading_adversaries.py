@@ -561,7 +561,9 @@ def test_what_a_student_reads_repeats_no_hidden_input(judgements):
     shown = [*judgement.texts.values(), *(part.fault for task in judgement.tasks for part in task.parts)]
     details = [part.detail for task in judgement.tasks for part in task.parts]
     visible = {"[6, 1.0", "[60, 0.01"}
-    read, hidden = ({each for text in texts for each in re.findall(r"\[\d+, [\d.]+", text)} for texts in (shown, details))
+    read, hidden = (
+        {each for text in texts for each in re.findall(r"\[\d+, [\d.]+", text)} for texts in (shown, details)
+    )
     assert hidden - visible, "it did see inputs of the hidden tests"
     assert read - visible, "and those of the public examples, which are other ones"
     assert not read & (hidden - visible)
