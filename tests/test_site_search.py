@@ -3,11 +3,17 @@
 import functools
 import http.server
 import re
+import shutil
+import sys
 import threading
+from pathlib import Path
 from urllib.parse import quote
 
 import pytest
 from playwright.sync_api import expect
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "book" / "_ext"))
+from section_search import whole  # noqa: E402
 
 QUERIES = {
     "lr finder": "range-test",
@@ -72,6 +78,18 @@ def test_the_best_page_comes_first(search):
     first = {query: search(query).locator("#search-results li > a").first.get_attribute("href") for query in QUERIES}
     missed = {query: link for query, link in first.items() if not link.endswith(f"/book/{QUERIES[query]}.html")}
     assert len(missed) <= MAY_MISS, missed
+
+
+@pytest.mark.parametrize("name", ["pagefind-entry.json", "fragment/*", "wasm.en.pagefind"])
+@pytest.mark.parametrize("kept", [0, -5])
+def test_an_index_that_was_cut_off_is_seen(book, tmp_path, name, kept):
+    index = tmp_path / "pagefind"
+    assert not whole(index)
+    shutil.copytree(book / "pagefind", index)
+    assert whole(index)
+    path = next(index.glob(name))
+    path.write_bytes(path.read_bytes()[:kept])
+    assert not whole(index)
 
 
 def test_a_result_shows_sections_with_the_words_around_and_leads_there(search):

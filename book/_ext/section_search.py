@@ -5,6 +5,8 @@ disk may not fetch files, and keeps the theme's own search.
 """
 
 import asyncio
+import gzip
+import json
 import shutil
 import tomllib
 from pathlib import Path
@@ -17,6 +19,7 @@ from sphinx.errors import ExtensionError
 FOLDER = "pagefind"
 WORDS = "search.toml"  # what readers call a page's matter that does not say so itself
 LEFT_OUT = "script, style, .headerlink, .explorer, .cell_input, .cell_output pre, .math"  # what no reader searches for
+ATTEMPTS = 3  # to write the index
 WEIGHT = "10"  # of those words; Pagefind gives a title 7 and a text 1
 BEHIND = ("book/api", "book/lab-", "book/claims", "book/bibliography")  # lists of everything: behind pages that explain
 
@@ -59,6 +62,16 @@ async def _write(pages: dict[str, str], target: Path) -> None:
             await index.add_html_file(content=html, url=name)
 
 
+def whole(folder: Path) -> bool:
+    """Whether each file of the index is there to its end: Pagefind may stop before the last bytes are on the disk."""
+    try:
+        json.loads((folder / "pagefind-entry.json").read_text(encoding="utf-8"))
+        packed = [*folder.rglob("*.pf_*"), *folder.glob("wasm.*.pagefind")]
+        return bool(packed) and all(gzip.decompress(path.read_bytes()) for path in packed)
+    except (OSError, EOFError, ValueError):  # not there or not a gzip file; cut off; no JSON
+        return False
+
+
 def write_index(app: Sphinx, exception: Exception | None) -> None:
     if exception or app.builder.name != "html":
         return
@@ -71,8 +84,13 @@ def write_index(app: Sphinx, exception: Exception | None) -> None:
         html = (site / f"{doc}.html").read_text(encoding="utf-8")
         if page := indexed(html, words.get(doc, []), "0.3" if doc.startswith(BEHIND) else "1"):
             pages[f"{doc}.html"] = page
-    shutil.rmtree(site / FOLDER, ignore_errors=True)
-    asyncio.run(_write(pages, site / FOLDER))
+    for _ in range(ATTEMPTS):
+        shutil.rmtree(site / FOLDER, ignore_errors=True)
+        asyncio.run(_write(pages, site / FOLDER))
+        if whole(site / FOLDER):
+            break
+    else:
+        raise ExtensionError(f"Pagefind did not write a whole index into {site / FOLDER}: is the disk full?")
     for unused in ("pagefind-ui*", "pagefind-modular*", "pagefind-component*", "pagefind-highlight*"):
         for path in (site / FOLDER).glob(unused):
             path.unlink()
