@@ -1,15 +1,19 @@
-"""An audit in Lightning, in the Trainer of Hugging Face and in accelerate, where these are installed."""
+"""An audit in Lightning, in the Trainer of Hugging Face and in accelerate."""
 
 import logging
 from typing import Any
 
+import accelerate
 import pytest
+import pytorch_lightning as lightning
 import torch
+import transformers
 from torch.utils.data import DataLoader, TensorDataset
 
 from lrcourse import Cosine
 from lrcourse.audit import Audit, trainer_callback
 from lrcourse.torch import ScheduleLR
+from tests.regression import Module, Regression
 
 EPOCHS, BATCHES = 3, 8
 N = EPOCHS * BATCHES
@@ -25,18 +29,9 @@ def faults(audit):
 
 
 def lightning_run(audit, tmp_path, interval, **options):
-    lightning: Any = pytest.importorskip("pytorch_lightning")
     logging.getLogger("pytorch_lightning").setLevel(logging.ERROR)
 
-    class Module(lightning.LightningModule):
-        def __init__(self):
-            super().__init__()
-            self.layer = torch.nn.Linear(2, 1)
-
-        def training_step(self, batch, i):
-            x, y = batch
-            return ((self.layer(x) - y) ** 2).mean()
-
+    class Scheduled(Module):
         def configure_optimizers(self):
             optimizer = torch.optim.SGD(self.parameters(), lr=0.1)
             return {"optimizer": optimizer,
@@ -50,7 +45,7 @@ def lightning_run(audit, tmp_path, interval, **options):
         max_epochs=EPOCHS, callbacks=[watch], logger=False, enable_checkpointing=False, enable_progress_bar=False,
         enable_model_summary=False, accelerator="cpu", default_root_dir=tmp_path, **options,
     )  # fmt: skip
-    trainer.fit(Module(), DataLoader(DATA, batch_size=2))
+    trainer.fit(Scheduled(), DataLoader(DATA, batch_size=2))
 
 
 @pytest.mark.filterwarnings("ignore")
@@ -71,26 +66,17 @@ def test_lightning_with_accumulation_makes_fewer_updates_than_there_are_batches(
 # The Trainer of Hugging Face
 
 
-class Regression(torch.nn.Module):
-    def __init__(self):
-        super().__init__()
-        self.layer = torch.nn.Linear(2, 1)
-
-    def forward(self, x, labels):
-        return {"loss": ((self.layer(x) - labels) ** 2).mean()}
-
-
 def trainer_run(audit, tmp_path, schedule=SCHEDULE, resume=False, epochs=EPOCHS, **options):
-    transformers = pytest.importorskip("transformers")
     model = Regression()
     optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+    both: Any = (optimizer, ScheduleLR(optimizer, schedule))  # declared as LambdaLR, taken as any scheduler
     arguments = transformers.TrainingArguments(
         output_dir=str(tmp_path), num_train_epochs=epochs, per_device_train_batch_size=2, logging_steps=1, use_cpu=True,
         report_to=[], disable_tqdm=True, save_strategy="epoch", **options,
     )  # fmt: skip
     trainer = transformers.Trainer(
         model=model, args=arguments, train_dataset=[{"x": x, "labels": y} for x, y in zip(*DATA.tensors)],
-        optimizers=(optimizer, ScheduleLR(optimizer, schedule)), callbacks=[trainer_callback(audit)],
+        optimizers=both, callbacks=[trainer_callback(audit)],
     )  # fmt: skip
     trainer.train(resume_from_checkpoint=resume or None)
 
@@ -119,7 +105,6 @@ def test_a_trainer_that_goes_on_is_counted_on(tmp_path):
 @pytest.mark.filterwarnings("ignore")
 @pytest.mark.parametrize("processes", [1, 2])
 def test_accelerate_moves_its_scheduler_once_per_process(processes, monkeypatch):
-    accelerate = pytest.importorskip("accelerate")
     accelerator = accelerate.Accelerator(cpu=True)
     model = torch.nn.Linear(2, 1)
     optimizer = torch.optim.SGD(model.parameters(), lr=0.1)

@@ -19,13 +19,21 @@ def still(open_page):
 
 
 def settle(page):
-    """Waits for fonts, for the live figure, and for the theme: it looks 300 ms after a change for code that scrolls."""
+    """Waits until all is there and nothing is new: 300 ms after a change the theme looks for code that scrolls."""
     page.evaluate("document.fonts.ready.then(() => 0)")
     if page.locator("figure.live").count():
         page.wait_for_selector("figure.live-on")
     if page.locator("figure.explorer").count():
         page.locator("figure.explorer input, figure.explorer [role=slider]").last.wait_for()
-    page.wait_for_timeout(500)
+    names = None
+    while names != (names := reached(page)):
+        page.wait_for_timeout(500)
+
+
+def reached(page):
+    """What Tab should reach."""
+    page.evaluate(TOUR)
+    return page.evaluate("tour.names")
 
 
 def focus(page):
@@ -37,8 +45,7 @@ def focus(page):
 def test_tab_reaches_everything_in_order_and_shows_where_it_is(still, name, width):
     page = still(name, width=width)
     settle(page)
-    page.evaluate(TOUR)
-    names = page.evaluate("tour.names")
+    names = reached(page)
     assert "Skip to main content" in names[0] and len(names) > 25
     stops = []
     while len(stops) <= len(names):

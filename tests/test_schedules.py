@@ -498,34 +498,6 @@ def test_geometric_is_numpys_and_an_exponential_with_a_known_end() -> None:
     np.testing.assert_allclose(Geometric(0.3, 0.003, 400).table(401), falling.table(401), rtol=1e-12)
 
 
-@pytest.mark.parametrize("shape", ["linear", "cosine", "1-sqrt"])
-def test_wsd_is_that_of_transformers(shape: str) -> None:
-    def theirs(t: int) -> float:
-        """Transformers' get_wsd_schedule with min_lr_ratio=0.1, from its source."""
-        if t < 200:
-            return t / 200 * 0.9 + 0.1
-        done = min((t - 500) / 300, 1) if t >= 500 else 0
-        decay = {"linear": 1 - done, "cosine": 0.5 * (1 + math.cos(math.pi * done)), "1-sqrt": 1 - math.sqrt(done)}
-        return decay[shape] * 0.9 + 0.1
-
-    s = WSD(0.3, warmup=200, stable=300, decay=300, end=0.03, shape=shape, start=0.03)
-    np.testing.assert_allclose(s.table(1000), [0.3 * theirs(t) for t in range(1000)], rtol=1e-12)
-
-
-@pytest.mark.parametrize("cycles", [1, 3])
-def test_restarts_by_number_are_those_of_transformers(cycles: int) -> None:
-    """Transformers' get_cosine_with_hard_restarts_schedule_with_warmup, from its source."""
-
-    def theirs(t: int) -> float:
-        if t < 100:
-            return t / 100
-        done = (t - 100) / 900
-        return 0.0 if done >= 1 else 0.5 * (1 + math.cos(math.pi * (cycles * done % 1)))
-
-    s = warmup(SGDR.over(900, cycles, 0.3), 100)
-    np.testing.assert_allclose(s.table(1100), [0.3 * theirs(t) for t in range(1100)], atol=1e-12)
-
-
 def test_restarts_by_number_are_those_of_timm() -> None:
     def theirs(t: int) -> float:
         """timm's CosineLRScheduler with t_initial=100, cycle_mul=2, cycle_decay=0.5, cycle_limit=3, from its source."""

@@ -14,6 +14,7 @@ from torch.utils.data import DataLoader, TensorDataset
 
 from lrcourse import Cosine
 from lrcourse.torch import ScheduleLR
+from tests.regression import Module, Regression, network
 from tests.two_processes import run_together
 
 PAGE = (Path(__file__).parents[1] / "book" / "trainers.md").read_text(encoding="utf-8")
@@ -41,29 +42,12 @@ def noted(optimizer: torch.optim.Optimizer, rates: list[float]) -> None:
     optimizer.register_step_pre_hook(lambda optimizer, *_: rates.append(float(optimizer.param_groups[0]["lr"])))
 
 
-def network() -> torch.nn.Module:
-    torch.manual_seed(1)
-    return torch.nn.Sequential(torch.nn.Linear(2, 4), torch.nn.Tanh(), torch.nn.Linear(4, 1))
-
-
 def weights(model: torch.nn.Module) -> list[list[float]]:
     return [parameter.detach().flatten().tolist() for parameter in model.parameters()]
 
 
 def test_the_plan_of_the_page_warms_up_and_ends_at_0() -> None:
     assert MEANT[0] > 0.0 and max(MEANT) == 0.1 and SCHEDULE(N) == 0.0
-
-
-class Module(pl.LightningModule):
-    """What a reader has: a model and its loss."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.network = network()
-
-    def training_step(self, batch: Any, i: int) -> torch.Tensor:
-        x, y = batch
-        return ((self.network(x) - y) ** 2).mean()
 
 
 def in_lightning(folder: Path, epochs: int = EPOCHS, goes_on: bool = False, longer: bool = False) -> Any:
@@ -79,17 +63,6 @@ def in_lightning(folder: Path, epochs: int = EPOCHS, goes_on: bool = False, long
     )  # fmt: skip
     trainer.fit(model, DataLoader(DATA, batch_size=2), ckpt_path=str(folder / "last.ckpt") if goes_on else None)
     return rates, weights(model)
-
-
-class Regression(torch.nn.Module):
-    """What the Trainer takes: a module that returns its loss."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.network = network()
-
-    def forward(self, x: torch.Tensor, labels: torch.Tensor) -> dict[str, torch.Tensor]:
-        return {"loss": ((self.network(x) - labels) ** 2).mean()}
 
 
 def in_a_trainer(folder: Path, epochs: int = EPOCHS, goes_on: bool = False, longer: bool = False) -> Any:

@@ -9,7 +9,7 @@ import pytest
 import torch
 from transformers import optimization as theirs
 
-from lrcourse import Schedule, get_schedule
+from lrcourse import WSD, Schedule, get_schedule
 
 N, WARM, PEAK = 40, 5, 0.1
 ours = partial(get_schedule, peak=PEAK, steps=N, warmup=WARM)
@@ -31,6 +31,13 @@ SAME: dict[str, tuple[Callable[..., object], Schedule]] = {
     "inverse_sqrt": (partial(theirs.get_inverse_sqrt_schedule, num_warmup_steps=WARM), ours("inverse_sqrt")),
     "cosine_with_min_lr": (partial(theirs.get_cosine_with_min_lr_schedule_with_warmup, min_lr=0.01, **warm),
                            ours("cosine", end=0.01)),
+    "cosine_with_restarts, one": (
+        partial(theirs.get_cosine_with_hard_restarts_schedule_with_warmup, num_cycles=1, **warm),
+        ours("cosine_with_restarts", cycles=1),
+    ),
+    **{f"wsd above 0, {shape}": (partial(wsd, decay_type=shape, min_lr_ratio=0.1),
+                                 WSD(PEAK, WARM, N - WARM - 8, 8, end=0.01, shape=shape, start=0.01))
+       for shape in ("linear", "cosine", "1-sqrt")},
     "wsd, a line": (partial(wsd, decay_type="linear"), ours("wsd", decay=8)),
     "wsd, a cosine": (wsd, ours("wsd", decay=8, shape="cosine")),
     "wsd, 1-sqrt": (partial(wsd, decay_type="1-sqrt"), ours("wsd", decay=8, shape="1-sqrt")),

@@ -140,18 +140,9 @@ def markdown(row: Row, book: Path) -> str:
     }
     lines = [f"**{row['optimizer']}.** {link(row, book)}", "", "| | Take |", "|---|---|"]
     lines += [f"| {name} | {text} |" for name, text in table.items()]
-    lines += [
-        "",
-        code(parts(row), later(row, "then")),
-        "",
-        "**Look at**",
-        "",
-        bullets(row["look"]),
-        "",
-        "**What it rests on**",
-        "",
-    ]
-    lines += [bullets([line(each, book) for each in row["evidence"]])]
+    lines += ["", code(parts(row), later(row, "then"))]
+    lines += ["", "**Look at**", "", bullets(row["look"])]
+    lines += ["", "**What it rests on**", "", bullets([line(each, book) for each in row["evidence"]])]
     return "\n".join(lines)
 
 

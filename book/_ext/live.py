@@ -22,24 +22,26 @@ from sphinx.util.docutils import SphinxDirective, SphinxRole
 
 FIGURES = "book/live.toml"
 # What each module needs besides plots and controls.
-SURFACES, SCHEDULES, NOISE = "explorers/surfaces.js", "explorers/schedules.js", "live/noise.js"
+SURFACES, SCHEDULES = "explorers/surfaces.js", "explorers/schedules.js"
+NOISE, RULES = "live/noise.js", "live/rules.js"
+RACE = (NOISE, RULES, "live/race.js")
 NEEDS = {
     "descent": (SURFACES,),
     "saddle": (SURFACES, NOISE),
     "schedule": (SCHEDULES, NOISE),
     "warmup": (SCHEDULES, NOISE),
     "batch": (NOISE,),
-    "adaptive": (SURFACES,),
+    "adaptive": (SURFACES, RULES),
     "edge": (SCHEDULES, NOISE),
     "average": (SCHEDULES, NOISE),
-    "matrix": (SCHEDULES, NOISE),
+    "matrix": (SCHEDULES, RULES),
     "search": (),
     "carry": (),
     "law": (SCHEDULES,),
-    "together": (SCHEDULES, NOISE),
+    "together": (SCHEDULES, *RACE),
     "plateau": (NOISE,),
     "groups": (SCHEDULES, NOISE),
-    "sweep": (NOISE,),
+    "sweep": RACE,
 }
 SETS = re.compile(r"(?s)(?P<words>.+?)\s*<(?P<query>[\w.]+=[^<>=&]+(?:&[\w.]+=[^<>=&]+)*)>")
 

@@ -1,6 +1,6 @@
 // Gradient descent and Adam on one bowl, however steep and however turned.
 (() => {
-const { figure, format, surfaces, contours, powers, numbered } = window.lrcourse;
+const { figure, format, surfaces, contours, powers, numbered, rules, memories } = window.lrcourse;
 const [STEPS, NEAR] = [100, 0.1];
 
 // A bowl whose curvatures are 1 and `steep`, turned about the origin.
@@ -13,15 +13,10 @@ function turned(steep, degrees) {
 }
 
 function adam(surface, rate, start) {
-  const path = [start];
-  const [m, v] = [[0, 0], [0, 0]];
+  const [path, memory] = [[start], memories(2)];
   for (let t = 1; t <= STEPS; t++) {
     const g = surface.gradient(...path.at(-1));
-    path.push(path.at(-1).map((x, i) => {
-      m[i] = 0.9 * m[i] + (1 - 0.9) * g[i];
-      v[i] = 0.999 * v[i] + (1 - 0.999) * g[i] ** 2;
-      return x - (rate * m[i]) / (1 - 0.9 ** t) / (Math.sqrt(v[i] / (1 - 0.999 ** t)) + 1e-8);
-    }));
+    path.push(path.at(-1).map((x, i) => x - rate * rules.Adam(memory[i], g[i], t)));
   }
   return path;
 }
