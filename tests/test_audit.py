@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from torch.distributed.checkpoint.state_dict import get_state_dict
 
 from lrcourse import Constant, Cosine, Exponential, InverseSqrt, Linear, OneCycle, Step, warmup
 from lrcourse.audit import Audit, Finding
@@ -32,7 +33,7 @@ def sgd(lr=0.1, **options):
 
 def adam(lr=0.1):
     weight = torch.nn.Parameter(torch.zeros(2))
-    weight.grad = torch.zeros(2)
+    weight.grad = torch.ones(2)
     return torch.optim.Adam([weight], lr=lr)
 
 
@@ -114,6 +115,23 @@ def test_a_scheduler_that_counts_epochs_is_no_fault_where_the_run_stopped_early(
             optimizer.step()
         scheduler.step()
     assert healthy(audit) == ["stepped per epoch"] + ["ends high"] * (epochs < 20)
+
+
+@pytest.mark.parametrize("kind", [torch.optim.AdamW, torch.optim.SGD])
+def test_a_checkpoint_of_several_processes_makes_no_update(kind):
+    """`get_state_dict` has the optimizer make one at rate 0 where it has no moments, as before its first update."""
+    model = torch.nn.Linear(2, 1)
+    optimizer, audit = kind(model.parameters(), lr=0.1), Audit(Cosine(0.1, 0.0, N), N)
+    scheduler = ScheduleLR(optimizer, Cosine(0.1, 0.0, N))
+    audit.attach(optimizer)
+    for t in range(N):
+        if t % 20 == 0:
+            get_state_dict(model, optimizer)
+        model(torch.ones(1, 2)).sum().backward()
+        optimizer.step()
+        scheduler.step()
+        optimizer.zero_grad()
+    assert audit.rows.step == list(range(N)) and healthy(audit) == []
 
 
 def test_warm_restarts_that_count_parts_of_epochs_are_healthy():

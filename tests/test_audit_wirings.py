@@ -21,7 +21,7 @@ Wiring = Callable[[bool], Audit]
 def adam(*rates: float) -> torch.optim.Optimizer:
     groups = [{"params": [torch.nn.Parameter(torch.zeros(1))], "lr": rate} for rate in rates or (0.1,)]
     for group in groups:
-        group["params"][0].grad = torch.zeros(1)  # type: ignore[index]
+        group["params"][0].grad = torch.ones(1)  # type: ignore[index]
     return torch.optim.Adam(groups)
 
 

@@ -51,6 +51,8 @@ class Watch:
             return
         groups = optimizer.param_groups
         rate = tuple(float(group["lr"]) for group in groups)
+        if not any(rate) and _without_gradient(groups):
+            return  # torch.distributed.checkpoint makes it before it saves or loads, so that there are moments
         self.rows.add(
             self.made, rate, tuple(map(_momentum, groups)), None, self.waiting, self._position(), self._told()
         )
@@ -66,6 +68,12 @@ class Watch:
         if self.scheduler is None or not hasattr(self.scheduler, "get_last_lr"):
             return None
         return tuple(float(each) for each in self.scheduler.get_last_lr())
+
+
+def _without_gradient(groups: list[dict[str, Any]]) -> bool:
+    """Whether there are gradients, and all of them are 0."""
+    there = [each.grad for group in groups for each in group["params"] if each.grad is not None]
+    return bool(there) and not any(float(each.norm()) for each in there)
 
 
 def _scale(scaler: Any) -> float:
