@@ -30,14 +30,16 @@ def jax_schedule(schedule: Schedule, steps: int) -> Callable[[Any], "jax.Array"]
     Raises: `ValueError` if `schedule` is no schedule, one of its first `steps` rates is none in this float type, or
     `steps` is not a whole number ≥ 1; `ModuleNotFoundError` without JAX.
 
+    >>> from lrcourse import Cosine
     >>> import optax  # doctest: +SKIP
     >>> rate = jax_schedule(Cosine(0.1, 0.0, steps=1000), steps=1000)  # doctest: +SKIP
     >>> optimizer = optax.adamw(rate)  # doctest: +SKIP
     """
+    steps = whole_steps("steps", steps)
+
     import jax
     import jax.numpy as jnp
 
-    steps = whole_steps("steps", steps)
     t = np.arange(steps, dtype=np.float64)
     rates = values.rates(schedule, child("schedule", schedule)(t), t)
     with np.errstate(over="ignore"):

@@ -1,6 +1,7 @@
 """Each argument in its own words: a complaint names it, and the fix fits it and is right."""
 
 import collections.abc
+import contextlib
 import importlib
 import inspect
 import math
@@ -20,6 +21,7 @@ from torch.nn import functional as F
 import lrcourse.audit
 import lrcourse.carrying
 import lrcourse.data
+import lrcourse.jax
 import lrcourse.keras
 import lrcourse.range_test
 import lrcourse.space
@@ -54,6 +56,11 @@ def range_test_of_keras(**given):
     model = keras.Sequential([keras.layers.Input((2,)), keras.layers.Dense(1)])
     model.compile(keras.optimizers.SGD(0.1), loss="mse")
     return lrcourse.keras.range_test(model, np.ones((4, 2)), np.ones((4, 1)), **{"steps": 10, **given})
+
+
+def schedule_of_jax(**given):
+    with contextlib.suppress(ModuleNotFoundError):  # its arguments are read first; test_jax.py has a JAX
+        lrcourse.jax.jax_schedule(Constant(0.1), **given)
 
 
 def swept(**given):
@@ -172,8 +179,10 @@ CALLS = {
     lrcourse.torch.coordinate_check: {"model_fn": lambda width: lrcourse.torch.MLP([2, width, 2]), "widths": [1, 2],
                                       "optimizer_fn": lambda model: torch.optim.SGD(model.parameters(), lr=0.1),
                                       "data": DATA, "steps": 1},
+    lrcourse.jax.jax_schedule: ({"steps": 5}, schedule_of_jax),
     lrcourse.keras.KerasSchedule: {"schedule": Constant(0.1), "steps": 5},
     lrcourse.keras.CyclicLR: {"max_lr": 3.0},
+    lrcourse.keras.PlateauCallback: {"plateau": lrcourse.Plateau(0.1)},
     lrcourse.keras.range_test: ({}, range_test_of_keras),
     lrcourse.keras.Batches: {"x": np.ones((4, 1)), "y": np.ones(4), "size": 2},
     Setting: {},
@@ -190,10 +199,10 @@ IN_STEPS = {
     "Cosine.steps", "Cyclic.over.steps", "Cyclic.step_size_up", "Cyclic.step_size_down", "CyclicLR.step_size",
     "Exponential.every", "Geometric.steps", "InverseSqrt.timescale", "InverseTime.every", "InverseTime.timescale",
     "KerasSchedule.steps", "Linear.steps", "MultiStep.milestones", "OneCycle.steps",
-    "Piecewise.boundaries", "PlateauLR.warmup",
+    "Piecewise.boundaries", "PlateauCallback.warmup", "PlateauLR.warmup",
     "Polynomial.steps", "REX.steps", "SGDR.first", "SGDR.over.steps", "Schedule.shift.by", "Schedule.table.n",
     "Schedule.then.at", "Shift.by", "Step.every", "Then.at", "get_schedule.steps", "get_schedule.warmup",
-    "WSD.decay", "WSD.stable", "WSD.warmup", "coordinate_check.steps", "Task.steps",
+    "WSD.decay", "WSD.stable", "WSD.warmup", "coordinate_check.steps", "Task.steps", "jax_schedule.steps",
     "sweep.evaluate_every", "sweep.steps", "train.evaluate_every", "train.steps", "warmup.steps",
 }  # fmt: skip
 RATES = {
@@ -203,7 +212,8 @@ RATES = {
     "GPT.groups.lr", "InverseSqrt.peak", "InverseTime.peak", "Linear.end", "REX.end", "REX.peak", "SGDR.over.end",
     "SGDR.over.peak", "get_schedule.peak", "get_schedule.start",
     "Linear.start", "MultiStep.lr", "OneCycle.final_lr", "OneCycle.initial_lr", "OneCycle.max_lr", "Piecewise.values",
-    "Plateau.lr", "Plateau.min_lr", "PlateauLR.start", "Polynomial.end", "Polynomial.start", "RuleOptimizer.lr",
+    "Plateau.lr", "Plateau.min_lr", "PlateauCallback.start", "PlateauLR.start", "Polynomial.end",
+    "Polynomial.start", "RuleOptimizer.lr",
     "SGDR.end", "SGDR.peak", "Schedule.clip.hi",
     "Schedule.clip.lo", "Setting.lr", "Step.lr", "Study.rates", "WSD.end", "WSD.peak", "WSD.start", "warmup.start",
     "muon_groups.lr", "muon_groups.others_lr", "parameter_groups.lr",

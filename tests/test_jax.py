@@ -34,6 +34,13 @@ def with_jax(tmp_path_factory):
     return run
 
 
+EXAMPLE = """
+import doctest
+from lrcourse import jax
+
+jax.jax_schedule.__doc__ = jax.jax_schedule.__doc__.replace("# doctest: +SKIP", "")
+print(doctest.testmod(jax))
+"""
 EVERY = """
 import jax, jax.numpy as jnp, numpy as np
 from lrcourse import Constant
@@ -206,3 +213,7 @@ except ValueError as error:
 def test_keras_on_jax_takes_a_schedule_in_the_optimizer(with_jax):
     said = with_jax(KERAS, KERAS_BACKEND="jax")
     assert "KERAS_BACKEND must be tensorflow or torch" in said and "KerasSchedule(schedule, steps)" in said
+
+
+def test_the_example_of_the_reference_runs(with_jax):
+    assert with_jax(EXAMPLE) == "TestResults(failed=0, attempted=4)\n"

@@ -631,7 +631,8 @@ def test_a_chapter_weighs_little_before_the_reader_scrolls(chapter, name):
 
 def test_each_module_is_small(book):
     modules = list((book / "_static" / "live").glob("*.js"))
-    assert {path.stem for path in modules} == {"live", "kit", "noise"} | {each["module"] for each in FIGURES.values()}
+    shared = {"live", "kit", "noise", "race", "rules"}
+    assert {path.stem for path in modules} == shared | {each["module"] for each in FIGURES.values()}
     assert [path.name for path in modules if path.stat().st_size > MODULE_BYTES] == []
 
 
