@@ -3,6 +3,7 @@
 LRCOURSE_DRAWS says how many gradings are drawn, as in test_labs_fresh_inputs.py; the page of the lab quotes 20.
 """
 
+import ast
 import os
 from functools import cache
 from pathlib import Path
@@ -15,6 +16,7 @@ import pytest
 
 from lrcourse.course.grading.bubblewrap import Bubblewrap
 from lrcourse.course.grading.judge import judge
+from lrcourse.course.grading.race import declared
 
 LAB = Path(__file__).parents[1] / "solutions" / "06-capstone" / "06-capstone.ipynb"
 DRAWS = int(os.environ.get("LRCOURSE_DRAWS", "1"))
@@ -145,3 +147,20 @@ def test_at_grading_the_referee_is_out_of_reach(answer):
     notebook.cells[1].source = answer
     [task] = judge(notebook, Bubblewrap(), seed="a secret").tasks
     assert task.points == 0
+
+
+@pytest.mark.slow
+def test_the_leaderboard_counts_every_update_until_the_target():
+    """The model answer gets there on a network drawn for it, before its budget is spent."""
+    race, namespace, steps = declared(LAB), dict(lab()), []
+    assert race
+    hook = namespace["register_optimizer_step_post_hook"](lambda *_: steps.append(1))
+    namespace |= race.given(seed=1)
+    *program, last = ast.parse(race.program).body
+    exec(compile(ast.Module(program, []), "race", "exec"), namespace)
+    try:
+        reached = race.counted(eval(compile(ast.Expression(last.value), "race", "eval"), namespace))
+    finally:
+        hook.remove()
+    assert reached == len(steps) and race.budget / 3 < reached < race.budget and reached % race.every == 0
+    assert race.task == "check-capstone"

@@ -22,6 +22,10 @@ def add(commands: Any) -> None:
     grade.add_argument(
         "--seed", metavar="SECRET", help="draw the hidden inputs of an earlier grading: the `seed` of its records"
     )
+    grade.add_argument(
+        "--leaderboard", action="store_true",
+        help="also count the updates that each answer needs to reach the lab's target, and give places (lab 6)",
+    )  # fmt: skip
     grade.add_argument("--dry-run", action="store_true", help="say what would be done and stop")
     grade.add_argument("--unsafe-no-sandbox", action="store_true", help="let submissions do whatever you can do here")
     grade.set_defaults(run=run, extra="labs")
@@ -39,6 +43,7 @@ def run(options: argparse.Namespace) -> int:
     records = run.grade(
         root, options.lab, options.submissions, options.output, options.jobs, options.cluster, options.db,
         options.roster, find_sandbox(options.unsafe_no_sandbox), seed=options.seed,
+        leaderboard=options.leaderboard,
     )  # fmt: skip
     for each in records:
         if each.flags or not each.readable:
@@ -46,4 +51,9 @@ def run(options: argparse.Namespace) -> int:
     count = Counter(each.status for each in records)
     print(", ".join(f"{count[status]} {status}" for status in count) or "there is nothing to grade")
     print(f"{options.output / records[0].lab / 'grades.csv'}" if records else "")
+    if options.leaderboard and records:
+        from ..grading.leaderboard import summary
+
+        path = options.output / records[0].lab / "leaderboard.csv"
+        print(*summary(path), path.with_suffix(".html"), sep="\n")
     return int(any(each.failed for each in records))

@@ -66,6 +66,15 @@ class CourseFolder:
     def work(self, student: str, ending: str) -> Path:
         return self.work_folder / "students" / f"{student}.{ending}"
 
+    @property
+    def leaderboard(self) -> Path:
+        """The record of the leaderboard; its table and its page lie beside it, with other endings."""
+        return self.own / "leaderboard.json"
+
+    def entry(self, student: str) -> Path:
+        """The notebook with which a student takes part in the leaderboard."""
+        return self.own / "entries" / f"{student}.ipynb"
+
     def forget_work(self) -> None:
         """The grading is over."""
         shutil.rmtree(self.work_folder, ignore_errors=True)

@@ -102,6 +102,19 @@ def judged(notebook: NotebookNode, shown: Shown, seed: str, sandbox: Sandbox, li
     return Judgement(tasks, shown.texts, bounded([*events]))
 
 
+def measured(
+    notebook: NotebookNode, program: str, given: dict[str, Any], sandbox: Sandbox, limits: Limits
+) -> tuple[Any, str]:
+    """What the instructor's `program` comes to with a student's answers, and if it comes to nothing, why.
+
+    It runs here, like a check cell, in the namespace of the setup and of `given`, and its last line is its value. The
+    calls that it makes into the sandbox have `limits.call_seconds` for all of them together.
+
+    Raises: `NoSandbox` if a sandbox cannot be started.
+    """
+    return _Run(notebook, sandbox, limits, Budget.in_all(limits.total_seconds)).measured(program, given)
+
+
 @dataclass
 class _Verdict:
     """What a check cell came to."""
@@ -281,6 +294,28 @@ class _Run:
             if cell.cell_type != "code" and _graded(cell):
                 self._verdict(cell).status = TaskStatus.MANUAL
         return self
+
+    def measured(self, program: str, given: dict[str, Any]) -> tuple[Any, str]:
+        value = None
+        with _quiet():
+            self.namespace = self._instructors_namespace() | given
+            try:
+                for cell in self.cells[self.first :]:
+                    if _graded(cell) and _ours(cell):
+                        self._lend(cell)
+                    else:
+                        self._answer(cell)
+                self.checking.begin(self.limits.call_seconds)
+                self.checking.budget = Budget(self.limits.call_seconds)
+                for code, _ in self._statements(program):
+                    value = eval(code, self.namespace)
+            except Lost as lost:
+                return None, _because(lost)
+            except Exception as error:  # such as a request that was refused
+                return None, sanitized(f"{type(error).__name__}: {error}", 200)
+            finally:
+                self._close()
+        return value, ""
 
     def _instructors_namespace(self) -> dict[str, Any]:
         random.seed(0)

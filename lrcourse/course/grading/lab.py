@@ -10,6 +10,7 @@ from nbformat import NotebookNode
 
 from ...validation import bad
 from ..labs import generate, sources
+from .race import Race, declared
 
 
 @dataclass(frozen=True)
@@ -42,6 +43,14 @@ class Lab:
         """The points of every graded cell, by grade_id, in order."""
         return {cell.metadata.nbgrader.grade_id: cell.metadata.nbgrader.points for cell in self.released.cells
                 if marked(cell, "grade")}  # fmt: skip
+
+    @cached_property
+    def race(self) -> Race | None:
+        """How its answers are raced for a leaderboard; None if it has none."""
+        race = declared(self.path)
+        if race and race.task not in self.points:
+            raise bad("task", race.task, "a check cell with points", f"in [leaderboard] of {self.name}.toml")
+        return race
 
     @cached_property
     def digest(self) -> str:

@@ -16,16 +16,19 @@ from typing import Any
 import nbformat
 from nbformat import NotebookNode
 
+from ...validation import bad
 from .. import dependencies, progress
 from ..labs.submit import PACKAGES
-from . import child, gradebook, lab, pool, preflight, seeds, steps, student_record
+from . import child, gradebook, lab, leaderboard, pool, preflight, seeds, steps, student_record
 from .course_folder import CourseFolder
 from .files import write
 from .lab import Lab
+from .leaderboard import Leaderboard
 from .limits import Limits
 from .machine import find_sandbox
 from .outcome import Judgement, Shown, TaskScore, TaskStatus
 from .preflight import BrokenLab
+from .race import Race
 from .sandbox import Sandbox
 from .student_record import StudentRecord
 from .submissions import Submission
@@ -41,7 +44,8 @@ SEEDS = 2  # secrets to try before a lab is called broken: one may be unlucky
 
 def grade(root: Path, lab_name: str, submissions: Path, output: Path, jobs: int = -1, cluster: str | None = None,
           database: str | None = None, roster: Path | None = None, sandbox: Sandbox | None = None,
-          limits: Limits | None = None, seed: str | None = None) -> list[StudentRecord]:  # fmt: skip
+          limits: Limits | None = None, seed: str | None = None,
+          leaderboard: bool = False) -> list[StudentRecord]:  # fmt: skip
     """Grade the `submissions` to a lab of the repository `root`; everything goes into the folder `output`.
 
     Started again after whatever ended it, it goes on where it was and comes to the same. Who was graded there before
@@ -49,12 +53,15 @@ def grade(root: Path, lab_name: str, submissions: Path, output: Path, jobs: int 
 
     `jobs`: students at a time, -1 for one per core. `cluster`: the address of a Dask cluster. `database`: any URL that
     SQLAlchemy takes; default: gradebook.db in `output`. `seed`: the secret of which hidden inputs are drawn, as a
-    record holds it; default: a new one.
+    record holds it; default: a new one. `leaderboard`: race the answers too, as the lab declares it.
 
     Raises: `NoSandbox` if there is none, `BrokenLab` if the lab fails its preflight, `ValueError` for a bad argument
     and if another grader is at work in `output`.
     """
     the_lab, others = lab.find(root, lab_name)
+    if leaderboard and not the_lab.race:
+        raced = ", ".join(each.name for each in others if each.race) or "none"
+        raise bad("leaderboard", the_lab.name, "asked for with a lab that declares one", f"there is {raced}")
     handed_in = find_submissions(submissions, the_lab, others, roster)
     sandbox, limits = sandbox or find_sandbox(), limits or Limits()
     made_with = {"lab": the_lab.digest, "lrcourse": package_digest(), "versions": _versions(),
@@ -67,7 +74,11 @@ def grade(root: Path, lab_name: str, submissions: Path, output: Path, jobs: int 
             pass
         try:
             judging = _Judging(sandbox, limits, jobs, cluster)
-            return _Grading(the_lab, others, folder, url, made_with, judging, seed).records(handed_in)
+            grading = _Grading(the_lab, others, folder, url, made_with, judging, seed)
+            records = grading.records(handed_in)
+            if leaderboard:
+                grading.race(records)
+            return records
         finally:
             child.close_all()
 
@@ -165,6 +176,25 @@ class _Judging:
         again = ((name, (*inputs(name), self.sandbox, self.limits)) for name in sorted(alone))
         yield from pool.results(steps.judged, again, self._seconds(self.limits), jobs=1)
 
+    def raced(self, races: Mapping[str, tuple[Path, Race, int]]) -> Iterator[tuple[str, Any]]:
+        """The outcome of each race, by its name; of each, the notebook, the race and the seed are given.
+
+        One that came to no end is run once more, alone: a neighbor may have made the trouble.
+        """
+
+        def work(names: Iterable[str]) -> Iterator[tuple[str, tuple[Any, ...]]]:
+            for name in names:
+                path, race, seed = races[name]
+                yield name, (path.read_text(encoding="utf-8"), race, seed, self.sandbox, self.limits)
+
+        seconds, again = self._seconds(self.limits), []
+        for name, result in pool.results(steps.measured, work(races), seconds, self.jobs, self.cluster):
+            if isinstance(result, child.Failed) or result[1]:
+                again.append(name)
+            else:
+                yield name, result
+        yield from pool.results(steps.measured, work(sorted(again)), seconds, jobs=1)
+
     def _seconds(self, limits: Limits) -> float:
         return SECONDS + PATIENCE * limits.total_seconds
 
@@ -204,6 +234,8 @@ class _Grading:
             taken = _taken_in(by_student.values(), self.lab, self.others, self.made_with, originals, self.judging.jobs)
             for student, (result, notebook) in taken:
                 bar.update()
+                if notebook and self.lab.race:
+                    write(self.folder.entry(student), notebook)
                 before = student_record.read(self.folder.record(student))
                 if before and self._still_holds(before, result):
                     self.done[student] = before
@@ -231,6 +263,34 @@ class _Grading:
                 before = student_record.read(path) or unknown
                 self.done[before.student] = before
         return [self.done[student] for student in sorted(self.done)]
+
+    # The leaderboard
+
+    def race(self, everyone: Sequence[StudentRecord]) -> None:
+        """Race those who have all points of the task, also of earlier gradings, and write the table and the page."""
+        race = self.lab.race
+        assert race
+        keys = {each.student: each.key for each in everyone if self._takes_part(each, race)}
+        key = steps.digest([self.made_with, keys])
+        board = Leaderboard.opened(self.folder.leaderboard, race, key, self.seed)
+        races = {f"{student}/{i}": (student, i, seed) for student, i, seed in board.waiting(sorted(keys))}
+        work = {name: (self.folder.entry(student), race, seed) for name, (student, _, seed) in races.items()}
+        with progress.bar(f"{self.lab.name}, leaderboard", len(races), "races") as bar:
+            for name, outcome in self.judging.raced(work):
+                student, i, _ = races[name]
+                if isinstance(outcome, child.Failed):  # our fault: the next run tries again
+                    board.failed[student] = f"seed {i + 1} could not be tried: {outcome}"
+                else:
+                    board.ran(student, i, outcome)
+                bar.update()
+        rows = board.rows(sorted(keys))
+        write(self.folder.leaderboard.with_suffix(".csv"), leaderboard.table(race, rows))
+        write(self.folder.leaderboard.with_suffix(".html"), leaderboard.page(self.lab.name, race, rows))
+
+    def _takes_part(self, record: StudentRecord, race: Race) -> bool:
+        tasks = record.judgement.tasks if record.judgement else []
+        solved = any(task.grade_id == race.task and task.points >= task.max_points for task in tasks)
+        return solved and self.folder.entry(record.student).exists()
 
     # Judging
 

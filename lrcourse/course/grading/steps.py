@@ -15,6 +15,7 @@ from .files import write
 from .lab import Lab
 from .limits import Limits
 from .outcome import Judgement, Shown
+from .race import Race
 from .rebuild import rebuild
 from .sandbox import Sandbox
 from .student_record import StudentRecord
@@ -70,6 +71,13 @@ def show(notebook: str, sandbox: Sandbox, limits: Limits) -> Shown:
 def judged(notebook: str, shown: Shown, seed: str, sandbox: Sandbox, limits: Limits) -> Judgement:
     """The points: a run of all checks, with hidden inputs drawn from `seed`."""
     return judge.judged(nbformat.reads(notebook, as_version=4), shown, seed, sandbox, limits)
+
+
+def measured(notebook: str, race: Race, seed: int, sandbox: Sandbox, limits: Limits) -> tuple[int | None, str]:
+    """The updates that an answer needs on one seed, None if it does not reach the target, and why it came to no end."""
+    entry = nbformat.reads(notebook, as_version=4)
+    value, why = judge.measured(entry, race.program, race.given(seed), sandbox, limits)
+    return race.counted(value), why
 
 
 def store(

@@ -21,8 +21,8 @@ def table(lab: Lab, records: Sequence[StudentRecord], graded: Mapping[str, Mappi
         waiting = [name for name in lab.points if name in own and own[name].waiting]
         flags = each.flags + (each.judgement.events if each.judgement else [])
         rows.writerow([
-            _plain(each.student), each.status, _number(sum(known) if known else None),
-            _number(sum(lab.points.values())), *map(_number, scores), " ".join(waiting), _plain("; ".join(flags)),
+            plain(each.student), each.status, _number(sum(known) if known else None),
+            _number(sum(lab.points.values())), *map(_number, scores), " ".join(waiting), plain("; ".join(flags)),
         ])  # fmt: skip
     return text.getvalue()
 
@@ -31,6 +31,6 @@ def _number(value: float | None) -> str:
     return "" if value is None else f"{value:.10g}"
 
 
-def _plain(text: str) -> str:
+def plain(text: str) -> str:
     """Text that no spreadsheet takes for a formula."""
     return f"'{text}" if text[:1] in ("=", "+", "-", "@", "\t", "\r") else text
