@@ -157,6 +157,7 @@ def test_the_leaderboard_counts_every_update_until_the_target():
     hook = namespace["register_optimizer_step_post_hook"](lambda *_: steps.append(1))
     namespace |= race.given(seed=1)
     *program, last = ast.parse(race.program).body
+    assert isinstance(last, ast.Expr)
     exec(compile(ast.Module(program, []), "race", "exec"), namespace)
     try:
         reached = race.counted(eval(compile(ast.Expression(last.value), "race", "eval"), namespace))
