@@ -48,7 +48,8 @@ def examples(task, part="train"):
 
 
 def in_python(task, optimizer, activation, size, steps):
-    return train_network.train(task, *examples(task), optimizer, activation, size, steps)
+    x, y = examples(task)
+    return train_network.train(task, x, y, optimizer, activation, size, steps)
 
 
 @pytest.mark.parametrize("activation", ["tanh", "ReLU"])

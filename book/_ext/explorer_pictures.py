@@ -75,7 +75,7 @@ def trainability(record: dict[str, Any]) -> Figure:
 
 def train() -> Figure:
     """A race; of the losses the mean of 20 batches."""
-    figure, axes = plots.figure(cols=3, height=2.9)
+    figure, axes = plots.figure(cols=3, height=2.5)
     task = train_data.tasks()["moons"]
     x, y = train_data.read(task["train"]["x"], 2), np.array(task["train"]["y"])
     across, up = np.meshgrid(np.linspace(-1.75, 2.75, 66), np.linspace(-1.25, 1.72, 44))

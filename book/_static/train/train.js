@@ -209,9 +209,9 @@ explorers("train", (host, figure) => {
   const found = () => (is("range test") && ended ? suggested(runs[0].rates, runs[0].losses, limits) : undefined);
 
   function draw() {
-    if (!runs[0]?.picture) return;
-    const suggestions = found();
     start.textContent = running ? "Pause" : ended ? "Start again" : t ? "Go on" : "Start";
+    if (!runs[0]?.picture || complaint.textContent) return;
+    const suggestions = found();
     take.hidden = !suggestions;
     ratePlace.hidden = is("range test");
     rates.draw(drawRates);
@@ -323,7 +323,8 @@ explorers("train", (host, figure) => {
       figure.scrollIntoView();
       startOrPause();
     };
-    words.replaceWith(html("a", { class: "set", href: `#train?${words.dataset.set}`, onclick: go }, words.textContent));
+    const looks = { class: "set", href: `#train?${words.dataset.set}`, "data-set": words.dataset.set };
+    words.replaceWith(html("a", { ...looks, onclick: go }, words.textContent));
   }
 
   host.addEventListener("change", settled);
