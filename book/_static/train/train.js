@@ -111,10 +111,13 @@ explorers("train", (host, figure) => {
     runs = chosen().map(([name]) => ({ name, losses: [], rates: [] }));
     warm.node.querySelector("input").max = steps;
     const mine = job;
-    const told = { data: data.value, activation: activation.value, batch: batch.value, steps };
-    ask({ begin: { ...told, runs: plains().map((each, i) => ({ method: runs[i].name, plain: each })) } })
-      .then((answer) => mine === job && arrived(answer));
+    untrained().then((answer) => mine === job && arrived(answer));
     return undefined;
+  }
+
+  function untrained() {
+    const told = { data: data.value, activation: activation.value, batch: batch.value, steps };
+    return ask({ begin: { ...told, runs: plains().map((each, i) => ({ method: runs[i].name, plain: each })) } });
   }
 
   // Another schedule holds from the next update on.
@@ -164,8 +167,19 @@ explorers("train", (host, figure) => {
       Object.assign(runs[i], { judged: each.judged, picture: each.picture });
     });
     ended = over();
-    if (ended) pause();
+    if (ended && is("range test")) putBack();
+    else if (ended) pause();
     else if (!running || !still.matches) draw();
+  }
+
+  // A range test leaves the weights as they were.
+  async function putBack() {
+    const mine = job;
+    running = false;
+    const { runs: [{ judged, picture }] } = await untrained();
+    if (mine !== job) return;
+    Object.assign(runs[0], { judged, picture });
+    pause();
   }
 
   // Why it is at its end, or "".
@@ -219,7 +233,8 @@ explorers("train", (host, figure) => {
     const points = (read[data.value] ??= examples(tasks[data.value])).train;
     nets.forEach((net, i) => {
       net.node.hidden = !runs[i];
-      if (runs[i]) net.draw(data.value, runs[i].picture, points, `${letters()[i]}: ${runs[i].name} after ${t} updates`);
+      const when = is("range test") && ended ? "the first weights again" : `after ${t} updates`;
+      if (runs[i]) net.draw(data.value, runs[i].picture, points, `${letters()[i]}: ${runs[i].name}, ${when}`);
     });
     describe(suggestions);
     link.href = `#${fragment()}`;
@@ -269,7 +284,8 @@ explorers("train", (host, figure) => {
   function describe(suggestions) {
     const texts = runs.map(({ name, losses: seenLosses, judged }, i) => {
       const { accuracy, loss } = judged;
-      const now = `${letters()[i]}, ${name}: update ${t} of ${steps}`;
+      const now = `${letters()[i]}, ${name}: update ${seenLosses.length} of ${steps}`;
+      if (is("range test")) return seenLosses.length ? `${now}, rate ${format(runs[i].rates.at(-1), 2)}.` : `${now}.`;
       if (!Number.isFinite(loss)) return `${now}. It has diverged.`;
       const batchLoss = seenLosses.length ? `mean loss of the last batches ${format(smoothed(seenLosses).at(-1), 2)}; ` : "";
       return `${now}; ${batchLoss}of the examples that it has not seen ${Math.round(100 * accuracy)} % are right.`;
