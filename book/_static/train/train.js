@@ -253,7 +253,10 @@ explorers("train", (host, figure) => {
     p.upright(t, "stem");
     const one = is("one run");
     const grips = [one, one && curve.value !== "constant", is("race"), is("race")];
-    grips.forEach((shows, i) => rates.handles.children[i].toggleAttribute("hidden", !shows));
+    grips.forEach((shows, i) => {
+      rates.handles.children[i].toggleAttribute("hidden", !shows);
+      rates.handles.children[i].setAttribute("tabindex", shows ? 0 : -1);
+    });
     if (one) {
       peak(Math.min(warm.value, steps - 1), seenRate(rate.value), `rate ${format(rate.value)} after ${warm.value} updates`);
       end(steps, seenRate(low.value), `rate ${format(low.value)}`);
