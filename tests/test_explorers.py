@@ -543,5 +543,5 @@ def test_scripts_are_small_and_on_pages_that_need_them_alone(book, request):
     pages = {path.name: path.read_text(encoding="utf-8") for path in book.glob("book/*.html")}
     chapters = (request.config.rootpath / "book").glob("*.ipynb")
     live = {f"{path.stem}.html" for path in chapters if "{live}" in path.read_text(encoding="utf-8")}
-    drawn = {"explore.html", "own-run.html"} | live
+    drawn = {"explore.html", "own-run.html", "train.html"} | live
     assert {name for name, html in pages.items() if "explorers/plot.js" in html} == drawn

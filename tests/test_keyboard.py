@@ -41,7 +41,7 @@ def focus(page):
 
 
 @pytest.mark.parametrize("width", [1280, 390])
-@pytest.mark.parametrize("name", ["book/intro.html", "book/cyclical.html", "book/explore.html"])
+@pytest.mark.parametrize("name", ["book/intro.html", "book/cyclical.html", "book/explore.html", "book/train.html"])
 def test_tab_reaches_everything_in_order_and_shows_where_it_is(still, name, width):
     page = still(name, width=width)
     settle(page)

@@ -50,12 +50,12 @@ def to_the_middle(element):
     element.evaluate("(each) => each.scrollIntoView({ block: 'center', behavior: 'instant' })")
 
 
-@pytest.mark.parametrize("name", ["book/explore.html", "book/cyclical.html"])
+@pytest.mark.parametrize("name", ["book/explore.html", "book/train.html", "book/cyclical.html"])
 def test_a_swipe_scrolls_and_changes_nothing(phone, name):
     page = phone(name)
     before = page.evaluate(STATE)
     touched = [each for each in page.locator(TOUCHED).all() if each.is_visible()]
-    assert len(before) > 3 and len(touched) > 10
+    assert len(before) > 1 and len(touched) > 10
     changed, stuck = [], []
     for element in touched:
         for share, by in ((0.5, (0, -200)), (0.8, (25, 200))):

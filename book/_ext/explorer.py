@@ -24,6 +24,7 @@ SCRIPTS = {
     "descent": ("surfaces.js", "descent-playground.js"),
     "range-test": ("range-reader.js",),
     "trainability": ("trainability-map.js",),
+    "train": ("schedules.js",),  # and what train_page.py loads
 }
 RECORDS = {"range-test": "range_tests", "trainability": "trainability"}
 
@@ -88,10 +89,14 @@ def write_records(app: Sphinx, env: BuildEnvironment) -> None:
 def slim(app: Sphinx, exception: Exception | None) -> None:
     """Indentation and comments of the scripts stay in the repository."""
     static = Path(app.outdir) / "_static"
-    for script in [*static.glob("explorers/*.js"), *static.glob("live/*.js"), *static.glob("own-run/*.js")]:
-        lines = [line.strip() for line in script.read_text(encoding="utf-8").splitlines()]
-        kept = [line for line in lines if line and not line.startswith("//")]
-        script.write_text("\n".join(kept) + "\n", encoding="utf-8")
+    for folder in ("explorers", "live", "own-run", "train"):
+        for script in static.glob(f"{folder}/*.js"):
+            script.write_text(slimmed(script.read_text(encoding="utf-8")), encoding="utf-8")
+
+
+def slimmed(script: str) -> str:
+    lines = [line.strip() for line in script.splitlines()]
+    return "\n".join(line for line in lines if line and not line.startswith("//")) + "\n"
 
 
 def setup(app: Sphinx) -> dict[str, bool]:

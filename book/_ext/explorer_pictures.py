@@ -6,12 +6,14 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+import train_data
+import train_network
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
 from lrcourse import Cosine, Cyclic, OneCycle, Step, plots
 from lrcourse.course.experiments.trainability import DIVERGED
-from lrcourse.optimizers import SGD
+from lrcourse.optimizers import SGD, Adam
 from lrcourse.surfaces import Ravine, descend
 
 
@@ -71,6 +73,29 @@ def trainability(record: dict[str, Any]) -> Figure:
     return figure
 
 
+def train() -> Figure:
+    """A race; of the losses the mean of 20 batches."""
+    figure, axes = plots.figure(cols=3, height=2.5)
+    task = train_data.tasks()["moons"]
+    x, y = train_data.read(task["train"]["x"], 2), np.array(task["train"]["y"])
+    across, up = np.meshgrid(np.linspace(-1.75, 2.75, 66), np.linspace(-1.25, 1.72, 44))
+    plane = np.column_stack([across.ravel(), up.ravel()])
+    for i, optimizer in enumerate((SGD(lr=Cosine(0.3, 0.0, 400)), Adam(lr=Cosine(0.01, 0.0, 400)))):
+        steps = list(train_network.train(task, x, y, optimizer, "tanh", 32, 400))
+        chances = train_network.probabilities(steps[-1][1], plane, "tanh")[:, 1].reshape(across.shape)
+        axes[i].contourf(across, up, chances, levels=[0, 0.5, 1], colors=plots.COLORS[:2], alpha=0.25)
+        for label, marker in enumerate("so"):
+            axes[i].plot(*x[y == label].T, marker, color=plots.COLORS[label], markersize=2.5)
+        axes[i].set(title=type(optimizer).__name__, xlabel="x")
+        axes[2].plot(
+            np.convolve([loss for loss, _ in steps], np.ones(20) / 20, "valid"), label=type(optimizer).__name__
+        )
+    axes[0].set_ylabel("y")
+    axes[2].set(title="loss", xlabel="update", ylim=(0, None))
+    axes[2].legend()
+    return figure
+
+
 def extent(tile: dict[str, Any]) -> tuple[float, float, float, float]:
     return np.log10(tile["lr from"]), np.log10(tile["lr to"]), tile["momentum from"], tile["momentum to"]
 
@@ -88,4 +113,5 @@ PICTURES = {
     "descent": styled(descent),
     "range-test": styled(range_tests),
     "trainability": styled(trainability),
+    "train": styled(train),
 }
