@@ -144,7 +144,7 @@ CUTS = [0.5] * 6 + [0.05] * 11 + [0.005] * 3
 def cycles(values: list[float], down: int | None = None, up: int = 4, then: float = 0.0, **shape: Any) -> Target:
     """Rates from 1 to 5, momenta from 5 to 1, in cycles, which for another group lie `then` higher; no momentum is
     above 1 here, so these are a hundredth of theirs."""
-    pairs = []
+    pairs: list[tuple[Any, Any]] = []
     for more in {0.0, then}:
         ours = Cyclic(1 + more, 5 + more, up, down, **shape)
         pairs += [(ours, [more + each for each in values])]
