@@ -44,12 +44,18 @@ class RangeTest:
     smoothed: Array
     stopped: str | None = None
 
-    def suggest(self, method: str = "valley") -> float | None:
+    def suggest(self, method: str = "minimum") -> float | None:
         r"""A rate read off the curve, or `None` if there are too few points or the loss never clearly falls.
 
         - `"steepest"`: where the loss falls fastest per factor of the rate, $\arg\min dL / d\log(\mathrm{lr})$;
         - `"valley"`: two thirds along the longest stretch that falls at least a quarter as fast as that;
-        - `"minimum"`: where the loss is lowest. Too large to train with at a constant rate: it is an upper bound.
+        - `"minimum"`, the default: where the loss is lowest. The start of a schedule that decays, and an upper bound
+          for a constant rate.
+
+        The course's chapter on range tests compares them with a searched rate, for SGD and Adam, at a constant rate and
+        under a decay to zero. In each case the other two were too low and behind the search, and cost up to 4.0 times
+        its loss; `"minimum"` was level with it in three of six, and cost at most 1.2 times. Adam at a constant rate
+        does better at half of it.
 
         A bracket, not an oracle. It misleads when the loss falls at every rate (data or head at the wrong scale:
         the steepest point only fixes that scale), when it falls twice (two groups of layers: the larger fall

@@ -10,7 +10,8 @@ import pytest
 
 from lrcourse.course.experiments import sweep_speed
 
-SWEEP = Path(__file__).parents[1] / "benchmarks" / "sweep.py"
+BENCHMARKS = Path(__file__).parents[1] / "benchmarks"
+SWEEP = BENCHMARKS / "sweep.py"
 DIGITS, LOOP, JAX = "digits 64-128-10, 64 settings, compiled", "2-3-2, 1 settings, auto", "2-3-2, 1 settings, jax"
 WIDE, VMAP = "2-64-64-2, 64 settings, compiled", "2-64-64-2, 64 settings, vmap"
 
@@ -72,3 +73,15 @@ def test_the_map_is_timed_from_nothing_in_a_new_process_and_again_when_its_progr
     assert runpy.run_path(str(SWEEP))["main"]() == says.startswith("goals missed")
     assert capsys.readouterr().out.splitlines()[-1] == says
     assert done == ["from nothing", "built", "warm"]
+
+
+@pytest.mark.parametrize(
+    ("at", "measured", "missed"),
+    [(0, 50.0, 0), (0, 49.0, 1), (1, 0.99, 1), (4, 0.99, 1), (19, 0.99, 1), (20, 99.0, 0), (21, 1.2, 0), (23, 1.21, 1)],
+)
+def test_the_benchmark_of_schedules_asks_for_torchs_speed_and_that_factors_cost_nothing_unused(at, measured, missed):
+    ratios = [60.0, 1.0, 1.0, 1.0, 1.0] * 4 + [9.0, 1.0] * 2  # a table and four steps per schedule, then the unused
+    ratios[at] = measured
+    main = runpy.run_path(str(BENCHMARKS / "schedules.py"))["main"]
+    main.__globals__["ratio"] = lambda slow, fast: ratios.pop(0)
+    assert main() == missed and not ratios

@@ -2,11 +2,14 @@
 
 import copy
 import itertools
+import re
+from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 
+from lrcourse.course import notebooks
 from lrcourse.data import moons
 from lrcourse.range_test import RangeTest
 from lrcourse.torch import LogicNet, range_test
@@ -102,6 +105,22 @@ def test_minimum_is_above_valley_and_steepest():
     steepest, valley, minimum = (result.suggest(method) for method in ("steepest", "valley", "minimum"))
     assert max(steepest, valley) < minimum
     assert result.bounds() == (minimum / 10, minimum)
+
+
+def test_the_rule_that_the_chapter_found_best_is_the_default_and_the_docstring_says_by_how_much():
+    glued = notebooks.glued(Path(__file__).parents[1] / "book" / "range-test.ipynb")
+    worst = {rule: float(glued[f"range-worst-{rule}"]) for rule in ("steepest", "valley", "minimum")}
+    best = min(worst, key=worst.__getitem__)
+    result = climbed(network())
+    assert result.suggest() == result.suggest(best) != result.suggest("valley")
+
+    runs = [("cost", ""), ("decay", " 6"), ("decay", " 18")]
+    verdicts = {rule: [glued[f"{key}-{name}-{rule}{n}-{name}-searched{n}".replace(" ", "-")]
+                       for key, n in runs for name in ("SGD", "Adam")] for rule in worst}  # fmt: skip
+    assert set(verdicts["steepest"] + verdicts["valley"]) == {"behind"}
+    says = " ".join(str(RangeTest.suggest.__doc__).split())
+    assert re.findall(r"(\d\.\d) times", says) == [f"{max(worst.values())}", f"{worst[best]}"]
+    assert verdicts[best].count("level") == 3 and "level with it in three of six" in says
 
 
 def test_a_large_head_pulls_the_steepest_place_far_to_the_left():

@@ -94,6 +94,17 @@ def test_the_workflow_checks_then_runs_what_every_machine_runs():
     assert test["permissions"] == {"contents": "read"} and test["concurrency"]["cancel-in-progress"]
 
 
+def test_what_needs_numpy_alone_is_run_on_each_python_that_it_is_for():
+    job = WORKFLOWS["test"]["jobs"]["numpy"]
+    assert job["strategy"]["matrix"]["python"] == ["3.11", "3.12", "3.13"]
+    assert job["steps"][-1] == {"run": ".ci/numpy python3"}
+    named = re.findall(r"(?:lrcourse|tests)/[\w./]+", (ROOT / ".ci" / "numpy").read_text())
+    assert len(named) == 10 and all((ROOT / path).exists() for path in named)
+    needs = r"(?m)^(?:import|from) (?!lrcourse|numpy|pytest|hypothesis|tests\.test_schedules)(\w+)"
+    texts = [(ROOT / path).read_text() for path in named if path.startswith("tests/")]
+    assert {module for text in texts for module in re.findall(needs, text)} <= sys.stdlib_module_names
+
+
 @pytest.mark.parametrize("name", WORKFLOWS)
 def test_no_job_of_a_workflow_runs_for_hours(name):
     assert all(0 < job["timeout-minutes"] <= 90 for job in WORKFLOWS[name]["jobs"].values())

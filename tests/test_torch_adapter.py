@@ -30,6 +30,7 @@ from lrcourse import (
     Step,
     warmup,
 )
+from lrcourse.audit import Audit
 from lrcourse.torch import LogicNet, ScheduleLR
 from tests.every_schedule import every_fourth, every_schedule, halve
 
@@ -393,6 +394,27 @@ def test_an_update_that_amp_skips_uses_no_rate(fused):
         if weight.item() != before:
             used.append(before - weight.item())
     assert used == pytest.approx(schedule.table(5))
+
+
+@pytest.mark.parametrize("groups", [1, 10])
+@pytest.mark.parametrize("factors", [False, True])
+def test_a_step_takes_four_calls_and_an_optimizer_has_no_hook_that_nobody_asked_for(factors, groups):
+    lrs = [0.1 * 0.9**i if factors else 0.1 for i in range(groups)]
+    optimizer = torch.optim.SGD([{"params": [torch.nn.Parameter(torch.zeros(1))], "lr": lr} for lr in lrs])
+    audit = Audit()
+    audit.attach(optimizer)
+    audit.detach()
+    scheduler = ScheduleLR(optimizer, Cosine(0.1, 0.0, 9), relative=factors)
+    for _ in range(2):  # torch looks at the order of the first calls
+        optimizer.step()
+        scheduler.step()
+    assert not optimizer._optimizer_step_pre_hooks and not optimizer._optimizer_step_post_hooks
+    called = []
+    sys.setprofile(lambda frame, event, _: called.append(frame.f_code.co_name) if event == "call" else None)
+    scheduler.step()
+    sys.setprofile(None)
+    assert called == ["step", "_apply", "at", "set_rates"]
+    assert [group["lr"] for group in optimizer.param_groups] == pytest.approx([Cosine(lr, 0.0, 9)(3) for lr in lrs])
 
 
 def test_accumulated_gradients_are_one_step():
