@@ -1,6 +1,7 @@
 """The build: parallel, cached, and red for every failing cell, broken reference, warning or forgotten page."""
 
 import json
+import os
 import re
 import shutil
 import subprocess
@@ -184,6 +185,20 @@ def test_every_file_of_the_book_counts_as_a_source_of_the_built_pages(sources):
 @pytest.mark.usefixtures("book")
 def test_no_library_talked_while_the_book_was_built():
     assert re.findall(r"(?m)^(?:WARNING|I\d{4}|# \d{4}-).*", (ROOT / book.LOG).read_text()) == []
+
+
+def test_another_extension_has_every_page_read_again(tmp_path):
+    extension, pages = tmp_path / "book" / "_ext" / "one.py", tmp_path / book.PAGES
+    for path in (extension, pages / "a.doctree", tmp_path / book.BUILT):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch()
+    os.utime(extension, (1, 1))
+    book.forget_pages_of_other_extensions(tmp_path)
+    assert pages.exists()
+    extension.write_text("changed = True")
+    os.utime(tmp_path / book.BUILT, (2, 2))
+    book.forget_pages_of_other_extensions(tmp_path)
+    assert not pages.exists()
 
 
 def test_a_page_that_the_table_of_contents_forgets_is_an_error(small_book):

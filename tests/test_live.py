@@ -468,35 +468,40 @@ def test_learning_and_forgetting_are_the_means_of_many_fine_tunings(chapter):
         close(run["fresh"], exact)
 
 
+FOLLOW = """async (figure) => {
+    const place = figure.querySelector(".live-place");
+    const followed = [];
+    for (const link of document.querySelectorAll("a.set")) {
+        link.click();
+        await new Promise(requestAnimationFrame);
+        const height = place.offsetHeight;
+        place.style.minHeight = 0;
+        const natural = place.offsetHeight;
+        place.style.minHeight = "";
+        const kept = parseFloat(getComputedStyle(place).minHeight);
+        followed.push([link.dataset.set, figure.settings(), height, natural, kept]);
+    }
+    return followed;
+}"""
+
+
 @each_chapter
 def test_words_set_the_figure_and_nothing_below_it_moves(chapter, name):
     figure = chapter(name, width=1280)
     page = figure.page
-    place = figure.locator(".live-place")
-    heights = set()
-    links = page.locator("a.set").all()
-    assert len(links) > 1
+    links = page.locator("a.set").count()
+    assert links > 1
     for width in (1280, 800, 600, 390, 320):
         page.set_viewport_size({"width": width, "height": 900})
         page.wait_for_timeout(100)
-        heights = set()
-        for link in links:
-            query = link.get_attribute("data-set")
-            link.evaluate("(link) => link.click()")
-            now = figure.evaluate("(figure) => figure.settings()")
+        followed = figure.evaluate(FOLLOW)
+        assert len(followed) == links
+        for query, settings, _, natural, kept in followed:
             for part in query.split("&"):
                 key, value = part.split("=")
-                assert str(now[key]).lower() == value.lower(), query
-            heights.add(place.evaluate("(place) => place.offsetHeight"))
-            natural = place.evaluate("""(place) => {
-                place.style.minHeight = 0;
-                const height = place.offsetHeight;
-                place.style.minHeight = "";
-                return height;
-            }""")
-            kept = place.evaluate("(place) => parseFloat(getComputedStyle(place).minHeight)")
+                assert str(settings[key]).lower() == value.lower(), query
             assert natural <= kept < natural + 130, (width, query)
-        assert len(heights) == 1
+        assert len({height for _, _, height, _, _ in followed}) == 1
         assert page.evaluate("document.documentElement.scrollWidth - innerWidth") <= 0
 
 

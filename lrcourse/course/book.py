@@ -41,6 +41,7 @@ def build(root: Path, stored: bool = False) -> Path:
     pages = pages_in_toc(root)
     if orphans := sorted(set(all_pages(root)) - set(pages)):
         raise RuntimeError(f"pages that _toc.yml does not name: {', '.join(map(str, orphans))}: add or delete them")
+    forget_pages_of_other_extensions(root)
     count = fill_cache(root, [page for page in pages if page.suffix == ".ipynb"], stored)
     if _build_pages(root):
         # Sphinx remembers pages it has read and would not repeat their warnings: a failed build must start afresh.
@@ -54,6 +55,13 @@ def build(root: Path, stored: bool = False) -> Path:
         f"executed {count} notebooks, built {len(pages)} pages in {time.monotonic() - started:.0f} s\nopen file://{first}"
     )
     return first
+
+
+def forget_pages_of_other_extensions(root: Path) -> None:
+    """Have Sphinx read every page again if one of the book's own extensions has changed since the last build."""
+    built = (root / BUILT).stat().st_mtime if (root / BUILT).exists() else 0.0
+    if any(path.stat().st_mtime > built for path in (root / "book" / "_ext").glob("*.py")):
+        shutil.rmtree(root / PAGES, ignore_errors=True)
 
 
 def _build_pages(root: Path) -> int:

@@ -121,16 +121,20 @@ def _graph() -> grimp.ImportGraph:
     graph = grimp.build_graph(NAME, exclude_type_checking_imports=True, cache_dir=None)
     for package in [module for module in graph.modules if graph.find_children(module)]:
         for importer in graph.find_modules_that_directly_import(package):
-            named = [
-                target
-                for node in ast.walk(ast.parse(_file(importer).read_text(encoding="utf-8")))
-                for target in _imported(node, _package_of(importer))
-            ]
+            named = _names(importer)
             if package not in named and not importer.startswith(f"{package}."):
                 graph.remove_import(importer=importer, imported=package)
             for target in graph.modules.intersection(named):
                 graph.add_import(importer=importer, imported=target)
     return graph
+
+
+@cache
+def _names(importer: str) -> set[str]:
+    """The modules that a module of the package imports by name, wherever in it."""
+    package = importer if _file(importer).name == "__init__.py" else importer.rpartition(".")[0]
+    nodes = ast.walk(ast.parse(_file(importer).read_text(encoding="utf-8")))
+    return {target for node in nodes for target in _imported(node, package)}
 
 
 def _imported(node: ast.AST, package: str) -> Iterator[str]:
@@ -181,10 +185,6 @@ def _offered(package: str) -> dict[str, str]:
 def _file(module: str, package: Path = PACKAGE) -> Path:
     path = package.joinpath(*module.split(".")[1:])
     return path / "__init__.py" if path.is_dir() else path.with_name(f"{path.name}.py")
-
-
-def _package_of(module: str) -> str:
-    return module if _file(module).name == "__init__.py" else module.rpartition(".")[0]
 
 
 def _without_extra(statement: ast.stmt) -> list[ast.stmt]:
