@@ -265,7 +265,7 @@ def test_with_few_seeds_no_place_changes():
 def test_who_joins_gives_nobody_a_better_place():
     rng = np.random.default_rng(0)
     for _ in range(30):
-        some = {i: (300 + 30 * i + rng.integers(-60, 60, size=8)).tolist() for i in range(4)}
+        some = {str(i): (300 + 30 * i + rng.integers(-60, 60, size=8)).tolist() for i in range(4)}
         joined = places(some | {"new": rng.integers(1, 600, size=8).tolist()})
         assert all(joined[i] >= place for i, place in places(some).items())
 
@@ -283,13 +283,13 @@ def test_the_share_of_signs_is_that_of_all_signs():
         d = rng.integers(-3, 9, size=6)
         sums = [np.dot(signs, d) for signs in itertools.product((1, -1), repeat=6)]
         want = np.mean([s >= d.sum() for s in sums]) if d.sum() > 0 else 1
-        assert p_faster([0] * 6, d) == want
+        assert p_faster([0] * 6, d.tolist()) == want
 
 
 def test_what_a_race_declares_is_checked(course, tmp_path):
     path = course / "solutions" / "01-raced" / "01-raced.ipynb"
     race = declared(path)
-    assert race == Race("check-asked", "Updates until the loss is small.", race.program, 1e-2, 200, 1, 7)
+    assert race and race == Race("check-asked", "Updates until the loss is small.", race.program, 1e-2, 200, 1, 7)
     assert race.counted(None) is None and race.counted(200) == 200
     for value in (0, 201, -1, 1.5, True, "3", float("nan"), float("inf")):
         with pytest.raises(ValueError, match="the value of the program"):
