@@ -132,17 +132,17 @@ def test_a_range_test_suggests_a_rate_and_trains_there(train):
     assert figure.locator(".handle:visible").count() == 0
     said = finished(figure)
     assert said == finished(train("do=range test&data=digits&a.method=SGD", page=figure.page)), "it depends on the pace"
-    (valley,) = re.findall(r"valley ([\d.]+)", said)
-    assert 0.05 < float(valley) < 0.3 and figure.locator(".plot:visible .tag").count() == 3
-    press(figure, "Train at the valley")
-    assert figure.get_by_label("A: rate at the peak").last.input_value() == valley
+    (minimum,) = re.findall(r"minimum ([\d.]+)\.", said)
+    assert 0.2 < float(minimum) < 1 and figure.locator(".plot:visible .tag").count() == 3
+    press(figure, "Train at the minimum")
+    assert figure.get_by_label("A: rate at the peak").last.input_value() == minimum
     assert right(finished(figure))[0] > 80
 
 
 def test_a_range_test_without_a_fall_has_no_answer(train):
     figure = train("do=range test&data=digits&from=0.000001&to=0.0001&updates=60")
     assert "No rule gives a rate" in finished(figure)
-    assert not figure.get_by_role("button", name="Train at the valley").is_visible()
+    assert not figure.get_by_role("button", name="Train at the minimum").is_visible()
     figure.get_by_label("Last rate").last.fill("0.0000001")
     assert "out of its range" in figure.locator(".complaint").inner_text()
     figure.get_by_label("Last rate").last.fill("0.000001")
@@ -256,7 +256,7 @@ def test_the_page_is_right(train):
         (query,) = [each for text, each in links.items() if words in text]
         return finished(train(query, page=figure.page))
 
-    sgd, adam = (float(re.findall(r"valley ([\d.]+)", seen(words))[0]) for words in ("Test all rates", "for Adam"))
+    sgd, adam = (float(re.findall(r"minimum ([\d.]+)\.", seen(words))[0]) for words in ("Test all rates", "for Adam"))
     assert sgd > 10 * adam
     assert right(seen("without a warm-up"))[0] < 75 < 90 < right(seen("a warm-up of 100"))[0]
     assert right(seen("a constant rate"))[0] + 15 < right(seen("A cosine"))[0]

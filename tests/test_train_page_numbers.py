@@ -79,7 +79,7 @@ def test_the_gradient_is_that_of_torch(activation):
     theirs.backward()
     assert loss == pytest.approx(theirs.item(), rel=1e-12)
     for name, each in tensors.items():
-        np.testing.assert_allclose(grads[name], np.array(each.grad), rtol=1e-9, atol=1e-14)
+        np.testing.assert_allclose(grads[name], each.grad.numpy(), rtol=1e-9, atol=1e-14)
 
 
 def test_a_schedule_that_changes_on_the_way_is_followed_from_the_next_update_on(scripts):

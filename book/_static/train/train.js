@@ -49,7 +49,7 @@ explorers("train", (host, figure) => {
 
   const start = html("button", { type: "button", class: "start", onclick: startOrPause }, "Start");
   const again = html("button", { type: "button", onclick: begin }, "Back to the first weights");
-  const take = html("button", { type: "button", hidden: "", onclick: trainThere }, "Train at the valley");
+  const take = html("button", { type: "button", hidden: "", onclick: trainThere }, "Train at the minimum");
   const complaint = html("p", { class: "complaint", role: "status" });
   const [ratePlace, lossPlace] = [0, 1].map(() => html("div"));
   const nets = [0, 1].map(learned);
@@ -213,8 +213,8 @@ explorers("train", (host, figure) => {
   }
 
   function trainThere() {
-    const { valley } = found();
-    [what.value, rate.value, curve.value] = ["one run", Number(valley.toPrecision(2)), "cosine"];
+    const { minimum } = found();
+    [what.value, rate.value, curve.value] = ["one run", Number(minimum.toPrecision(2)), "cosine"];
     settled();
     begin();
     start.focus();
