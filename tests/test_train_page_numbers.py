@@ -79,6 +79,7 @@ def test_the_gradient_is_that_of_torch(activation):
     theirs.backward()
     assert loss == pytest.approx(theirs.item(), rel=1e-12)
     for name, each in tensors.items():
+        assert each.grad is not None
         np.testing.assert_allclose(grads[name], each.grad.numpy(), rtol=1e-9, atol=1e-14)
 
 
