@@ -311,6 +311,8 @@ class _Run:
                     value = eval(code, self.namespace)
             except Lost as lost:
                 return None, _because(lost)
+            except MemoryError:  # of this process: no fault of the answer
+                raise
             except Exception as error:  # such as a request that was refused
                 return None, sanitized(f"{type(error).__name__}: {error}", 200)
             finally:

@@ -41,7 +41,7 @@ th:nth-child(2), td:nth-child(2) { text-align: left; }
 <body>
 <h1>{{ lab }}: leaderboard</h1>
 <p>{{ race.goal }} Every answer is tried on the same {{ race.seeds }} seeds, drawn at grading. A network that has not
-reached the target counts {{ race.budget }} updates.</p>
+reached the target counts {{ race.budget }} updates; who reaches it on half of them or fewer has no place.</p>
 {% if rows %}
 <table>
 <thead><tr><th scope="col">Place</th><th scope="col">Name</th><th scope="col">Updates (mean)</th>
@@ -58,8 +58,7 @@ reached the target counts {{ race.budget }} updates.</p>
 {% endif %}
 <p>Your place is one more than the number of answers that were faster than yours. Faster means: fewer updates over the
 same seeds, by so much that chance would do it less than once in {{ once }} times (exact permutation test for pairs,
-one-sided). So answers that cannot be told apart share a place, whatever their means. Each pair is tested by itself: in
-a large class, chance separates a few that are equally fast.</p>
+one-sided). So answers that cannot be told apart share a place, whatever their means.</p>
 </body>
 </html>
 """)
@@ -67,7 +66,10 @@ a large class, chance separates a few that are equally fast.</p>
 
 @dataclass(frozen=True)
 class Row:
-    """What the leaderboard says of one student; no `place` where a race came to no end. `remarks`: why."""
+    """What the leaderboard says of one student. `remarks`: what went wrong.
+
+    No `place` for who has reached the target on half of the networks or fewer, or where a race came to no end.
+    """
 
     student: str
     place: int | None
@@ -124,15 +126,26 @@ class Leaderboard:
         everyone = {name: dict(sorted(self.outcomes.get(name, {}).items())) for name in students}
         updates = {name: [self.race.budget if n is None else n for n, _ in each.values()]
                    for name, each in everyone.items()}  # fmt: skip
-        ranked = places({name: each for name, each in updates.items() if len(each) == self.race.seeds})
-        order = sorted(everyone, key=lambda name: (ranked.get(name, len(everyone) + 1), sum(updates[name]), name))
+        ranked = places({name: each for name, each in updates.items() if self._ranks(everyone[name])})
+        last = len(everyone) + 1
+        order = sorted(
+            everyone, key=lambda name: (ranked.get(name, last), -len(updates[name]), sum(updates[name]), name)
+        )
         return [self._row(name, ranked.get(name), everyone[name], updates[name]) for name in order]
 
+    def _ranks(self, outcomes: Mapping[int, Outcome]) -> bool:
+        """Whether all races are over, and more than half of the networks got there: no place for a bold guess."""
+        return len(outcomes) == self.race.seeds and 2 * sum(n is not None for n, _ in outcomes.values()) > len(outcomes)
+
     def _row(self, name: str, place: int | None, outcomes: Mapping[int, Outcome], updates: list[int]) -> Row:
-        mean = f"{fmean(updates):.1f}" if place else ""
-        reasons = [why for _, why in outcomes.values() if why] + [self.failed.get(name, "")] * (place is None)
+        mean = f"{fmean(updates):.1f}" if len(updates) == self.race.seeds else ""
+        reasons = [why for _, why in outcomes.values() if why] + [self.failed.get(name, "")]
         return Row(
-            name, place, mean, sum(n is not None for n, _ in outcomes.values()), "; ".join(dict.fromkeys(reasons))
+            name,
+            place,
+            mean,
+            sum(n is not None for n, _ in outcomes.values()),
+            "; ".join(dict.fromkeys(filter(None, reasons))),
         )
 
 

@@ -1,5 +1,6 @@
 """The race that a lab may declare for its leaderboard, in solutions/NN-name.toml, and the seeds that it is run on."""
 
+import ast
 import hashlib
 import tomllib
 from dataclasses import dataclass, fields
@@ -10,7 +11,7 @@ import numpy as np
 
 from ...validation import bad, is_number
 
-FEWEST, MOST = 7, 16  # seeds: six coins show six heads once in 64 times; and the test goes through all 2**n signs
+FEWEST, MOST = 10, 16  # seeds: nine coins show nine heads once in 512 times; the test goes through all 2**n signs
 
 
 @dataclass(frozen=True)
@@ -36,6 +37,8 @@ class Race:
         for name in ("task", "goal", "program"):
             if not isinstance(getattr(self, name), str) or not getattr(self, name).strip():
                 raise bad(name, getattr(self, name), "a text", "say it between quotes")
+        if not _ends_with_a_value(self.program):
+            raise bad("program", self.program, "Python whose last line is a value", "end with the number of updates")
         if not is_number(self.target):
             raise bad("target", self.target, "a number", "such as 0.65")
         for name in ("budget", "every", "seeds"):
@@ -47,7 +50,7 @@ class Race:
     def numbers(self, secret: str) -> list[int]:
         """The seeds that a secret stands for: the same for every answer.
 
-        >>> race = Race("check", "updates", "1", 0.5, 100, 10, seeds=7)
+        >>> race = Race("check", "updates", "1", 0.5, 100, 10, seeds=10)
         >>> race.numbers("a") == race.numbers("a"), race.numbers("a") == race.numbers("b")
         (True, False)
         """
@@ -65,6 +68,13 @@ class Race:
         if not is_number(value) or not 1 <= value <= self.budget or value != int(value):
             raise bad("the value of the program", value, f"None, or from 1 to {self.budget}", "mend [leaderboard]")
         return int(value)
+
+
+def _ends_with_a_value(program: str) -> bool:
+    try:
+        return isinstance(ast.parse(program).body[-1], ast.Expr)
+    except SyntaxError:
+        return False
 
 
 def declared(lab: Path) -> Race | None:

@@ -179,7 +179,8 @@ class _Judging:
     def raced(self, races: Mapping[str, tuple[Path, Race, int]]) -> Iterator[tuple[str, Any]]:
         """The outcome of each race, by its name; of each, the notebook, the race and the seed are given.
 
-        One that came to no end is run once more, alone: a neighbor may have made the trouble.
+        What is the grader's fault is run once more, alone. What an answer may have brought about is not: on a second
+        try it could know, by what the kernel keeps, what it found out about the network at the first.
         """
 
         def work(names: Iterable[str]) -> Iterator[tuple[str, tuple[Any, ...]]]:
@@ -189,7 +190,7 @@ class _Judging:
 
         seconds, again = self._seconds(self.limits), []
         for name, result in pool.results(steps.measured, work(races), seconds, self.jobs, self.cluster):
-            if isinstance(result, child.Failed) or result[1]:
+            if isinstance(result, child.Failed):
                 again.append(name)
             else:
                 yield name, result
@@ -234,11 +235,11 @@ class _Grading:
             taken = _taken_in(by_student.values(), self.lab, self.others, self.made_with, originals, self.judging.jobs)
             for student, (result, notebook) in taken:
                 bar.update()
-                if notebook and self.lab.race:
-                    write(self.folder.entry(student), notebook)
                 before = student_record.read(self.folder.record(student))
                 if before and self._still_holds(before, result):
                     self.done[student] = before
+                    if notebook and before.judgement:  # in case the grader was killed between the two
+                        self._enter(student, notebook)
                 elif notebook:
                     write(self.folder.work(student, "ipynb"), notebook)
                     self.waiting[student] = result
@@ -251,8 +252,14 @@ class _Grading:
         return before.key == result.key and self.seed in (None, before.seed)
 
     def _keep(self, result: StudentRecord) -> None:
+        self.folder.entry(result.student).unlink(missing_ok=True)  # until it is judged
         result.write(self.folder.record(result.student))
         self.done[result.student] = result
+
+    def _enter(self, student: str, notebook: str) -> None:
+        """Keep what was judged for the leaderboard."""
+        if self.lab.race:
+            write(self.folder.entry(student), notebook)
 
     def _everyone(self) -> list[StudentRecord]:
         """Who is in this grading, and who was in an earlier one."""
@@ -290,7 +297,9 @@ class _Grading:
     def _takes_part(self, record: StudentRecord, race: Race) -> bool:
         tasks = record.judgement.tasks if record.judgement else []
         solved = any(task.grade_id == race.task and task.points >= task.max_points for task in tasks)
-        return solved and self.folder.entry(record.student).exists()
+        # One that was graded with another lab or package would bring its own referee.
+        same = steps.digest(record.made_with) == steps.digest(self.made_with)
+        return solved and same and self.folder.entry(record.student).exists()
 
     # Judging
 
@@ -367,6 +376,8 @@ class _Grading:
             result.judgement = replace(judgement, tasks=tasks)
             result.doubts = [*result.doubts, *_less_than_seen(result, shown), *_broken(result, shown)]
         self._keep(result)
+        if result.judgement:
+            self._enter(student, self._notebook(student))
 
     # Results
 
