@@ -7,6 +7,7 @@ from scipy.stats import binom
 from lrcourse.study.answer import Answer
 from lrcourse.study.tuning import Tuned
 
+pytestmark = pytest.mark.slow
 STUDIES = 1000
 MARGIN, SELECT, REPORT, TRIALS = 1.0, 10, 30, 6
 POSITIONS = np.arange(TRIALS)
