@@ -5,9 +5,8 @@ Everything on it passes through Jinja2's escaping; there is no script, and the p
 
 from collections.abc import Mapping
 
-from jinja2 import Environment, StrictUndefined
-
 from .gradebook import Entry
+from .html_page import page_of
 from .lab import Lab, marked
 from .outcome import Status, TaskScore, TaskStatus
 from .student_record import StudentRecord
@@ -18,22 +17,12 @@ SAYS = {
     Status.UNREADABLE: "No notebook could be read in what you handed in, so nothing was graded. This is not a 0.",
     Status.MISSING: "Nothing was handed in.",
 }
-PAGE = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True).from_string("""\
-<!doctype html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width">
-<meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'unsafe-inline'">
-<title>{{ record.lab }}: {{ record.student }}</title>
-<style>
-:root { color-scheme: light dark; }
-body { font: 1rem/1.5 system-ui, sans-serif; max-width: 50rem; margin: 2rem auto; padding: 0 1rem; }
+PAGE = page_of(
+    title="{{ record.lab }}: {{ record.student }}",
+    style="""\
 h1, h2, li, p { overflow-wrap: anywhere; }
-pre { overflow-x: auto; padding: 0.75rem; border: 1px solid; border-radius: 4px; }
-</style>
-</head>
-<body>
+pre { overflow-x: auto; padding: 0.75rem; border: 1px solid; border-radius: 4px; }""",
+    body="""\
 <h1>{{ record.lab }}</h1>
 <p>{{ record.student }}: {{ record.status.value }}{% if total %}, {{ total }}{% endif %}</p>
 {% if says %}
@@ -72,9 +61,8 @@ pre { overflow-x: auto; padding: 0.75rem; border: 1px solid; border-radius: 4px;
 {% endfor %}
 </section>
 {% endfor %}
-</body>
-</html>
-""")
+""",
+)
 
 
 def page(record: StudentRecord, lab: Lab, graded: Mapping[str, Entry] | None = None) -> str:

@@ -14,31 +14,20 @@ from pathlib import Path
 from statistics import fmean
 from typing import Any
 
-from jinja2 import Environment, StrictUndefined
-
 from .files import write
+from .html_page import page_of
 from .places import LEVEL, places
 from .race import Race
 from .table import plain
 
 Outcome = tuple[int | None, str]  # the updates until the target was reached, or None and, where there is one, a reason
-PAGE = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True).from_string("""\
-<!doctype html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width">
-<meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'unsafe-inline'">
-<title>{{ lab }}: leaderboard</title>
-<style>
-:root { color-scheme: light dark; }
-body { font: 1rem/1.5 system-ui, sans-serif; max-width: 50rem; margin: 2rem auto; padding: 0 1rem; }
+PAGE = page_of(
+    title="{{ lab }}: leaderboard",
+    style="""\
 table { border-collapse: collapse; width: 100%; }
 th, td { padding: 0.25rem 0.5rem; border-bottom: 1px solid; text-align: right; overflow-wrap: anywhere; }
-th:nth-child(2), td:nth-child(2) { text-align: left; }
-</style>
-</head>
-<body>
+th:nth-child(2), td:nth-child(2) { text-align: left; }""",
+    body="""\
 <h1>{{ lab }}: leaderboard</h1>
 <p>{{ race.goal }} Every answer is tried on the same {{ race.seeds }} seeds, drawn at grading. A network that has not
 reached the target counts {{ race.budget }} updates; who reaches it on half of them or fewer has no place.</p>
@@ -59,9 +48,8 @@ reached the target counts {{ race.budget }} updates; who reaches it on half of t
 <p>Your place is one more than the number of answers that were faster than yours. Faster means: fewer updates over the
 same seeds, by so much that chance would do it less than once in {{ once }} times (exact permutation test for pairs,
 one-sided). So answers that cannot be told apart share a place, whatever their means.</p>
-</body>
-</html>
-""")
+""",
+)
 
 
 @dataclass(frozen=True)
