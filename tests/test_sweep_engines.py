@@ -278,3 +278,28 @@ def test_memory_that_a_step_frees_is_kept_for_the_next():
     """
     run = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     assert int(run.stdout) < 10_240  # new pages: as many as one of the ten steps has, 40 MB
+
+
+FAULTS = """
+import ctypes, resource
+import lrcourse.sweep as sweeps
+from lrcourse.data import moons
+from lrcourse.torch import MLP
+
+def faults(steps):
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+    sweeps.sweep(lambda: MLP([2, 64, 64, 2]), moons(n=200), settings=settings, steps=steps, engine="stacked",
+                 progress=False)
+    return resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before
+
+settings = sweeps.grid(seed=range(64), lr=[0.1])
+ctypes.CDLL(None).mallopt(-3, 2**17)  # as TensorFlow does
+faults(5)
+print((faults(105) - faults(5)) / 100)
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the C library of Linux")
+def test_a_step_clears_no_new_pages_whatever_another_library_has_set():
+    ran = subprocess.run([sys.executable, "-c", FAULTS], capture_output=True, text=True, check=True)
+    assert float(ran.stdout) < 100

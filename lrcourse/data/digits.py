@@ -1,5 +1,8 @@
 """Handwritten digits, small."""
 
+from functools import cache
+from typing import Any
+
 import numpy as np
 
 from ..extras import extra
@@ -19,12 +22,17 @@ def digits(seed: int = 0, test_size: float = 0.3) -> Dataset:
     (1257, 64)
     """
     with extra("data"):
-        from sklearn.datasets import load_digits
         from sklearn.model_selection import train_test_split
 
     seed, test_size = random_seed("seed", seed), fraction("use for example 0.3 for 30 %")("test_size", test_size)
-    x, y = load_digits(return_X_y=True)
-    x_train, x_test, y_train, y_test = train_test_split(
-        x / 16, y.astype(np.int64), test_size=test_size, random_state=seed, stratify=y
-    )
+    x, y = _images()
+    x_train, x_test, y_train, y_test = train_test_split(x, y, test_size=test_size, random_state=seed, stratify=y)
     return Dataset("digits", "CC BY 4.0 (UCI, Alpaydin & Kaynak 1998)", x_train, y_train, x_test, y_test)
+
+
+@cache  # reading the file takes longer than to split what is in it
+def _images() -> tuple[Any, Any]:
+    from sklearn.datasets import load_digits
+
+    x, y = load_digits(return_X_y=True)
+    return x / 16, y.astype(np.int64)

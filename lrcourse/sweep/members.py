@@ -1,8 +1,11 @@
 """Members that train together, between two steps: what all ways of stacking them have in common."""
 
+import ctypes
+import sys
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
@@ -16,7 +19,8 @@ from .traces import Columns, Looks
 from .watch import SHORT, Watch
 
 Tensor = torch.Tensor
-LARGE = 2**25 - 2**16  # bytes: just below the largest block from which glibc learns how much to keep
+MMAP_THRESHOLD, TRIM_THRESHOLD = -3, -1  # glibc's numbers for them
+LARGE, KEPT = 2**25, 2**26  # bytes: the most that glibc takes for the first, and twice as much, as it chooses itself
 
 
 class Members(ABC):
@@ -110,10 +114,14 @@ def keep_freed_memory() -> None:
     """Have the C library keep memory that is freed, as a step needs as much as the last one.
 
     Otherwise glibc may return it to the system after every step, and new pages are cleared for the next: without a
-    compiler, a third on top of a step of 64 settings of 2-64-64-2. Freeing a large block raises the size from which
-    it does so (`man mallopt`, M_MMAP_THRESHOLD).
+    compiler, a third on top of a step of 64 settings of 2-64-64-2. By itself glibc learns better when a large block is
+    freed, but no more once anyone has called `mallopt`, as TensorFlow does when it reads from a generator.
     """
-    torch.empty(LARGE, dtype=torch.uint8)
+    if sys.platform == "linux":
+        with suppress(AttributeError):  # another C library
+            mallopt = ctypes.CDLL(None).mallopt
+            mallopt(MMAP_THRESHOLD, LARGE)
+            mallopt(TRIM_THRESHOLD, KEPT)
 
 
 def hooked(module: torch.nn.Module) -> bool:
