@@ -302,4 +302,4 @@ print((faults(105) - faults(5)) / 100)
 @pytest.mark.skipif(sys.platform != "linux", reason="the C library of Linux")
 def test_a_step_clears_no_new_pages_whatever_another_library_has_set():
     ran = subprocess.run([sys.executable, "-c", FAULTS], capture_output=True, text=True, check=True)
-    assert float(ran.stdout) < 100
+    assert float(ran.stdout) < 1000  # and else about 9,000
