@@ -52,6 +52,11 @@ def test_what_hangs_dies_or_fills_the_memory_ends():
     assert child.call(operator.add, 1, 2, seconds=20) == 3
 
 
+def test_a_child_reads_no_grammar_of_addresses_to_start():
+    assert child.call(eval, "'nbformat' in __import__('sys').modules", seconds=20)
+    assert not child.call(eval, "'lark' in __import__('sys').modules", seconds=20)
+
+
 def test_what_computes_on_and_on_ends_by_the_processors_time(monkeypatch):
     """Long before its time by the clock, which is generous."""
     monkeypatch.setattr(child, "PROCESSOR", 2)

@@ -135,6 +135,8 @@ def main(channel: int, parent: int, processor: int) -> None:
     ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
     if os.getppid() != parent:  # it died before this process could ask to be told
         return
+    # jsonschema, which nbformat loads, would read the grammar of addresses that no notebook has: most of the start.
+    sys.modules["rfc3987_syntax"] = None  # type: ignore[assignment]
     importlib.import_module(f"{__package__}.steps")
     connection = Connection(channel)
     connection.send(True)

@@ -454,5 +454,5 @@ def _name_twins(records: Sequence[StudentRecord]) -> None:
 
 
 def _versions() -> dict[str, str]:
-    installed = {each.name.lower(): each.version for each in metadata.distributions() if each.name}
-    return {name: installed[name] for name in (*PACKAGES, "nbgrader") if name in installed}
+    installed = {name: [*metadata.distributions(name=name)] for name in (*PACKAGES, "nbgrader")}
+    return {name: found[0].version for name, found in installed.items() if found}
