@@ -102,14 +102,14 @@ def violations():
     """What axe finds wrong with a page: a function of the page."""
 
     def found(page):
-        # Thousands of code tokens share a dozen looks: one token of each look is enough to judge its contrast.
+        # Thousands of code tokens share a dozen looks: one token of each look is enough to judge its contrast. All looks
+        # are read before a token goes: after every change the browser would work out the styles of the page again.
         page.evaluate("""() => {
-            const looks = new Set();
-            for (const token of document.querySelectorAll("pre span[class]")) {
-                const look = token.className + getComputedStyle(token.closest("pre")).backgroundColor;
-                if (looks.has(look)) token.replaceWith(...token.childNodes);
-                looks.add(look);
-            }
+            const tokens = [...document.querySelectorAll("pre span[class]")];
+            const looks = tokens.map((each) => each.className + getComputedStyle(each.closest("pre")).backgroundColor);
+            tokens.forEach((token, at) => {
+                if (looks.indexOf(looks[at]) < at) token.replaceWith(...token.childNodes);
+            });
         }""")
         nodes = Axe().run(page, options=AXE).response["violations"]
         return [f"{each['id']}: {node['html'][:160]}" for each in nodes for node in each["nodes"]]
