@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from lrcourse.course import progress
+from lrcourse.course import chromium, progress
 from lrcourse.determinism import ENVIRONMENT
 
 os.environ.update(ENVIRONMENT)  # before any test imports torch or starts a kernel
@@ -19,11 +19,11 @@ collect_ignore = ["book/_ext", "nbgrader_config.py"]
 USES = {"chromium": "browser", "book": "built", "IPyNbCell": "notebooks"}  # fixtures, and nbval's kind of test
 STARTS = {"playwright": "browser", "bwrap": "sandbox", "ipykernel_launcher": "notebooks",
           "postgres": "postgresql"}  # fmt: skip
-PACKAGES = {"browser": "chromium", "sandbox": "bubblewrap", "postgresql": "postgresql"}
-PROGRAMS = {"browser": "chromium", "sandbox": "bwrap", "postgresql": "pg_ctlcluster"}
+PACKAGES = {"browser": "chromium-headless-shell", "sandbox": "bubblewrap", "postgresql": "postgresql"}
+FOUND = {"browser": chromium.find(), "sandbox": shutil.which("bwrap"), "postgresql": shutil.which("pg_ctlcluster")}
 LONG = ("notebooks", "sandbox", "slow", "browser")
 # In CI nothing is left out: there a missing program is an error.
-MISSING = [mark for mark, program in PROGRAMS.items() if not (shutil.which(program) or os.environ.get("CI"))]
+MISSING = [mark for mark, program in FOUND.items() if not (program or os.environ.get("CI"))]
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

@@ -6,13 +6,13 @@ slower. Run by `make bench`, after `make book`. Exits with status 1 if the goal 
 
 import json
 import random
-import shutil
 import tempfile
 from pathlib import Path
 
 from playwright.sync_api import Browser, sync_playwright
 
 from lrcourse import parse_schedule
+from lrcourse.course import chromium
 from lrcourse.course.book import OUTPUT
 
 PAGE = Path(__file__).parents[1] / OUTPUT / "html" / "book" / "own-run.html"
@@ -51,10 +51,9 @@ def main() -> int:
     if not PAGE.exists():
         print("the book is not built: run make book first")
         return 1
-    path = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
     found = []
     with sync_playwright() as playwright, tempfile.TemporaryDirectory() as folder:
-        browser = playwright.chromium.launch(executable_path=path, args=["--no-sandbox", "--disable-gpu"])
+        browser = playwright.chromium.launch(executable_path=chromium.find(), args=chromium.FLAGS)
         for name, rates in RATES.items():
             log = Path(folder, "log.csv")
             rows = (f"{t},{rate:.6g},{2 / (1 + t / 1000):.5g}\n" for t, rate in enumerate(rates))

@@ -6,7 +6,6 @@ status 1 if a goal is missed.
 """
 
 import argparse
-import shutil
 import statistics
 from collections import defaultdict
 from pathlib import Path
@@ -14,6 +13,7 @@ from urllib.parse import unquote, urlparse
 
 from playwright.sync_api import Browser, sync_playwright
 
+from lrcourse.course import chromium
 from lrcourse.course.book import OUTPUT, pages_in_toc
 
 ROOT = Path(__file__).parents[1]
@@ -50,9 +50,8 @@ def main() -> int:
         print("the book is not built: run make book first")
         return 1
     found = defaultdict(list)
-    path = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=path, args=["--no-sandbox", "--disable-gpu"])
+        browser = playwright.chromium.launch(executable_path=chromium.find(), args=chromium.FLAGS)
         opened(browser, pages[0])  # the browser itself is warm
         for _ in range(options.rounds):
             for page in pages:

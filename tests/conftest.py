@@ -2,7 +2,6 @@
 a busy machine to grade it on."""
 
 import os
-import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -13,13 +12,12 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import sync_playwright
 
 from lrcourse.course.book import BUILT, OUTPUT
+from lrcourse.course.chromium import FLAGS, find
 from tests import small_lab
 
 ROOT = Path(__file__).parents[1]
 HTML = ROOT / OUTPUT / "html"
 FIX = "the book is not built as it stands: run `lrcourse book` (or `make book`) first"
-FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update",
-         "--disable-sync", "--no-first-run"]  # fmt: skip
 # Everything that WCAG 2.2 AA asks for, and one rule that axe calls experimental: speech control needs it.
 AXE = {
     "runOnly": {"type": "tag", "values": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]},
@@ -49,9 +47,8 @@ def book(sources):
 
 @pytest.fixture(scope="session")
 def chromium():
-    path = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=path, args=FLAGS)
+        browser = playwright.chromium.launch(executable_path=find(), args=FLAGS)
         yield browser
         browser.close()
 
@@ -102,8 +99,8 @@ def violations():
     """What axe finds wrong with a page: a function of the page."""
 
     def found(page):
-        # Thousands of code tokens share a dozen looks: one token of each look is enough to judge its contrast. All looks
-        # are read before a token goes: after every change the browser would work out the styles of the page again.
+        # Thousands of code tokens share a dozen looks: one token of each look is enough to judge its contrast. All
+        # looks are read before a token goes: after each change the browser would work out all styles again.
         page.evaluate("""() => {
             const tokens = [...document.querySelectorAll("pre span[class]")];
             const looks = tokens.map((each) => each.className + getComputedStyle(each.closest("pre")).backgroundColor);

@@ -64,7 +64,7 @@ def test_a_test_that_starts_something_without_its_mark_fails(tmp_path):
 def test_what_this_machine_cannot_run_is_left_out_and_named(tmp_path):
     said = ran(tmp_path, USING)
     assert "2 passed, 2 deselected" in said
-    for mark, package in {"browser": "chromium", "sandbox": "bubblewrap"}.items():
+    for mark, package in {"browser": "chromium-headless-shell", "sandbox": "bubblewrap"}.items():
         assert f"not run: the tests marked {mark} need {package} (scripts/system-packages installs it)" in said
 
 

@@ -545,12 +545,6 @@ def test_a_figure_under_a_finger(chapter, name):
     assert len(said) > 1
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-@each_chapter
-def test_a_live_figure_is_accessible(chapter, violations, name, scheme):
-    assert violations(chapter(name, scheme=scheme).page) == []
-
-
 @each_chapter
 def test_without_scripts_a_sentence_stands_there(open_page, name):
     page = open_page(f"book/{name}.html", scripts=False)

@@ -23,7 +23,7 @@ def html(path):
 
 @pytest.mark.parametrize("name", PAGES)
 def test_page_is_right_on_a_wide_screen_and_in_the_light(open_page, book, name, violations):
-    page = open_page(name)
+    page = live(open_page(name))
     assert page.locator("article h1").is_visible()
     assert not page.locator("header.bd-header").is_visible(), "the theme's second, empty bar is back"
     assert page.locator(".katex").count() >= html(book / name).count("math notranslate")
@@ -40,7 +40,7 @@ def test_page_is_right_on_a_wide_screen_and_in_the_light(open_page, book, name, 
 
 @pytest.mark.parametrize("name", PAGES)
 def test_page_is_right_on_a_phone_and_in_the_dark(open_page, name, violations):
-    page = open_page(name, width=390, scheme="dark")
+    page = live(open_page(name, width=390, scheme="dark"))
     assert page.locator("html").get_attribute("data-theme") == "dark"
     assert overflow(page) == 0
     assert violations(page) == []
@@ -48,6 +48,12 @@ def test_page_is_right_on_a_phone_and_in_the_dark(open_page, name, violations):
         page.set_viewport_size(size)
         assert overflow(page) == 0
         assert page.evaluate(NARROW) == []
+
+
+def live(page):
+    """The page, with its live figure drawn."""
+    page.wait_for_function("document.querySelectorAll('figure.live:not(.live-on)').length === 0")
+    return page
 
 
 def test_pages_without_formulas_ask_for_nothing_that_sets_formulas(book):

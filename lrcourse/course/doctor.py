@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from ..extras import install
+from . import chromium
 from .wheelhouse import GIVEN, INSTALL, WANTED
 
 PINS = Path("constraints.txt")
@@ -56,7 +57,7 @@ def examine(gpu: bool = False) -> list[Finding]:
     for name, use in PACKAGES.items():
         findings.append(_package(name, use))
     for name, use in PROGRAMS.items():
-        path = shutil.which(name)
+        path = chromium.find() if name == "chromium" else shutil.which(name)
         findings.append(
             Finding(name, path or "missing", path is not None, advice="" if path else f"{use} will not run")
         )

@@ -4,11 +4,11 @@ One document rather than one per page, so that links between chapters and the ou
 """
 
 import posixpath
-import shutil
 from collections.abc import Sequence
 from pathlib import Path
 from urllib.parse import urldefrag
 
+from . import chromium
 from .book import OUTPUT
 
 PDF = OUTPUT / "learning-rates.pdf"
@@ -36,9 +36,9 @@ def print_book(site: Path, pages: Sequence[str], target: Path, title: str) -> Pa
 
     Raises: `RuntimeError` if there is no Chromium, or no built page.
     """
-    browser = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+    browser = chromium.find()
     if browser is None:
-        raise RuntimeError("no Chromium to print with: install it with `sudo apt-get install chromium`")
+        raise RuntimeError("no Chromium to print with: install it with `sudo apt-get install chromium-headless-shell`")
     missing = [page for page in pages if not (site / page).exists()]
     if missing:
         raise RuntimeError(f"not built: {', '.join(missing)}: run `lrcourse book` first")
@@ -111,8 +111,8 @@ def _print(browser: str, whole: Path, target: Path) -> None:
     from playwright.sync_api import sync_playwright
 
     with sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(executable_path=browser, args=["--no-sandbox", "--disable-gpu"])
-        page = chromium.new_page(color_scheme="light")
+        opened = playwright.chromium.launch(executable_path=browser, args=chromium.FLAGS)
+        page = opened.new_page(color_scheme="light")
         page.set_default_timeout(300_000)
         page.goto(whole.resolve().as_uri())
         page.wait_for_function("document.readyState === 'complete'")
@@ -120,4 +120,4 @@ def _print(browser: str, whole: Path, target: Path) -> None:
         page.pdf(path=target, format="A4", outline=True, tagged=True, display_header_footer=True,
                  header_template="<span></span>", footer_template=FOOTER,
                  margin={"top": "16mm", "bottom": "16mm", "left": "16mm", "right": "16mm"})  # fmt: skip
-        chromium.close()
+        opened.close()
