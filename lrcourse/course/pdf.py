@@ -162,5 +162,5 @@ def begins(printed: bytes) -> Mapping[str, int]:
     from pypdf import PdfReader
 
     reader = PdfReader(io.BytesIO(printed))
-    places = reader.named_destinations.items()
-    return {name.removeprefix("/"): reader.get_destination_page_number(place) + 1 for name, place in places}
+    found = {name: reader.get_destination_page_number(place) for name, place in reader.named_destinations.items()}
+    return {name.removeprefix("/"): number + 1 for name, number in found.items() if number is not None}
