@@ -3,7 +3,7 @@
 import pytest
 
 PHONE = {"width": 390, "has_touch": True, "is_mobile": True}
-TOUCHED = ".explorer :is(.handle, .plot, input, select), fieldset.quiz label"
+TOUCHED = ".explorer :is(.handle:not(.free), .plot, input, select), fieldset.quiz label"
 # All that a swipe could change: what is drawn, what is set, what is said, and the address.
 STATE = """() => [location.hash, ...[...document.querySelectorAll(".explorer, fieldset.quiz")].map((each) => [
     each.innerHTML,
@@ -100,6 +100,23 @@ def test_a_finger_drags_a_handle_that_it_takes_sideways(phone):
         if "grip-along" not in plot.get_attribute("class"):
             assert found[1] == pytest.approx(y - 25, abs=3), plot.get_attribute("aria-label")
         assert page.evaluate("scrollY") == height
+
+
+@pytest.mark.parametrize("by", [(0, -60), (3, 60)])
+def test_a_finger_drags_the_schedule_of_a_network_up_and_down(phone, by):
+    page = phone("book/train.html")
+    rate = page.get_by_label("A: rate at the peak", exact=True).last
+    page.get_by_label("Updates of warm-up").last.fill("200")
+    handle = page.get_by_role("slider", name="Peak:")
+    to_the_middle(handle)
+    assert handle.bounding_box()["width"] >= 44
+    (x, y), height, before = center(handle), page.evaluate("scrollY"), float(rate.input_value())
+    stroke(page, (x, y), by)
+    assert center(handle)[1] == pytest.approx(y + by[1], abs=3)
+    assert page.evaluate("scrollY") == height
+    assert (float(rate.input_value()) > 3 * before) == (by[1] < 0)
+    stroke(page, (x + 80, y), (0, -120))  # beside it a swipe is the page's
+    assert page.evaluate("scrollY") > height + 50 and center(handle)[0] == pytest.approx(x, abs=3)
 
 
 def test_two_fingers_zoom_the_map(phone):

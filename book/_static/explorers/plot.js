@@ -54,7 +54,8 @@ function ticks({ low, high, log }, most) {
 // Tells a tap from a drag, and both from a finger that scrolls the page: a press alone does nothing. A finger that sets
 // out upwards or downwards is the page's, as the style sheet says (`touch-action: pan-y`); one that sets out sideways drags.
 const STRAY = 8; // pixels that a tap may stray
-function gestures(node, { draggable = () => true, begin, drag, tap }) {
+// `free`: a finger drags whichever way it sets out, where the style sheet leaves it all of them.
+function gestures(node, { draggable = () => true, free = false, begin, drag, tap }) {
   let press, dragging;
   node.addEventListener("pointerdown", (event) => {
     press = press || event.button !== 0 ? undefined : event; // a second finger ends what the first began
@@ -66,7 +67,7 @@ function gestures(node, { draggable = () => true, begin, drag, tap }) {
     if (event.pointerId !== press?.pointerId) return;
     const [dx, dy] = [event.clientX - press.clientX, event.clientY - press.clientY].map(Math.abs);
     if (!dragging && Math.max(dx, dy) > STRAY) {
-      dragging = draggable(press) && (event.pointerType === "mouse" || dx > dy);
+      dragging = draggable(press) && (free || event.pointerType === "mouse" || dx > dy);
       if (dragging) begin(press);
       else press = undefined;
     }
@@ -171,9 +172,10 @@ class Plot {
   }
 
   // A point to drag, or to move with the arrow keys (Shift: by less). `place(x, y)` is told where to, in data.
-  // `anywhere`: a click on the picture places it as well. `upright`: it moves along x alone.
-  handle(label, place, { anywhere = false, upright = false } = {}) {
-    const knob = svg("g", { class: "handle", tabindex: 0, role: "slider", "aria-label": label, "aria-valuenow": 0 },
+  // `anywhere`: a click on the picture places it as well. `upright`: it moves along x alone. `free`: a finger that lies on
+  // it never scrolls the page.
+  handle(label, place, { anywhere = false, upright = false, free = false } = {}) {
+    const knob = svg("g", { class: free ? "handle free" : "handle", tabindex: 0, role: "slider", "aria-label": label, "aria-valuenow": 0 },
       svg("line", { class: "stem" }), svg("circle", { r: 16, class: "target" }), svg("circle", { r: 7, class: "knob" }));
     this.handles.append(knob);
     const move = (px, py) => {
@@ -186,7 +188,7 @@ class Plot {
     };
     const begin = () => knob.focus({ preventScroll: true });
     const tap = (event) => { begin(); drag(event); };
-    gestures(knob, { begin, drag, tap });
+    gestures(knob, { free, begin, drag, tap });
     if (anywhere) {
       this.root.classList.add(upright ? "grip-along" : "grip");
       gestures(this.root, { draggable: (event) => event.pointerType === "mouse", begin, drag, tap }); // a finger drags the handle alone

@@ -1,5 +1,5 @@
-// What a network has learned, as a picture: for two moons its answer all over the plane, for digits what each unit of the
-// first layer looks for.
+// What a network has learned, as a picture: for two moons its answer all over the plane, for digits the weights of the
+// first layer.
 (() => {
 const lrcourse = window.lrcourse;
 const { html, grid } = lrcourse;
@@ -8,7 +8,7 @@ const TILES = { columns: 6, rows: 4, side: 8, gap: 1 };
 const SHADES = 256;
 const SAID = {
   moons: "The plane, colored by the probability of each class, and the points to learn from.",
-  digits: "What each of the 24 units of the first layer looks for: 64 weights each, negative in blue, positive in orange.",
+  digits: "The 64 weights of each of the 24 units of the first layer, negative in blue, positive in orange.",
 };
 
 // From blue over white to orange.

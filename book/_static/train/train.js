@@ -8,6 +8,7 @@ const RULES = ["steepest", "valley", "minimum"];
 const RATES = { low: 1e-4, high: 10, log: true, label: "learning rate" }; // at its foot a rate means 0
 const WARM_FROM = 25; // a warm-up begins at this part of the peak
 const still = matchMedia("(prefers-reduced-motion: reduce)");
+const STILL = 1000; // milliseconds between two pictures where motion is unwelcome
 const positive = (name, label, value) => ({ name, label, value, min: 1e-6, max: 100, log: true });
 
 // A line through the middle of noisy losses: their moving average, corrected for its start at 0.
@@ -45,11 +46,13 @@ explorers("train", (host, figure) => {
   const from = slider(positive("from", "First rate", 0.0001), begin);
   const to = slider(positive("to", "Last rate", 10), begin);
   const all = [what, data, activation, batch, length, pace, method, rate, method2, rate2, curve, warm, low, from, to];
+  const defaults = all.map((field) => field.value);
   const shown = { "one run": [method, rate, curve, warm, low], "range test": [method, from, to], race: [method, method2, rate, rate2, curve] };
 
   const start = html("button", { type: "button", class: "start", onclick: startOrPause }, "Start");
   const again = html("button", { type: "button", onclick: begin }, "Back to the first weights");
   const take = html("button", { type: "button", hidden: "", onclick: trainThere }, "Train at the minimum");
+  const playRow = html("div", { class: "play-row" }, start, again, take);
   const complaint = html("p", { class: "complaint", role: "status" });
   const [ratePlace, lossPlace] = [0, 1].map(() => html("div"));
   const nets = [0, 1].map(learned);
@@ -58,15 +61,14 @@ explorers("train", (host, figure) => {
   host.append(
     html("div", { class: "fields" }, ...all.slice(0, 6).map((field) => field.node)),
     html("div", { class: "fields" }, ...all.slice(6).map((field) => field.node)),
-    complaint, html("div", { class: "play-row" }, start, again, take),
-    html("div", { class: "pair" }, ratePlace, lossPlace), html("div", { class: "pair" }, ...nets.map((net) => net.node)),
-    readout, html("p", {}, link));
+    complaint, playRow, readout, html("div", { class: "pair" }, ...nets.map((net) => net.node)),
+    html("div", { class: "pair" }, ratePlace, lossPlace), html("p", {}, link));
   const say = spoken(host);
 
   const rates = new Plot(ratePlace, { label: "The rate of each update. Drag the points while it trains, or move them with the arrow keys.", ratio: 0.66, least: 210, most: 260 });
   const losses = new Plot(lossPlace, { label: "The loss of each batch", ratio: 0.66, least: 210, most: 260 });
   const height = (y) => (y < RATES.low * 1.1 ? 0 : Number(y.toPrecision(2)));
-  const grip = (label, move) => rates.handle(label, (x, y) => { move(Math.round(x), height(y)); steer(); });
+  const grip = (label, move) => rates.handle(label, (x, y) => { move(Math.min(Math.round(x), steps - 1), height(y)); steer(); }, { free: true });
   const peak = grip("Peak: the end of the warm-up and the highest rate", (x, y) => { [warm.value, rate.value] = [x, y || RATES.low]; });
   const end = grip("The rate at the end", (x, y) => { low.value = y; });
   const first = grip("A: rate at the start", (x, y) => { rate.value = y || RATES.low; });
@@ -74,7 +76,8 @@ explorers("train", (host, figure) => {
 
   let job = 0; // answers that were asked for an earlier one are dropped
   let runs = [], t = 0, steps = 0, ended = "";
-  let running = false, waiting = false, ticking = false, seen = true, last, owed = 0;
+  let stale = false; // what is to begin waits for a field to be in its range
+  let running = false, waiting = false, ticking = false, seen = true, last, owed = 0, drawn = 0;
   const read = {};
 
   const is = (name) => what.value === name;
@@ -84,7 +87,7 @@ explorers("train", (host, figure) => {
   // The schedule of a run as plain data.
   function plain(top) {
     if (is("range test")) return { kind: "Geometric", start: from.value, end: to.value, steps: steps - 1 };
-    const before = is("race") ? 0 : Math.min(warm.value, steps - 1);
+    const before = is("race") ? 0 : warm.value;
     const [at, rest] = [is("race") ? 0 : low.value, steps - before];
     const shape = {
       cosine: { kind: "Cosine", peak: top, end: at, steps: rest }, line: { kind: "Linear", start: top, end: at, steps: rest },
@@ -95,21 +98,26 @@ explorers("train", (host, figure) => {
   const plains = () => chosen().map(([, top]) => plain(top));
 
   function refused() {
+    for (const field of all.slice(6)) {
+      field.node.hidden = !shown[what.value].includes(field) || (field === low && curve.value === "constant");
+    }
     const unset = all.find((field) => !field.valid && !field.node.hidden);
     complaint.textContent = unset ? `${unset.node.textContent} is out of its range.`
-      : is("range test") && from.value >= to.value ? "The last rate must be above the first." : "";
+      : is("range test") && from.value >= to.value ? "The last rate must be above the first."
+      : is("one run") && warm.value >= length.value ? "The warm-up must be shorter than the run." : "";
     figure.classList.toggle("explorer-wrong", complaint.textContent !== "");
     return complaint.textContent !== "";
   }
 
   // Puts the first weights back. What runs goes on from there.
   function begin() {
-    for (const field of all.slice(6)) field.node.hidden = !shown[what.value].includes(field);
-    if (refused()) return pause();
+    stale = refused();
+    if (stale) return pause();
     job += 1;
     [t, steps, ended, owed, waiting] = [0, length.value, "", 0, false];
     runs = chosen().map(([name]) => ({ name, losses: [], rates: [] }));
-    warm.node.querySelector("input").max = steps;
+    warm.node.querySelector("input").max = steps - 1;
+    warm.follow();
     const mine = job;
     untrained().then((answer) => mine === job && arrived(answer));
     return undefined;
@@ -123,7 +131,7 @@ explorers("train", (host, figure) => {
   // Another schedule holds from the next update on.
   function steer() {
     if (refused()) return;
-    if (ended) begin();
+    if (ended || stale) begin();
     else draw();
   }
 
@@ -136,7 +144,7 @@ explorers("train", (host, figure) => {
       last = undefined;
       return;
     }
-    const speed = still.matches ? Infinity : PACES[pace.value];
+    const speed = PACES[pace.value];
     owed = speed === Infinity ? steps : Math.min(owed + (speed * (now - (last ?? now))) / 1000, speed / 4);
     last = now;
     if (!waiting && owed >= 1) train(Math.floor(owed));
@@ -153,7 +161,7 @@ explorers("train", (host, figure) => {
     const mine = job;
     waiting = true;
     owed -= n;
-    const answer = await ask({ n, plains: plains() });
+    const answer = await ask({ n, plains: complaint.textContent ? undefined : plains() });
     if (mine !== job) return;
     waiting = false;
     arrived(answer);
@@ -169,7 +177,7 @@ explorers("train", (host, figure) => {
     ended = over();
     if (ended && is("range test")) putBack();
     else if (ended) pause();
-    else if (!running || !still.matches) draw();
+    else if (!running || !still.matches || performance.now() - drawn > STILL) draw();
   }
 
   // A range test leaves the weights as they were.
@@ -202,7 +210,6 @@ explorers("train", (host, figure) => {
     if (ended) begin();
     running = true;
     start.textContent = "Pause";
-    if (still.matches) readout.textContent = "It trains; the pictures follow at the end.";
     wake();
   }
 
@@ -215,9 +222,9 @@ explorers("train", (host, figure) => {
   function trainThere() {
     const { minimum } = found();
     [what.value, rate.value, curve.value] = ["one run", Number(minimum.toPrecision(2)), "cosine"];
-    settled();
     begin();
-    start.focus();
+    settled();
+    start.focus({ preventScroll: true });
   }
 
   const found = () => (is("range test") && ended ? suggested(runs[0].rates, runs[0].losses, limits) : undefined);
@@ -225,6 +232,7 @@ explorers("train", (host, figure) => {
   function draw() {
     start.textContent = running ? "Pause" : ended ? "Start again" : t ? "Go on" : "Start";
     if (!runs[0]?.picture || complaint.textContent) return;
+    drawn = performance.now();
     const suggestions = found();
     take.hidden = !suggestions;
     ratePlace.hidden = is("range test");
@@ -258,7 +266,7 @@ explorers("train", (host, figure) => {
       rates.handles.children[i].setAttribute("tabindex", shows ? 0 : -1);
     });
     if (one) {
-      peak(Math.min(warm.value, steps - 1), seenRate(rate.value), `rate ${format(rate.value)} after ${warm.value} updates`);
+      peak(warm.value, seenRate(rate.value), `rate ${format(rate.value)} after ${warm.value} updates`);
       end(steps, seenRate(low.value), `rate ${format(low.value)}`);
     } else {
       first(0, seenRate(rate.value), `rate ${format(rate.value)}`);
@@ -277,10 +285,12 @@ explorers("train", (host, figure) => {
     p.axes({ low: from.value, high: to.value, log: true, label: "learning rate" }, { ...around(run.losses), label: "loss" });
     run.losses.forEach((loss, i) => p.dot([run.rates[i], loss], "dot-faint", 2));
     p.line(smoothed(run.losses, 0.8).map((loss, i) => [run.rates[i], loss]), "line line-0");
-    RULES.forEach((rule, i) => {
-      if (!suggestions) return;
-      p.upright(suggestions[rule], `line line-${i}`);
-      p.text([suggestions[rule], p.y.high], rule, { dy: 14 + 17 * i, dx: -5, "text-anchor": "end", class: "tag" });
+    if (!suggestions) return;
+    // A name stands to the left of its line; lines further to the left begin below it.
+    RULES.toSorted((a, b) => suggestions[b] - suggestions[a]).forEach((rule, row) => {
+      const at = suggestions[rule];
+      p.line([[at, p.y.back(p.box.top + 17 * row)], [at, p.y.low]], `line line-${RULES.indexOf(rule)}`);
+      p.text([at, p.y.high], rule, { dy: 14 + 17 * row, dx: -5, "text-anchor": "end", class: "tag" });
     });
   }
 
@@ -313,8 +323,9 @@ explorers("train", (host, figure) => {
     if (!complaint.textContent) history.replaceState(null, "", `#${fragment()}`);
   }
 
-  // Sets fields from a query such as do=race&a.rate=0.1.
+  // Sets fields from a query such as do=race&a.rate=0.1, and those that it leaves out, but the pace, as on a fresh page.
   function set(query) {
+    all.forEach((field, i) => { if (field !== pace) field.value = defaults[i]; });
     for (const [name, text] of new URLSearchParams(query)) {
       const field = all.find((each) => each.name === name);
       const before = field?.value;
@@ -339,7 +350,8 @@ explorers("train", (host, figure) => {
       pause();
       set(words.dataset.set);
       history.replaceState(null, "", `#${fragment()}`);
-      figure.scrollIntoView();
+      playRow.scrollIntoView();
+      start.focus({ preventScroll: true });
       startOrPause();
     };
     const looks = { class: "set", href: `#train?${words.dataset.set}`, "data-set": words.dataset.set };

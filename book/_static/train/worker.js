@@ -18,7 +18,7 @@ function trainer(tasks) {
   let plane, runs, data, t, steps;
 
   // What may be drawn of a network: for the moons the probability of the second one, all over the plane; for the digits
-  // what each unit of the first layer weighs.
+  // the weights of the first layer.
   function picture({ net, w }) {
     if (data.sizes[0] > 2) return Float32Array.from(w.subarray(0, net.layers[0].biases));
     plane ??= middles();
