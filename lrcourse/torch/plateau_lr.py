@@ -26,8 +26,14 @@ class PlateauLR(ScheduleLR):
 
     With the same settings, but for `patience`, which is one more here than in `torch.optim.lr_scheduler`, and `eps=0`
     there, the rates are those of its `ReduceLROnPlateau`. Where several processes train, give all of them the same
-    metric. Lightning: configure it with `"interval": "step"`, and call `self.lr_schedulers().update(metric)` in
-    `on_validation_epoch_end`. The `Trainer` of Hugging Face: in a callback,
+    metric. Lightning: configure it with `"interval": "step"`, and leave its sanity check out, which runs before the
+    training, also of a run that goes on:
+
+        def on_validation_epoch_end(self):
+            if not self.trainer.sanity_checking:
+                self.lr_schedulers().update(self.trainer.callback_metrics["val_loss"])
+
+    The `Trainer` of Hugging Face: in a callback,
 
         class Cut(TrainerCallback):
             def on_evaluate(self, args, state, control, metrics=None, lr_scheduler=None, **others):
