@@ -100,11 +100,10 @@ def test_a_trainer_uses_the_schedule_and_goes_on_bit_for_bit_and_with_another_on
 
 def with_a_plateau(folder: Path, epochs: int = 6, goes_on: bool = False) -> Any:
     logging.getLogger("pytorch_lightning").setLevel(logging.ERROR)
-    recipe = re.search(r"(?ms)^    +def on_validation_epoch_end.*?\n\n", PlateauLR.__doc__ or "")
-    assert recipe
+    (recipe,) = re.findall(r"(?ms)^    +def on_validation_epoch_end.*?\n\n", PlateauLR.__doc__ or "")
 
     class Cut(Module):
-        on_validation_epoch_end = run_code(textwrap.dedent(recipe[0]))["on_validation_epoch_end"]
+        on_validation_epoch_end = run_code(textwrap.dedent(recipe))["on_validation_epoch_end"]
 
         def validation_step(self, batch: Any, i: int) -> None:
             self.log("val_loss", float(self.current_epoch == 0))  # never better than in the first epoch
