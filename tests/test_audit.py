@@ -10,7 +10,7 @@ import pytest
 import torch
 from torch.distributed.checkpoint.state_dict import get_state_dict
 
-from lrcourse import Constant, Cosine, Exponential, InverseSqrt, Linear, OneCycle, Step, warmup
+from lrcourse import WSD, Constant, Cosine, Exponential, InverseSqrt, Linear, OneCycle, Step, warmup
 from lrcourse.audit import Audit, Finding
 from lrcourse.audit.faults import FAULTS
 from lrcourse.torch import PlateauLR, ScheduleLR, parameter_groups
@@ -317,6 +317,31 @@ def test_stretched_for_batches_where_updates_count():
     assert only(audit).name == "stretched" and "4 updates" in only(audit).seen
 
 
+@pytest.mark.parametrize("told", [None, N // 4], ids=["no steps", "steps of the run"])
+@pytest.mark.parametrize("schedule", [
+    warmup(Linear(0.1, 0.0, N - 8), 8, start=0.01), 0.5 * Cosine(0.1, 0.0, N), WSD(0.1, 8, 30, N - 38, start=0.01),
+    [Cosine(0.1, 0.0, N), Cosine(0.3, 0.0, N)], OneCycle(0.1, N).clip(0.0, 0.09),
+])  # fmt: skip
+def test_a_schedule_that_was_built_for_batches_is_known_by_its_own_length(schedule, told):
+    both = schedule if isinstance(schedule, list) else [schedule]
+    audit = Audit(schedule, told)
+    for step in range(N // 4):
+        audit.record([each(step) for each in both])
+        assert not audit.report(finished=False).faults
+    assert only(audit).name == "ends high" and "4 times as long as the run" in only(audit).seen
+    for step in range(N // 4, N - 1):
+        audit.record([each(step) for each in both])
+    assert told or healthy(audit) == []
+
+
+@pytest.mark.parametrize("name", HEALTHY)
+def test_a_run_of_the_length_that_its_schedule_has_is_healthy(name):
+    audit = Audit(HEALTHY[name])
+    for rate in HEALTHY[name].table(N).tolist():
+        audit.record(rate)
+    assert "ends high" not in healthy(audit)
+
+
 @pytest.mark.parametrize("counted", [True, False], ids=["Adam's state", "given"])
 def test_resumed_at_the_wrong_step(counted):
     schedule = Cosine(0.1, 0.0, N)
@@ -533,6 +558,28 @@ def test_groups_that_have_other_shares_than_was_meant():
     audit.attach(optimizer)
     loop(optimizer, ScheduleLR(optimizer, Cosine(0.1, 0.0, N), relative=True))
     assert only(audit).name == "groups differ" and "0.001 for group 0 where its share would be 0.01" in only(audit).seen
+
+
+@pytest.mark.parametrize(("factors", "used", "times"), [
+    ([1, 10], [0.1, 1], 0.1), ([0.25, 1, 3], [0.25 / 3, 1 / 3, 1], 1 / 3), ([0.1, 1], [1, 10], 10), ([0, 1], [0, 2], 2),
+    ([0.5], [1], 2), ([1, 10], [1, 10], None), ([0.25, 1, 3], [0.25, 1, 3], None), ([0.1, 1], [0.1, 1], None),
+])  # fmt: skip
+def test_each_group_is_compared_with_its_share_of_the_schedule(factors, used, times):
+    schedule = warmup(Linear(0.1, 0.01, N - 8), 8, start=0.01)
+    audit = Audit(schedule, N, factors=factors)
+    for rate in schedule.table(N).tolist():
+        audit.record([rate * each for each in used])
+    if times is None:
+        assert healthy(audit) == []
+    else:
+        assert only(audit).name == "rate scaled" and f" {times:.6g} times its share of the schedule" in only(audit).seen
+
+
+def test_a_share_of_a_schedule_that_ends_high_is_no_run_that_does():
+    audit = Audit(Linear(0.1, 0.06, N), factors=[0.1, 2])
+    for rate in Linear(0.1, 0.06, N).table(N - 6).tolist():
+        audit.record([0.1 * rate, 2 * rate])
+    assert healthy(audit) == []
 
 
 def test_a_schedule_for_each_group():

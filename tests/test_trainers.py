@@ -3,6 +3,7 @@
 import json
 import logging
 import re
+import textwrap
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +13,8 @@ import torch
 import transformers
 from torch.utils.data import DataLoader, TensorDataset
 
-from lrcourse import Cosine
-from lrcourse.torch import ScheduleLR
+from lrcourse import Cosine, Plateau
+from lrcourse.torch import PlateauLR, ScheduleLR
 from tests.regression import Module, Regression, network
 from tests.two_processes import run_together
 
@@ -95,6 +96,43 @@ def test_a_trainer_uses_the_schedule_and_goes_on_bit_for_bit_and_with_another_on
     run(tmp_path / "longer", epochs=1)
     rates, _ = run(tmp_path / "longer", epochs=2 * EPOCHS, goes_on=True, longer=True)
     assert rates == LONGER.table(2 * N).tolist()[BATCHES:]
+
+
+def with_a_plateau(folder: Path, epochs: int = 6, goes_on: bool = False) -> Any:
+    logging.getLogger("pytorch_lightning").setLevel(logging.ERROR)
+    (recipe,) = re.findall(r"(?ms)^    +def on_validation_epoch_end.*?\n\n", PlateauLR.__doc__ or "")
+
+    class Cut(Module):
+        on_validation_epoch_end = run_code(textwrap.dedent(recipe))["on_validation_epoch_end"]
+
+        def validation_step(self, batch: Any, i: int) -> None:
+            self.log("val_loss", float(self.current_epoch == 0))  # never better than in the first epoch
+
+        def configure_optimizers(self) -> Any:
+            optimizer = torch.optim.AdamW(self.parameters(), lr=0.1)
+            scheduler = PlateauLR(optimizer, Plateau(0.1, factor=0.5, patience=1, mode="max"))
+            return {"optimizer": optimizer, "lr_scheduler": {"scheduler": scheduler, "interval": "step"}}
+
+    model, rates, loader = Cut(), [], DataLoader(DATA, batch_size=2)
+    note = pl.callbacks.LambdaCallback(on_fit_start=lambda trainer, module: noted(trainer.optimizers[0], rates))
+    saving = pl.callbacks.ModelCheckpoint(folder, filename="last", save_on_train_epoch_end=True)
+    trainer = pl.Trainer(
+        max_epochs=epochs, callbacks=[note, saving], logger=False, enable_progress_bar=False, accelerator="cpu",
+        enable_model_summary=False, default_root_dir=folder,
+    )  # fmt: skip
+    assert trainer.num_sanity_val_steps > 0
+    trainer.fit(model, loader, loader, ckpt_path=str(folder / "last.ckpt") if goes_on else None)
+    return rates, weights(model)
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("stopped", [1, 2])
+def test_a_plateau_in_lightning_takes_each_metric_once_and_goes_on_bit_for_bit(stopped: int, tmp_path: Path) -> None:
+    never_stopped, final = with_a_plateau(tmp_path / "whole")
+    assert never_stopped[::BATCHES] == [0.1 * 0.5 ** max(0, epoch - 1) for epoch in range(6)]
+    before, _ = with_a_plateau(tmp_path / "stopped", epochs=stopped)
+    after, reached = with_a_plateau(tmp_path / "stopped", goes_on=True)
+    assert before + after == never_stopped and reached == final
 
 
 # Each run notes its rates, and the weights that it comes to.

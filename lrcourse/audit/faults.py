@@ -48,8 +48,10 @@ FAULTS = {
     ),
     "rate scaled": Fault(
         "a schedule that gives rates was taken for a factor: LambdaLR multiplies it with the lr of the "
-        "optimizer; or the rate was multiplied by the number of processes",
-        "use ScheduleLR(optimizer, schedule), or give the optimizer lr=1.0 for a LambdaLR of rates",
+        "optimizer; or the rate was multiplied by the number of processes; or it is another group's share of the "
+        "schedule: the log of a Trainer has the first group only",
+        "use ScheduleLR(optimizer, schedule), or give the optimizer lr=1.0 for a LambdaLR of rates; with relative=True "
+        "the fastest group has the schedule itself, the factor 1",
     ),
     "stretched": Fault(
         "the schedule was built for a run of another length, for example for batches where updates count",

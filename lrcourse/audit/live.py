@@ -14,6 +14,7 @@ from .finding import Report
 from .optimizer_hooks import attached, length, unwrapped
 from .rows import Formula, Meant, Rows
 from .rules import findings
+from .schedule_length import schedule_length
 
 check_momentum = below_one("use for example 0.9")
 check_factor = not_negative("use for example 0.1 for a tenth of the schedule's rate, 0 for a frozen group")
@@ -21,12 +22,16 @@ check_tolerance = not_negative("use for example 1e-6, or 1e-3 for rounded logs")
 
 
 class Audit:
-    """Notes the rate, the momentum and the loss of every update, and names what is wrong with the wiring.
+    r"""Notes the rate, the momentum and the loss of every update, and names what is wrong with the wiring.
 
     `schedule`: what the rates were meant to be: a schedule, or a list with one for each parameter group. Without it
     only tell-tale signs are left. `steps`: the updates of the whole run. `momentum`: the momentum that was meant, a
-    number or a schedule. `factors`: the share of the schedule that each group was meant to have, 0 for a frozen one.
-    `tolerance`: how far a rate may lie from the schedule's, as a share of the highest.
+    number or a schedule. `factors`: the share of the schedule that each group was meant to have, 0 for a frozen one:
+    group $i$ is compared with $f_i \, s(t)$; without a schedule, the ratio alone is looked at. Under
+    `ScheduleLR(relative=True)` the fastest group has the schedule itself: divide the factors of `parameter_groups` by
+    the largest. `tolerance`: how far a rate may lie from the schedule's, as a share of the highest.
+
+    If the schedule says how long it is, as `Cosine(0.1, 0.0, 900)` does, a run that ends far before it is named.
 
     Each update takes about 300 bytes.
 
@@ -64,6 +69,7 @@ class Audit:
             rate=None if schedule is None else [formula(each) for each in _listed(schedule)],
             momentum=None if momentum is None else formula(as_schedule("momentum", momentum, check_momentum)),
             steps=optional(whole_steps)("steps", steps),
+            length=None if schedule is None else _length(_listed(schedule)),
             factors=None if factors is None else tuple(check_factor("factors", each) for each in factors),
             tolerance=check_tolerance("tolerance", tolerance),
         )
@@ -208,6 +214,12 @@ def _enough(meant: Meant, groups: int) -> None:
         if given is not None and len(given) < groups and (name == "factors" or len(given) > 1):
             must = f"one for each of the {groups} parameter groups"
             raise bad(name, f"{len(given)} of them", must, "add those of the other groups")
+
+
+def _length(schedules: Sequence[Schedule]) -> int | None:
+    """The length of all of them, if they have one and the same."""
+    lengths = set(map(schedule_length, schedules))
+    return lengths.pop() if len(lengths) == 1 else None
 
 
 def _listed(schedule: Any) -> Sequence[Schedule]:

@@ -36,8 +36,9 @@ def read_log(
     one step are joined, where the last one counts; those without a rate are left out.
 
     `step`, `rate`, `loss`, `momentum`: the names of the columns, unless they are usual ones, such as `step`, `lr` or
-    `learning_rate`, `loss` or `train_loss`. Several columns that begin like `lr-` or `lr/` are the rates of groups.
-    Without a column of steps, rows are counted from 0; in a log with a column of epochs, they are epochs.
+    `learning_rate`, `loss` or `train_loss`. Several columns that begin like `lr-` or `lr/` are the rates of groups; a
+    Trainer logs that of the first group only. Without a column of steps, rows are counted from 0; in a log with a
+    column of epochs, they are epochs.
 
     Raises: `ValueError` for a file that is none of these, holds no rate or those of several runs, or has no number
     where one should be.

@@ -55,15 +55,16 @@ class Meant:
     """What the run was meant to use; None where nobody said.
 
     `rate`, `momentum`: the schedules as functions of a list of steps, one, or one for each parameter group. `steps`:
-    the updates of the whole run. `factors`: the share of the schedule that each group has. `came_with`: the rates that
-    the groups had before a scheduler set them. `total`: the steps that the scheduler is built for, in its own count.
-    `finished`: whether the run is over. `tolerance`: how much of a rate may be rounding. `counts`: whether the steps
-    are known to count updates from 0, as those of a log are not.
+    the updates of the whole run. `length`: the steps that the schedule itself is made for. `factors`: the share of the
+    schedule that each group has. `came_with`: the rates that the groups had before a scheduler set them. `total`: the
+    steps that the scheduler is built for, in its own count. `finished`: whether the run is over. `tolerance`: how much
+    of a rate may be rounding. `counts`: whether the steps are known to count updates from 0, as those of a log are not.
     """
 
     rate: list[Formula] | None = None
     momentum: Formula | None = None
     steps: int | None = None
+    length: int | None = None
     factors: tuple[float, ...] | None = None
     came_with: tuple[float, ...] | None = None
     total: int | None = None

@@ -4,9 +4,9 @@ They know nothing of any framework, so the rows may come from an optimizer, from
 """
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
-from itertools import groupby, pairwise
+from itertools import chain, groupby, pairwise
 
 from .finding import Finding, Kind
 from .placement import Placement, Series, placed, shifted
@@ -72,11 +72,30 @@ def _series(rows: Rows, meant: Meant) -> list[Series]:
     if len(meant.rate) > 1:
         groups = range(min(len(meant.rate), max(map(len, rows.rate))))
         return [_of(column(rows, i), formula, rows, meant) for i, formula in zip(groups, meant.rate)]
-    first = _of(leading(rows), meant.rate[0], rows, meant)
-    if False not in first.agree(shifted(0)):
-        return [first]
-    others = [_of(column(rows, i), meant.rate[0], rows, meant) for i in range(min(map(len, rows.rate)))]
-    return [next((each for each in others if False not in each.agree(shifted(0))), first)]  # it may be another's
+    each = _of_groups(meant.rate[0], rows, meant)
+    first = next(each)
+    return [next((one for one in chain([first], each) if False not in one.agree(shifted(0))), first)]
+
+
+def _of_groups(formula: Formula, rows: Rows, meant: Meant) -> Iterator[Series]:
+    """The groups that may have the one schedule, or their share of it: the fastest first, and no frozen one."""
+    groups, factors = range(min(map(len, rows.rate))), _shares(meant)
+    if factors is None:
+        yield _of(leading(rows), formula, rows, meant)
+        yield from (_of(column(rows, i), formula, rows, meant) for i in groups)
+    else:
+        most, *others = sorted(groups, key=lambda i: -factors[i])
+        for i in [most, *(i for i in others if factors[i])]:
+            yield _of(column(rows, i), _times(factors[i], formula), rows, meant)
+
+
+def _shares(meant: Meant) -> tuple[float, ...] | None:
+    """The factors, where there is one schedule for them to be shares of."""
+    return meant.factors if meant.rate is not None and len(meant.rate) == 1 else None
+
+
+def _times(factor: float, formula: Formula) -> Formula:
+    return lambda steps: [factor * rate for rate in formula(steps)]
 
 
 def _of(used: list[float], formula: Formula, rows: Rows, meant: Meant) -> Series:
@@ -89,6 +108,7 @@ def _told_of(place: Placement, series: Series, rows: Rows, meant: Meant, kind: K
     row, number = place.row, place.number
     step, used = series.t[row] + series.begin, series.used[row]
     of = "the schedule has" if meant.rate is not None else "the scheduler's step should be"
+    of = "its share of the schedule is" if _shares(meant) else of
     at = "rate" if meant.rate is not None else "the scheduler's step"
     instead = f"update {step} used {at} {used:.6g} where {of} {series.formula([series.t[row]])[0]:.6g}"
     about = "" if series.t[-1] - series.t[0] < len(series.t) and number == round(number) else "about "
@@ -117,7 +137,8 @@ def _told_of(place: Placement, series: Series, rows: Rows, meant: Meant, kind: K
         case "stretched":
             return finding("stretched", f"the schedule took {number:.0f} updates for each of its steps")
         case "scaled":
-            return finding("rate scaled", f"every rate is {number:.6g} times that of the schedule")
+            that = "its share of the schedule" if _shares(meant) else "that of the schedule"
+            return finding("rate scaled", f"every rate is {number:.6g} times {that}")
         case "moved":
             seen = f"update t used step t {'+' if number > 0 else '-'} {abs(number):.0f} of the schedule"
             seen += "" if place.scale == 1 else f", times {place.scale:.6g}"
@@ -185,6 +206,8 @@ def run_and_schedule_end_together(rows: Rows, meant: Meant) -> list[Finding]:
         rest = [rate for step, rate in zip(rows.step, used) if step >= meant.steps]
         seen = f"{made} updates were made, {meant.steps} are scheduled; the rest used rates down to {min(rest):.6g}"
         return [Finding("schedule ended early", "fault", seen, meant.steps, used[-1])]
+    if meant.counts and meant.length is not None and made < meant.length:  # a log may be of a run that still goes on
+        return _stopped_early(rows, meant, used, made, meant.length)
     if meant.steps is not None:
         return _stopped_early(rows, meant, used, made, meant.steps)
     position = rows.position[-1]
@@ -212,6 +235,7 @@ def _stopped_early(rows: Rows, meant: Meant, used: list[float], made: int, steps
     """Whether a run made fewer steps of its schedule than there are, and was at a high rate then."""
     peak = max(used)
     end = meant.rate[0]([steps - 1])[0] if meant.rate is not None else math.nan
+    end *= max(_shares(meant) or (1.0,))
     low = max(2 * end, 0.05 * peak) if math.isfinite(end) else HIGH * peak
     if made > 0.95 * steps or used[-1] <= low:
         return []
