@@ -26,7 +26,7 @@ from lrcourse.selfcheck import Task
 
 ROOT = Path(__file__).parents[1]
 SOURCES = labs.sources(ROOT)
-SLOW = {"02-callbacks", "05-shoot-out", "06-capstone"}  # they load TensorFlow or train networks
+SLOW = {"02-callbacks", "05-shoot-out", "06-capstone", "07-language-model", "08-fine-tuning"}  # TensorFlow, or networks
 LABS = [pytest.param(path, marks=[pytest.mark.slow] * (path.stem in SLOW), id=path.stem) for path in SOURCES]
 ASKED = os.environ.get("LRCOURSE_DRAWS")
 DRAWS = range(int(ASKED or 1))
