@@ -4,7 +4,6 @@ What counts is the processor time of the longest task of the page's own thread, 
 slower. Run by `make bench`, after `make book`. Exits with status 1 if the goal is missed.
 """
 
-import json
 import random
 import tempfile
 from pathlib import Path
@@ -30,21 +29,17 @@ RATES = {
 
 def longest(browser: Browser, log: Path, spec: str) -> float:
     """The processor time of the longest task, in milliseconds."""
-    page, trace = browser.new_page(), log.with_name("trace.json")
+    page = browser.new_page()
     page.goto(PAGE.as_uri())
     page.locator("#own-schedule").fill(spec)
     page.wait_for_timeout(500)
-    browser.start_tracing(page=page, path=trace, categories=["toplevel"])
+    browser.start_tracing(page=page, categories=["toplevel"])
     page.locator("#own-file").set_input_files(log)
     page.locator(".own-run .result").wait_for()
     page.locator(".own-run .handle").press("ArrowLeft")
-    browser.stop_tracing()
+    trace = browser.stop_tracing()
     page.close()
-    events = json.loads(trace.read_bytes())["traceEvents"]
-    main = {
-        each["tid"] for each in events if each["name"] == "thread_name" and each["args"]["name"] == "CrRendererMain"
-    }
-    return max(each.get("tdur", 0) for each in events if each["tid"] in main and "RunTask" in each["name"]) / 1000
+    return chromium.longest_task(trace)
 
 
 def main() -> int:

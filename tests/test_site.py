@@ -10,6 +10,7 @@ from xml.etree import ElementTree
 import pytest
 import yaml
 from bs4 import BeautifulSoup
+from pypdf import PdfReader
 
 from lrcourse.course import offline, pdf
 from lrcourse.course.book import pages_in_toc
@@ -18,6 +19,7 @@ ROOT = Path(__file__).parents[1]
 CONFIG = yaml.safe_load((ROOT / "_config.yml").read_text(encoding="utf-8"))
 SITE, REPOSITORY = CONFIG["html"]["baseurl"], CONFIG["repository"]["url"]
 NAME = REPOSITORY.removeprefix("https://github.com/")
+COVER = pdf.Cover("Two pages", "Ada <Love>", "Edition 1", "https://example.org/book")
 
 
 def test_the_packed_site_opens_and_searches_from_the_disk(book, chromium, tmp_path):
@@ -79,22 +81,29 @@ def test_search_finds(book, chromium, query, page):
 @pytest.mark.browser
 def test_two_pages_as_one_pdf_with_links_between_them(book, tmp_path):
     pages = ["book/glossary.html", "book/notation.html"]
-    whole = pdf.join(book, pages, "Two pages")
+    whole = pdf.join(book, pages, COVER)
     ids = set(re.findall(r' id="([^"]+)"', whole))
     inner = re.findall(r'href="#([^"]+)"', whole)
     assert {"book--glossary", "book--notation"} <= set(inner)
     assert set(inner) <= ids, "a link leads nowhere"
     file = tmp_path / "two.pdf"
-    arguments = [book, pages, file, "Two pages"]  # another process: here a browser of the tests is open already
+    arguments = [book, pages, file, COVER]  # another process: here a browser of the tests is open already
     with ProcessPoolExecutor(1, get_context("spawn")) as other:
         other.submit(pdf.print_book, *arguments).result()
     data = file.read_bytes()
     assert data.startswith(b"%PDF") and b"/Outlines" in data and b"/Link" in data
+    first, contents, *rest = [page.extract_text() for page in PdfReader(file).pages]
+    assert re.findall("Two pages|Ada <Love>|Edition 1|https://example.org/book", first) == [
+        "Two pages", "Ada <Love>", "Edition 1", "https://example.org/book",
+    ]  # fmt: skip
+    for title in ("Glossary", "Notation"):
+        (number,) = re.findall(rf"^{title}\s*(\d+)$", contents, re.MULTILINE)
+        assert rest[int(number) - 3].strip().startswith(title)
     assert not (book / "print.html").exists()
 
 
 def test_a_printed_page_keeps_the_styles_that_the_first_page_lacks(book):
-    whole = pdf.join(book, ["book/intro.html", "book/notation.html"], "Two pages")
+    whole = pdf.join(book, ["book/intro.html", "book/notation.html"], COVER)
     styles = re.findall(r'<link rel="stylesheet" href="([^"?]+)', whole)
     assert len(styles) == len(set(styles)) and any(style.endswith("katex.min.css") for style in styles)
     assert all((book / style).exists() for style in styles)
@@ -102,7 +111,7 @@ def test_a_printed_page_keeps_the_styles_that_the_first_page_lacks(book):
 
 def test_a_pdf_of_pages_that_are_not_built_names_them(tmp_path):
     with pytest.raises(RuntimeError, match=r"not built: book/none\.html"):
-        pdf.print_book(tmp_path, ["book/none.html"], tmp_path / "none.pdf", "None")
+        pdf.print_book(tmp_path, ["book/none.html"], tmp_path / "none.pdf", COVER)
 
 
 @pytest.mark.parametrize(

@@ -1,10 +1,14 @@
 """The book as one PDF: the built pages, one after another in one document, printed by Chromium.
 
-One document rather than one per page, so that links between chapters and the outline are Chromium's own work.
+One document rather than one per page, so that links between chapters and the outline are Chromium's own work. It is
+printed twice: the first time shows on which page each chapter begins, and the contents of the second say so.
 """
 
+import io
 import posixpath
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from html import escape
 from pathlib import Path
 from urllib.parse import urldefrag
 
@@ -17,21 +21,41 @@ NOT_PRINTED = ".headerlink, .copybtn, script, details.hide, .sd-tab-set > input,
 STYLE = """
 html { font-size: 10pt; }
 figcaption, figcaption * { color: inherit !important; }
-.print-page { break-before: page; }
+.print-page, .print-front { break-before: page; }
+.print-cover { text-align: center; padding-top: 60mm; }
+.print-cover img { width: 70mm; }
+.print-cover h1 { font-size: 30pt; margin: 12mm 0 4mm; }
+.print-cover .author { font-size: 13pt; margin: 12mm 0 2mm; }
 article { max-width: none; }
 h1, h2, h3, h4 { break-after: avoid; }
 figure, table, .admonition, .sd-tab-content, .katex-display { break-inside: avoid; }
 pre, pre span { white-space: pre-wrap !important; overflow-wrap: anywhere; }
 .sd-tab-set, .sd-tab-content { display: block !important; }
 .sd-tab-set > label { display: block; border: none !important; font-weight: 600; color: inherit !important; }
-.print-contents li { list-style: none; margin: 0.3em 0; }
+.print-contents { padding: 0; }
+.print-contents li { display: flex; list-style: none; margin: 0.3em 0; }
+.print-contents li::before { content: ""; order: 1; flex: 1; border-bottom: 1px dotted #888; margin: 0 0.5em 0.3em; }
+.print-contents .number { order: 2; width: 2.5em; text-align: right; }
 img { max-width: 100% !important; height: auto !important; }
 """
 FOOTER = """<div style="width: 100%; font: 8px sans-serif; text-align: center; color: #555">
 <span class="pageNumber"></span> / <span class="totalPages"></span></div>"""
+FILL = """(begins) => document.querySelectorAll(".print-contents li").forEach((each) => {
+    each.querySelector(".number").textContent = begins[each.querySelector("a").hash.slice(1)];
+})"""
 
 
-def print_book(site: Path, pages: Sequence[str], target: Path, title: str) -> Path:
+@dataclass(frozen=True)
+class Cover:
+    """What stands on the first page: who wrote which book, in which state, and where its newest is."""
+
+    title: str
+    author: str
+    state: str
+    address: str
+
+
+def print_book(site: Path, pages: Sequence[str], target: Path, cover: Cover) -> Path:
     """Print `pages`, paths such as "book/intro.html" below the built `site`, to the file `target`.
 
     Raises: `RuntimeError` if there is no Chromium, or no built page.
@@ -43,15 +67,15 @@ def print_book(site: Path, pages: Sequence[str], target: Path, title: str) -> Pa
     if missing:
         raise RuntimeError(f"not built: {', '.join(missing)}: run `lrcourse book` first")
     whole = site / "print.html"
-    whole.write_text(join(site, pages, title), encoding="utf-8")
+    whole.write_text(join(site, pages, cover), encoding="utf-8")
     try:
-        _print(browser, whole, target)
+        target.write_bytes(_printed(browser, whole))
     finally:
         whole.unlink()
     return target
 
 
-def join(site: Path, pages: Sequence[str], title: str) -> str:
+def join(site: Path, pages: Sequence[str], cover: Cover) -> str:
     """One HTML document of the pages' articles, below the folder `site`; their links lead to one another."""
     from bs4 import BeautifulSoup
 
@@ -62,15 +86,19 @@ def join(site: Path, pages: Sequence[str], title: str) -> str:
         assert article is not None, f"{page} has no article"
         _own(article, page, soups.keys())
         heading = article.select_one("h1")
-        contents.append(f'<li><a href="#{_name(page)}">{heading.get_text() if heading else page}</a></li>')
+        title = escape(heading.get_text().rstrip("#") if heading else page)
+        contents.append(f'<li><a href="#{_name(page)}">{title}</a><span class="number"></span></li>')
         articles.append(f'<section class="print-page" id="{_name(page)}">{article}</section>')
     # Without what stands behind "?": a page that was not written again may have another one.
     used = dict.fromkeys(str(link["href"]).replace("../", "", 1).partition("?")[0]
                          for soup in soups.values() for link in soup.select('link[rel="stylesheet"]'))  # fmt: skip
     styles = "".join(f'<link rel="stylesheet" href="{address}">' for address in used)
+    title, author, state, address = map(escape, (cover.title, cover.author, cover.state, cover.address))
     return f"""<!doctype html><html lang="en" data-theme="light" data-mode="light"><head><meta charset="utf-8">
-<title>{title}</title>{styles}<style>{STYLE}</style></head><body><main>
-<section><h1>{title}</h1><h2>Contents</h2><ol class="print-contents">{"".join(contents)}</ol></section>
+<title>{title}</title><meta name="author" content="{author}">{styles}<style>{STYLE}</style></head><body><main>
+<section class="print-cover"><img src="_static/logo.svg" alt=""><h1>{title}</h1><p class="author">{author}</p>
+<p>{state}<br><a href="{address}">{address}</a></p></section>
+<section class="print-front"><h2>Contents</h2><ol class="print-contents">{"".join(contents)}</ol></section>
 {"".join(articles)}</main>
 <script src="katex/katex.min.js"></script><script src="_static/math.js"></script></body></html>"""
 
@@ -107,7 +135,7 @@ def _from(folder: Path, address: str) -> str:
     return posixpath.normpath(posixpath.join(folder.as_posix(), address))
 
 
-def _print(browser: str, whole: Path, target: Path) -> None:
+def _printed(browser: str, whole: Path) -> bytes:
     from playwright.sync_api import sync_playwright
 
     with sync_playwright() as playwright:
@@ -117,7 +145,22 @@ def _print(browser: str, whole: Path, target: Path) -> None:
         page.goto(whole.resolve().as_uri())
         page.wait_for_function("document.readyState === 'complete'")
         page.evaluate("document.fonts.ready.then(() => null)")
-        page.pdf(path=target, format="A4", outline=True, tagged=True, display_header_footer=True,
-                 header_template="<span></span>", footer_template=FOOTER,
-                 margin={"top": "16mm", "bottom": "16mm", "left": "16mm", "right": "16mm"})  # fmt: skip
+
+        def printed() -> bytes:
+            return page.pdf(format="A4", outline=True, tagged=True, display_header_footer=True,
+                            header_template="<span></span>", footer_template=FOOTER,
+                            margin={"top": "16mm", "bottom": "16mm", "left": "16mm", "right": "16mm"})  # fmt: skip
+
+        page.evaluate(FILL, begins(printed()))
+        data = printed()
         opened.close()
+    return data
+
+
+def begins(printed: bytes) -> Mapping[str, int]:
+    """On which page of a PDF each place that links lead to is, the first page being 1."""
+    from pypdf import PdfReader
+
+    reader = PdfReader(io.BytesIO(printed))
+    places = reader.named_destinations.items()
+    return {name.removeprefix("/"): reader.get_destination_page_number(place) + 1 for name, place in places}

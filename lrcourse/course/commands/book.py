@@ -1,6 +1,8 @@
 """`lrcourse book`: execute what changed, and build the pages of the book."""
 
 import argparse
+from datetime import date
+from pathlib import Path
 from typing import Any
 
 from ..repository import repository
@@ -28,5 +30,16 @@ def run(options: argparse.Namespace) -> int:
         from .. import pdf
 
         pages = [page.with_suffix(".html").as_posix() for page in book.pages_in_toc(root)]
-        print(pdf.print_book(site, pages, root / pdf.PDF, title="Learning Rates"))
+        print(pdf.print_book(site, pages, root / pdf.PDF, _cover(root)))
     return 0
+
+
+def _cover(root: Path) -> Any:
+    import yaml
+
+    from ... import __version__
+    from ..pdf import Cover
+
+    config = yaml.safe_load((root / "_config.yml").read_text(encoding="utf-8"))
+    state = f"Edition {__version__}, printed on {date.today():%d %B %Y}"
+    return Cover(config["title"], config["author"], state, config["html"]["baseurl"])
