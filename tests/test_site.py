@@ -91,11 +91,14 @@ def test_two_pages_as_one_pdf_with_links_between_them(book, tmp_path):
     with ProcessPoolExecutor(1, get_context("spawn")) as other:
         other.submit(pdf.print_book, *arguments).result()
     data = file.read_bytes()
-    assert data.startswith(b"%PDF") and b"/Outlines" in data and b"/Link" in data
-    first, contents, *rest = [page.extract_text() for page in PdfReader(file).pages]
+    assert data.startswith(b"%PDF") and b"/ObjStm" in data
+    printed = PdfReader(file)
+    assert printed.metadata is not None and printed.metadata.author == "Ada <Love>"
+    first, contents, *rest = [page.extract_text() for page in printed.pages]
     assert re.findall("Two pages|Ada <Love>|Edition 1|https://example.org/book", first) == [
         "Two pages", "Ada <Love>", "Edition 1", "https://example.org/book",
     ]  # fmt: skip
+    assert printed.outline and "/Link" in {each["/Subtype"] for each in printed.pages[1].annotations or []}
     for title in ("Glossary", "Notation"):
         (number,) = re.findall(rf"^{title}\s*(\d+)$", contents, re.MULTILINE)
         assert rest[int(number) - 3].strip().startswith(title)

@@ -10,7 +10,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
 from pathlib import Path
+from typing import Any
 from urllib.parse import urldefrag
+
+import pikepdf
 
 from . import chromium
 from .book import OUTPUT
@@ -20,6 +23,7 @@ PDF = OUTPUT / "learning-rates.pdf"
 NOT_PRINTED = ".headerlink, .copybtn, script, details.hide, .sd-tab-set > input, .explorer-live"
 STYLE = """
 html { font-size: 10pt; }
+* { box-shadow: none !important; text-shadow: none !important; }
 figcaption, figcaption * { color: inherit !important; }
 .print-page, .print-front { break-before: page; }
 .print-cover { text-align: center; padding-top: 60mm; }
@@ -69,7 +73,7 @@ def print_book(site: Path, pages: Sequence[str], target: Path, cover: Cover) -> 
     whole = site / "print.html"
     whole.write_text(join(site, pages, cover), encoding="utf-8")
     try:
-        target.write_bytes(_printed(browser, whole))
+        packed(_printed(browser, whole), target, cover)
     finally:
         whole.unlink()
     return target
@@ -159,8 +163,13 @@ def _printed(browser: str, whole: Path) -> bytes:
 
 def begins(printed: bytes) -> Mapping[str, int]:
     """On which page of a PDF each place that links lead to is, the first page being 1."""
-    from pypdf import PdfReader
+    with pikepdf.open(io.BytesIO(printed)) as document:
+        pages: dict[Any, int] = {page.obj.objgen: number for number, page in enumerate(document.pages, 1)}
+        return {name.removeprefix("/"): pages[place[0].objgen] for name, place in document.Root.Dests.items()}
 
-    reader = PdfReader(io.BytesIO(printed))
-    places = reader.named_destinations.items()
-    return {name.removeprefix("/"): reader.get_destination_page_number(place) + 1 for name, place in places}
+
+def packed(printed: bytes, target: Path, cover: Cover) -> None:
+    """Write a PDF with its author and its many small objects compressed, of which Chromium does neither."""
+    with pikepdf.open(io.BytesIO(printed)) as document:
+        document.docinfo["/Author"] = cover.author
+        document.save(target, object_stream_mode=pikepdf.ObjectStreamMode.generate)
