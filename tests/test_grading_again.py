@@ -50,6 +50,15 @@ def test_what_replaces_a_hand_in_counts_everywhere(course, tmp_path):
     assert table(tmp_path / "out")["bob"]["score"] == "6"
 
 
+def test_a_name_that_is_spelled_otherwise_is_the_same_students(course, tmp_path):
+    hand_in(tmp_path / "in", **{"José Bob": filled(course)})
+    grade(course, tmp_path / "in", tmp_path / "out")
+    hand_in(tmp_path / "late", **{"JOSE\u0301 bob": filled(course, DOUBLE + "  # later")})
+    grade(course, tmp_path / "late", tmp_path / "out")
+    assert [*table(tmp_path / "out")] == ["José Bob"]
+    assert "# later" in record(tmp_path / "out", "José Bob")["answers"]["double"]
+
+
 def test_extra_credit_counts_everywhere(course, tmp_path):
     from nbgrader.api import Gradebook
 

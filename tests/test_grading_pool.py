@@ -52,6 +52,21 @@ def test_what_hangs_dies_or_fills_the_memory_ends():
     assert child.call(operator.add, 1, 2, seconds=20) == 3
 
 
+def test_a_process_that_does_not_start_in_time_is_named_and_ended(monkeypatch):
+    monkeypatch.setattr(child, "START", 0.01)
+    with pytest.raises(child.NotStarted, match=r"its process did not start within 0\.01 s"):
+        child.call(operator.add, 1, 2, seconds=20)
+    assert not child._all
+
+
+def test_who_is_idle_at_the_end_has_time_to_tidy_up(tmp_path):
+    left = tmp_path / "left"
+    left.touch()
+    child.call(exec, f"import atexit, os; atexit.register(os.unlink, {str(left)!r})", seconds=20)
+    child.close_all()
+    assert not left.exists() and not child._all
+
+
 def test_a_child_reads_no_grammar_of_addresses_to_start():
     assert child.call(eval, "'nbformat' in __import__('sys').modules", seconds=20)
     assert not child.call(eval, "'lark' in __import__('sys').modules", seconds=20)

@@ -54,7 +54,7 @@ TIMESCALE, RISE = "inverse time", "the rise of one cycle"
 RISES_AGAIN = "PyTorch: a cosine rises again after its end"
 FACTORS = "PyTorch: `LinearLR` refuses to begin at 0, or above the rate"
 NEGATIVE = "optax: a rate may be negative"
-NO_STEPS = "optax: over no steps, or at a decay by 0, the rate is constant"
+NO_STEPS = "optax: over no steps, or at a decay by 0, the rate is constant (a cosine's is an error)"
 
 
 class Target(NamedTuple):

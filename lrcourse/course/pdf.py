@@ -23,7 +23,7 @@ PDF = OUTPUT / "learning-rates.pdf"
 NOT_PRINTED = ".headerlink, .copybtn, script, details.hide, .sd-tab-set > input, .explorer-live"
 STYLE = """
 html { font-size: 10pt; }
-* { box-shadow: none !important; text-shadow: none !important; }
+*:not(#none) { box-shadow: none !important; text-shadow: none !important; }
 figcaption, figcaption * { color: inherit !important; }
 .print-page, .print-front { break-before: page; }
 .print-cover { text-align: center; padding-top: 60mm; }

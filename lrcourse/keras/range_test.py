@@ -42,7 +42,7 @@ def range_test(
     epoch. The loss is that of the batch before its update (what a callback sees in `logs["loss"]` is the mean since
     the epoch began, which lags), penalties included. With `gradient_accumulation_steps` or loss scaling, a step is
     a successful update, and its loss the mean over the batches that it took. Under a `tf.distribute` strategy every
-    device takes the whole batch.
+    device takes the whole batch. `steps`: better about 70 for each power of ten; the default is a first look.
 
     Raises: `ValueError` for arguments out of range, a model that is not compiled or not built, or an optimizer with
     a schedule in it or without a rate of its own (`MultiOptimizer`).

@@ -56,7 +56,7 @@ def range_test(
     the model's device by then. `accumulate`: batches per update; the loss is their mean. `autocast`: for example
     `torch.bfloat16`. `scaler`: its settings are used, in a copy; an update that it skips is tried again at the same
     rate. The tested rate goes to the group with the largest `lr`; the others keep their ratio to it, which is the one
-    before a warm-up that begins at 0.
+    before a warm-up that begins at 0. `steps`: better about 70 for each power of ten; the default is a first look.
     `clip`: the norm of the gradient is cut to it before each update, as `torch.nn.utils.clip_grad_norm_` does.
     `validation`: batches like the others, on which the loss of the result is measured after each update, in evaluation
     mode: their mean. Training batches that repeat may be learned by heart; these are not, but cost their number per

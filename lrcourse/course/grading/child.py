@@ -4,6 +4,7 @@ It has a limit of memory and of time for each call, is killed when it passes one
 started it.
 """
 
+import contextlib
 import ctypes
 import importlib
 import os
@@ -29,6 +30,7 @@ MEMORY = 2 << 30  # bytes that one call may take, on top of what the process hol
 KEEP = 1 << 30  # bytes by which a process may have grown to be used again: what it remembers of others is no one's
 PROCESSOR = 60  # seconds that it may compute, which ends a loop long before a clock that is generous to busy machines
 START = 120.0  # seconds for it to load what it works with
+LEAVE = 5.0  # seconds for it to end by itself
 PR_SET_PDEATHSIG = 1
 _idle: list["Child"] = []
 _all: set["Child"] = set()
@@ -39,6 +41,10 @@ _starter = ThreadPoolExecutor(1, "starter")
 
 class Failed(RuntimeError):
     """A call that came to no end: it raised, hung, took too much memory, or its process was killed."""
+
+
+class NotStarted(Failed):
+    """A call whose process never came to begin it."""
 
 
 def call(function: Callable[..., Any], *args: Any, seconds: float) -> Any:
@@ -71,10 +77,15 @@ def call_packed(work: bytes, seconds: float) -> Any:
 
 
 def close_all() -> None:
-    """End every child of this process, those at work as well."""
+    """End every child of this process, those at work as well. Who is idle has time to remove what it made."""
     with _lock:
-        children = [*_all]
+        idle, children = [*_idle], [*_all]
         _idle.clear()
+    for child in idle:
+        child.channel.close()
+    for child in idle:
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            child.process.wait(LEAVE)
     for child in children:
         child.kill()
 
@@ -98,14 +109,16 @@ class Child:
     def ask(self, work: bytes, seconds: float) -> tuple[str, Any, int]:
         """The result of a call: its kind, a value, and by how much the process has grown. Raises: `Failed`."""
         try:
-            self.ready = self.ready or (self.channel.poll(START) and self.channel.recv())
+            if not self.ready and not self.channel.poll(START):
+                raise NotStarted(f"its process did not start within {START:g} s")
+            self.ready = self.ready or self.channel.recv()
             self.channel.send_bytes(work)
             if not self.channel.poll(seconds):
                 raise Failed(f"it came to no end within {seconds:g} s")
             result: tuple[str, Any, int] = self.channel.recv()
             return result
         except (OSError, EOFError):
-            raise Failed(f"its process died: {self._how()}") from None
+            raise (Failed if self.ready else NotStarted)(f"its process died: {self._how()}") from None
 
     def kill(self) -> None:
         """End it, and with it what it has started: that looks for its parent."""

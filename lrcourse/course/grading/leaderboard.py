@@ -25,12 +25,13 @@ PAGE = page_of(
     title="{{ lab }}: leaderboard",
     style="""\
 table { border-collapse: collapse; width: 100%; }
-th, td { padding: 0.25rem 0.5rem; border-bottom: 1px solid; text-align: right; overflow-wrap: anywhere; }
-th:nth-child(2), td:nth-child(2) { text-align: left; }""",
+th, td { padding: 0.25rem 0.5rem; border-bottom: 1px solid; text-align: right; }
+th:nth-child(2), td:nth-child(2) { text-align: left; overflow-wrap: anywhere; }""",
     body="""\
 <h1>{{ lab }}: leaderboard</h1>
 <p>{{ race.goal }} Every answer is tried on the same {{ race.seeds }} seeds, drawn at grading. A network that has not
-reached the target counts {{ race.budget }} updates; who reaches it on half of them or fewer has no place.</p>
+reached the target counts {{ race.budget }} updates; who reaches it on fewer than three quarters of them has no
+place.</p>
 {% if rows %}
 <table>
 <thead><tr><th scope="col">Place</th><th scope="col">Name</th><th scope="col">Updates (mean)</th>
@@ -56,7 +57,7 @@ one-sided). So answers that cannot be told apart share a place, whatever their m
 class Row:
     """What the leaderboard says of one student. `remarks`: what went wrong.
 
-    No `place` for who has reached the target on half of the networks or fewer, or where a race came to no end.
+    No `place` for who has reached the target on fewer than three quarters of the networks, or where a race never began.
     """
 
     student: str
@@ -122,8 +123,12 @@ class Leaderboard:
         return [self._row(name, ranked.get(name), everyone[name], updates[name]) for name in order]
 
     def _ranks(self, outcomes: Mapping[int, Outcome]) -> bool:
-        """Whether all races are over, and more than half of the networks got there: no place for a bold guess."""
-        return len(outcomes) == self.race.seeds and 2 * sum(n is not None for n, _ in outcomes.values()) > len(outcomes)
+        """Whether all races are over, and three quarters of the networks got there.
+
+        A bold guess has no place, nor shares one by the doubt that its misses bring into every comparison.
+        """
+        reached = sum(n is not None for n, _ in outcomes.values())
+        return len(outcomes) == self.race.seeds and 4 * reached >= 3 * len(outcomes)
 
     def _row(self, name: str, place: int | None, outcomes: Mapping[int, Outcome], updates: list[int]) -> Row:
         mean = f"{fmean(updates):.1f}" if len(updates) == self.race.seeds else ""

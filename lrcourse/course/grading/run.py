@@ -19,7 +19,7 @@ from nbformat import NotebookNode
 from ...validation import bad
 from .. import dependencies, progress
 from ..labs.submit import PACKAGES
-from . import child, gradebook, lab, leaderboard, pool, preflight, seeds, steps, student_record
+from . import child, gradebook, lab, leaderboard, pool, preflight, seeds, steps, student_name, student_record
 from .course_folder import CourseFolder
 from .files import write
 from .lab import Lab
@@ -39,6 +39,7 @@ Grades = dict[str, gradebook.Entry]
 SECONDS = 60.0  # for a step that runs no code of a student's; it takes a tenth of one
 PATIENCE = 5  # a run of a student's code may take so many times its limit of processor time, on a busy machine
 OLD = "its record was written by another version: grade what was handed in once more"
+REQUEST = 1 << 20  # bytes that a raced answer may say at a time: reading them takes less than what it is charged
 SEEDS = 2  # secrets to try before a lab is called broken: one may be unlucky
 
 
@@ -67,6 +68,8 @@ def grade(root: Path, lab_name: str, submissions: Path, output: Path, jobs: int 
     made_with = {"lab": the_lab.digest, "lrcourse": package_digest(), "versions": _versions(),
                  "sandbox": sandbox.name, "limits": asdict(limits)}  # fmt: skip
     folder = CourseFolder(output.absolute(), the_lab.name)
+    if roster is None:
+        handed_in = _called_as_before(handed_in, folder)
     url = database or f"sqlite:///{folder.output / 'gradebook.db'}"
     with folder.locked():
         folder.configure(root)
@@ -92,6 +95,8 @@ def plan(
     """
     the_lab, others = lab.find(root, lab_name)
     handed_in = find_submissions(submissions, the_lab, others, roster)
+    if roster is None and output is not None:
+        handed_in = _called_as_before(handed_in, CourseFolder(output, the_lab.name))
     try:
         found = [taken[0] for _, taken in sorted(_taken_in(handed_in, the_lab, others, {}, None))]
     finally:
@@ -101,6 +106,12 @@ def plan(
     folder = CourseFolder(output, the_lab.name)
     kept = {each.student: student_record.read(folder.record(each.student)) for each in found}
     return [before if (before := kept[each.student]) and before.files == each.files else each for each in found]
+
+
+def _called_as_before(handed_in: Sequence[Submission], folder: CourseFolder) -> list[Submission]:
+    """The hand-ins under the names of earlier gradings, where people take the two for the same."""
+    names = {student_name.key(path.stem): path.stem for path in folder.records()}
+    return [replace(each, student=names.get(student_name.key(each.student), each.student)) for each in handed_in]
 
 
 def package_digest() -> str:
@@ -179,25 +190,35 @@ class _Judging:
     def raced(self, races: Mapping[str, tuple[Path, Race, int]]) -> Iterator[tuple[str, Any]]:
         """The outcome of each race, by its name; of each, the notebook, the race and the seed are given.
 
-        What is the grader's fault is run once more, alone. What an answer may have brought about is not: on a second
-        try it could know, by what the kernel keeps, what it found out about the network at the first.
+        What never began is run once more, alone. Whatever else ends a race may be the answer's doing, a killed process
+        of the grader's too; and on a second try it could know, by what the kernel keeps, what it found out about the
+        network at the first. So that one has not reached the target.
         """
+
+        limits = replace(self.limits, answer=min(self.limits.answer, REQUEST))
 
         def work(names: Iterable[str]) -> Iterator[tuple[str, tuple[Any, ...]]]:
             for name in names:
                 path, race, seed = races[name]
-                yield name, (path.read_text(encoding="utf-8"), race, seed, self.sandbox, self.limits)
+                yield name, (path.read_text(encoding="utf-8"), race, seed, self.sandbox, limits)
 
         seconds, again = self._seconds(self.limits), []
         for name, result in pool.results(steps.measured, work(races), seconds, self.jobs, self.cluster):
-            if isinstance(result, child.Failed):
+            if isinstance(result, child.NotStarted):
                 again.append(name)
             else:
-                yield name, result
-        yield from pool.results(steps.measured, work(sorted(again)), seconds, jobs=1)
+                yield name, _ended(result)
+        for name, result in pool.results(steps.measured, work(sorted(again)), seconds, jobs=1):
+            yield name, _ended(result)
 
     def _seconds(self, limits: Limits) -> float:
         return SECONDS + PATIENCE * limits.total_seconds
+
+
+def _ended(result: Any) -> Any:
+    """The outcome of a race: where it broke off once begun, that the target was not reached, and why."""
+    broke_off = isinstance(result, child.Failed) and not isinstance(result, child.NotStarted)
+    return (None, f"its race broke off: {result}") if broke_off else result
 
 
 @dataclass
@@ -285,7 +306,7 @@ class _Grading:
         with progress.bar(f"{self.lab.name}, leaderboard", len(races), "races") as bar:
             for name, outcome in self.judging.raced(work):
                 student, i, _ = races[name]
-                if isinstance(outcome, child.Failed):  # our fault: the next run tries again
+                if isinstance(outcome, child.NotStarted):  # our fault: the next run tries again
                     board.failed[student] = f"seed {i + 1} could not be tried: {outcome}"
                 else:
                     board.ran(student, i, outcome)
@@ -336,8 +357,10 @@ class _Grading:
         def judge_all(notebooks: Mapping[str, NotebookNode]) -> Iterator[tuple[str, Judgement | str]]:
             texts = {name: nbformat.writes(notebook) for name, notebook in notebooks.items()}
             shown = dict(self.judging.shown(texts.items()))
-            for name, result in self.judging.judged(texts, lambda name: (texts[name], shown[name], seed)):
-                yield name, str(result) if isinstance(result, child.Failed) else result
+            with progress.bar(f"{self.lab.name}, trying the lab itself", len(texts), "notebooks") as bar:
+                for name, result in self.judging.judged(texts, lambda name: (texts[name], shown[name], seed)):
+                    bar.update()
+                    yield name, str(result) if isinstance(result, child.Failed) else result
 
         key = steps.digest([self.made_with, seed])
         preflight.check(self.lab, judge_all, key, self.folder.own / "preflight.json")
