@@ -195,6 +195,12 @@ def test_a_slow_task_stays_blank_where_no_answer_is_to_it(tried):
     assert tried(RIGHT + 'source = "pass"\n' + other).trial([second], blank)[0] == {"scheduler": "1"}
 
 
+def test_a_slow_task_is_tried_where_its_cell_answers_another_one(tried):
+    wrong = WRONG.replace('"check-formula"', '"check-train"') + 'keeps = 0\nsource = "pass"\n'
+    answers = tried(wrong, head='slow = ["check-formula"]\n')
+    assert answers.trial(answers.wrong, {"formula": "a stub"}) == ({"formula": "pass"}, {"check-train": 0})
+
+
 @pytest.mark.parametrize(("slow", "fault"), [
     ('["check-form"]', "slow: there is no check cell 'check-form'"),
     ('["formula"]', "slow: there is no check cell 'formula'"),
