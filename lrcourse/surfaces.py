@@ -123,12 +123,14 @@ class Saddle:
 
 @dataclass(frozen=True)
 class Bumpy:
-    r"""A bowl with bumps, $f = \frac{c}{2}(x^2 + y^2) + h (2 - \cos 2\pi x - \cos 2\pi y)$: where you start decides.
+    r"""A bowl with bumps: where you start decides.
+
+    $$f = \frac{c}{2}(x^2 + y^2) + h (2 - \cos 2\pi x - \cos 2\pi y)$$
 
     There is a local minimum near each point of whole numbers as long as the bumps are steeper there than the bowl,
     $c \, |x| < 2\pi h$; the lowest is at the origin. (Rastrigin's function, scaled.)
 
-    `curvature`: $c > 0$ of the bowl. `height`: $h > 0$, half a bump. Raises: `ValueError` otherwise.
+    `curvature`: $c$, of the bowl. `height`: $h$, half a bump. Raises: `ValueError` unless both are positive.
 
     >>> bumpy = Bumpy()
     >>> bool(bumpy(1.0, 0.0) < bumpy(0.5, 0.0))

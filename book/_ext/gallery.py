@@ -13,7 +13,7 @@ from sphinx.util.docutils import SphinxDirective
 
 from lrcourse.course.figures import Figure, cells, find, picture
 
-WIDTH = 400  # pixels: a hundred pictures on one page
+WIDTH = 320  # pixels: a hundred pictures on one page
 
 
 class Gallery(SphinxDirective):
@@ -42,7 +42,7 @@ def _card(root: Path, figure: Figure, png: str) -> str:
     file.parent.mkdir(parents=True, exist_ok=True)
     picture = Image.open(io.BytesIO(base64.b64decode(png))).convert("RGB")
     picture.thumbnail((WIDTH, 10 * WIDTH))
-    picture.quantize(64).save(file, optimize=True)
+    picture.quantize(32).save(file, optimize=True)
     alt = figure.alt.replace("[", "(").replace("]", ")")
     return f""":::{{grid-item-card}}
 ```{{drawn-by}} lrcourse figures --only {figure.name}
