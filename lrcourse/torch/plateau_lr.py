@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 from dataclasses import fields, replace
-from numbers import Integral
 from typing import Any, NoReturn
 
 import torch
@@ -10,7 +9,6 @@ import torch
 from ..schedules import Constant, Plateau, Schedule, warmup
 from ..validation import bad, rate, steps_or_zero
 from .per_group import PerGroup, Schedules
-from .ratio import came_with, check_equal
 from .schedule_lr import ScheduleLR
 
 MEMORY = ("lr", "best", "bad_updates", "cooling")
@@ -78,20 +76,7 @@ class PlateauLR(ScheduleLR):
             raise bad("plateau", plateau, "a new one", "build another, and load what state_dict returned to go on")
         self.plateau, self.first = replace(plateau), plateau.lr  # one plateau may be given to several schedulers
         self.warmup, self.start = steps_or_zero("warmup", warmup), rate("start", start)
-        if isinstance(optimizer, torch.optim.Optimizer) and not relative:
-            _check_groups(optimizer)
         super().__init__(optimizer, self._schedule(), momentum, relative=relative)
-
-    def step(self, epoch: float | None = None) -> None:
-        """Apply the rate of the next update. Call it after each successful `optimizer.step()`.
-
-        `epoch`: the step to go to instead, which is no metric, as it is in `ReduceLROnPlateau`.
-
-        Raises: `ValueError` for an `epoch` of another type than a whole number.
-        """
-        if epoch is not None and not isinstance(epoch, Integral):
-            raise bad("epoch", epoch, "a whole number, the step to go to", "give a metric to update(metric)")
-        super().step(epoch)
 
     def update(self, metric: float | torch.Tensor) -> None:
         """Take the newest value of the metric; if the rate is cut by it, the next update has the new one.
@@ -149,13 +134,3 @@ class PlateauLR(ScheduleLR):
             return Constant(self.plateau.lr)
         rise = warmup(Constant(self.first), self.warmup, self.start)
         return rise if self.plateau.lr == self.first else rise.then(Constant(self.plateau.lr), at=self.warmup)
-
-
-def _check_groups(optimizer: torch.optim.Optimizer) -> None:
-    """Refuse groups with different rates: other than a schedule, a plateau is one for all of them."""
-    came = came_with(optimizer)
-    try:
-        check_equal(came)
-    except ValueError:
-        fix = "build PlateauLR(optimizer, plateau, relative=True) to keep their ratio"
-        raise bad("relative", False, f"True, as the groups have the rates {came}", fix) from None
