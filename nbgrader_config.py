@@ -6,6 +6,6 @@ c.CourseDirectory.course_id = "lrcourse"
 c.CourseDirectory.source_directory = "solutions"
 c.CourseDirectory.release_directory = "labs"
 
-# Labs 5 to 8 train networks in one cell: nbgrader's 30 seconds are too few on a busy machine.
+# Labs 5 and 6 train networks in one cell: nbgrader's 30 seconds are too few on a busy machine.
 c.Execute.timeout = 300
 c.Execute.iopub_timeout = 60

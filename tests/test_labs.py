@@ -169,8 +169,8 @@ def tried(tmp_path):
     given = LAB.parent.with_suffix(".toml").read_text()
     otherwise = given[: given.index("[[right]]")]
 
-    def read_with(entries: str, head: str = ""):
-        (tmp_path / f"{LAB.stem}.toml").write_text(head + otherwise + entries)
+    def read_with(entries: str):
+        (tmp_path / f"{LAB.stem}.toml").write_text(otherwise + entries)
         return labs.answers(tmp_path / LAB.stem / LAB.name)
 
     return read_with
@@ -180,36 +180,6 @@ def test_a_right_answer_keeps_all_points_of_the_check_after_its_cell(tried):
     answers = tried(RIGHT + 'source = "pass"')
     assert answers.right == [labs.Answer("a", "formula", "pass", "check-formula", 3)]
     assert answers.dealt() == [list(answers.right)]
-
-
-def test_a_slow_task_stays_blank_where_no_answer_is_to_it(tried):
-    other = RIGHT.replace('"a"', '"b"').replace("formula", "scheduler") + 'source = "1"\n'
-    answers = tried(RIGHT + 'source = "pass"\n' + other, head='slow = ["check-formula"]\n')
-    blank = {"formula": "a stub", "scheduler": "another"}
-    assert answers.slow == {"formula": "check-formula"}
-    first, second = answers.right
-    assert answers.trial([first, second], blank)[0] == {"formula": "pass", "scheduler": "1"}
-    sources, points = answers.trial([second], blank)
-    assert sources == {"formula": "a stub", "scheduler": "1"}
-    assert points == {"check-formula": 0, second.check: second.keeps}
-    assert tried(RIGHT + 'source = "pass"\n' + other).trial([second], blank)[0] == {"scheduler": "1"}
-
-
-def test_a_slow_task_is_tried_where_its_cell_answers_another_one(tried):
-    wrong = WRONG.replace('"check-formula"', '"check-train"') + 'keeps = 0\nsource = "pass"\n'
-    answers = tried(wrong, head='slow = ["check-formula"]\n')
-    assert answers.trial(answers.wrong, {"formula": "a stub"}) == ({"formula": "pass"}, {"check-train": 0})
-
-
-@pytest.mark.parametrize(("slow", "fault"), [
-    ('["check-form"]', "slow: there is no check cell 'check-form'"),
-    ('["formula"]', "slow: there is no check cell 'formula'"),
-    ('"check-formula"', "slow = 'check-formula' must be a list of check cells"),
-    ("[1]", "slow = [1] must be a list of check cells"),
-])  # fmt: skip
-def test_a_slow_check_that_does_not_fit_the_lab_is_refused(tried, slow, fault):
-    with pytest.raises(ValueError, match=re.escape(fault)):
-        tried("", head=f"slow = {slow}\n")
 
 
 @pytest.mark.parametrize(("entries", "fault"), [

@@ -43,8 +43,9 @@ def _trials(lab: Lab) -> Iterator[tuple[str, tuple[NotebookNode, dict[str, float
     yield "the blank lab", (answered(lab.source, stubs), dict.fromkeys(lab.points, 0.0))
     yield "the other right answers", (answered(lab.source, given.otherwise), lab.points)
     for hand in given.dealt():
-        sources, kept = given.trial(hand, stubs)
-        yield "; ".join(answer.name for answer in hand), (answered(lab.source, sources), lab.points | kept)
+        notebook = answered(lab.source, {answer.cell: answer.source for answer in hand})
+        kept = {answer.check: answer.keeps for answer in hand}
+        yield "; ".join(answer.name for answer in hand), (notebook, lab.points | kept)
 
 
 def _faults(name: str, judgement: Judgement | str, want: dict[str, float]) -> Iterator[str]:

@@ -30,14 +30,12 @@ class Answers:
     """What a lab is tried with.
 
     `otherwise`: another right source for every solution cell, by its grade_id; `right`: more right answers, each to one
-    task; `wrong`: wrong ones. `slow`: the solution cells of tasks whose checks or pictures take long, each with its
-    check.
+    task; `wrong`: wrong ones.
     """
 
     otherwise: Mapping[str, str]
     right: Sequence[Answer]
     wrong: Sequence[Answer]
-    slow: Mapping[str, str]
 
     def dealt(self) -> list[list[Answer]]:
         """The right and the wrong answers in as few hands as possible: those of one hand lie in different tasks.
@@ -54,24 +52,12 @@ class Answers:
             hand.append(answer)
         return hands
 
-    def trial(self, hand: Sequence[Answer], blank: Mapping[str, str]) -> tuple[dict[str, str], dict[str, float]]:
-        """How a notebook that tries a hand differs from the solution: in its sources, and in the points of its checks.
-
-        `blank`: the solution cells as students get them. A slow task that no answer of the hand is to stays so, which
-        costs neither its check nor its picture any time.
-        """
-        asked = {name for answer in hand for name in (answer.cell, answer.check)}
-        left = {cell: check for cell, check in self.slow.items() if not asked & {cell, check}}
-        sources = {cell: blank[cell] for cell in left} | {answer.cell: answer.source for answer in hand}
-        return sources, dict.fromkeys(left.values(), 0.0) | {answer.check: answer.keeps for answer in hand}
-
 
 def answers(path: Path) -> Answers:
     """The answers to try with the lab whose source is `path`, solutions/NN-name/NN-name.ipynb.
 
     Raises: `ValueError` if they do not fit that notebook: a cell that it lacks, a text to replace that does not
-    occur, a check without points, a wrong answer that keeps them all, a task without another right answer, a slow check
-    that the notebook lacks.
+    occur, a check without points, a wrong answer that keeps them all, a task without another right answer.
     """
     file = path.parent.with_suffix(".toml")
     if not file.exists():
@@ -94,10 +80,9 @@ def answers(path: Path) -> Answers:
         names = [each.name for each in (*right, *wrong)]
         if twice := sorted({name for name in names if names.count(name) > 1}):
             raise ValueError(f"two answers share a name: {twice}")
-        slow = _slow(read.get("slow", []), lab)
     except ValueError as error:
         raise ValueError(f"{file}: {error}") from None
-    return Answers(otherwise, right, wrong, slow)
+    return Answers(otherwise, right, wrong)
 
 
 def answered(source: NotebookNode, given: Mapping[str, str]) -> NotebookNode:
@@ -137,14 +122,6 @@ def _wrong(entry: Mapping[str, Any], lab: _Lab) -> Answer:
     if not 0 <= keeps < lab.points[check]:
         raise ValueError(f"wrong answer {name!r} keeps {keeps} points of {lab.points[check]}: it must lose some")
     return Answer(name, cell, source, check, keeps)
-
-
-def _slow(checks: Any, lab: _Lab) -> dict[str, str]:
-    if not isinstance(checks, list) or not all(isinstance(check, str) for check in checks):
-        raise ValueError(f'slow = {checks!r} must be a list of check cells, such as slow = ["{min(lab.points)}"]')
-    if unknown := sorted(set(checks) - lab.points.keys()):
-        raise ValueError(f"slow: there is no check cell {unknown[0]!r}; there are {sorted(lab.points)}")
-    return {cell: check for cell in lab.solutions if (check := lab.check_of(cell)) in checks}
 
 
 def _read(entry: Mapping[str, Any], lab: _Lab, more: set[str], kind: str) -> tuple[str, str, str]:
