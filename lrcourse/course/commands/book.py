@@ -1,6 +1,7 @@
 """`lrcourse book`: execute what changed, and build the pages of the book."""
 
 import argparse
+import re
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -35,11 +36,10 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _cover(root: Path) -> Any:
-    import yaml
-
     from ... import __version__
     from ..pdf import Cover
 
-    config = yaml.safe_load((root / "_config.yml").read_text(encoding="utf-8"))
+    config = (root / "_config.yml").read_text(encoding="utf-8")
+    said = dict(re.findall(r"^ *(title|author|baseurl): (?:&\w+ )?(.+)$", config, re.MULTILINE))
     state = f"Edition {__version__}, printed on {date.today():%d %B %Y}"
-    return Cover(config["title"], config["author"], state, config["html"]["baseurl"])
+    return Cover(said["title"], said["author"], state, said["baseurl"])
