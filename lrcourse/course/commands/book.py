@@ -40,6 +40,6 @@ def _cover(root: Path) -> Any:
     from ..pdf import Cover
 
     config = (root / "_config.yml").read_text(encoding="utf-8")
-    said = dict(re.findall(r"^ *(title|author|baseurl): (?:&\w+ )?(.+)$", config, re.MULTILINE))
+    said = dict(re.findall(r"^ *(title|author|site): (?:&site )?(.+)$", config, re.MULTILINE))
     state = f"Edition {__version__}, printed on {date.today():%d %B %Y}"
-    return Cover(said["title"], said["author"], state, said["baseurl"])
+    return Cover(said["title"], said["author"], state, said["site"])
