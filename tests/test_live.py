@@ -561,7 +561,11 @@ def test_in_print_the_sentence_stands_there(chapter):
     assert figure.locator(".plot:visible, input:visible").count() == 0
 
 
-FAR = "addEventListener('DOMContentLoaded', () => { document.querySelector('article').style.paddingTop = '4000px'; });"
+FAR = """
+const far = new CSSStyleSheet();
+far.replaceSync("article { padding-top: 4000px !important; }");
+document.adoptedStyleSheets = [far];
+"""
 
 
 def test_a_figure_is_loaded_when_the_reader_comes_near(chromium, book):
