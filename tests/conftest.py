@@ -96,19 +96,25 @@ def open_page(book, chromium):
 
 @pytest.fixture
 def violations():
-    """What axe finds wrong with a page: a function of the page."""
+    """What axe finds wrong with a page, or by one of its rules: a function of the page."""
 
-    def found(page):
-        # Thousands of code tokens share a dozen looks: one token of each look is enough to judge its contrast. All
-        # looks are read before a token goes: after each change the browser would work out all styles again.
+    def found(page, rule=None):
+        # Thousands of code tokens share a dozen looks: one token of each look is enough to judge its contrast. A look
+        # is a name within blocks of the same names, light or dark. (To ask for a style between two changes would have
+        # the browser work out all styles again.)
         page.evaluate("""() => {
-            const tokens = [...document.querySelectorAll("pre span[class]")];
-            const looks = tokens.map((each) => each.className + getComputedStyle(each.closest("pre")).backgroundColor);
-            tokens.forEach((token, at) => {
-                if (looks.indexOf(looks[at]) < at) token.replaceWith(...token.childNodes);
-            });
+            const looks = new Set();
+            for (const token of document.querySelectorAll("pre span[class]")) {
+                const names = [token.className];
+                for (let block = token.closest("pre"); block; block = block.parentElement)
+                    names.push(block.className);
+                const look = names.join("/");
+                if (looks.has(look)) token.replaceWith(...token.childNodes);
+                looks.add(look);
+            }
         }""")
-        nodes = Axe().run(page, options=AXE).response["violations"]
+        only = {"runOnly": {"type": "rule", "values": [rule]}} if rule else {}
+        nodes = Axe().run(page, options=AXE | only).response["violations"]
         return [f"{each['id']}: {node['html'][:160]}" for each in nodes for node in each["nodes"]]
 
     return found

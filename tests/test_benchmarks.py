@@ -5,6 +5,7 @@ import subprocess
 import time
 from pathlib import Path
 from types import SimpleNamespace
+from unittest.mock import MagicMock
 
 import pytest
 
@@ -85,3 +86,30 @@ def test_the_benchmark_of_schedules_asks_for_torchs_speed_and_that_factors_cost_
     main = runpy.run_path(str(BENCHMARKS / "schedules.py"))["main"]
     main.__globals__["ratio"] = lambda slow, fast: ratios.pop(0)
     assert main() == missed and not ratios
+
+
+@pytest.mark.parametrize(
+    ("values", "says"),
+    [
+        ({}, "goals met"),
+        ({"shift": [0.0, 0.11, 0.0]}, "goals met"),  # the median counts
+        ({"shift": [0.0, 0.11, 0.12]}, "goals missed: shift up to 0.1: index.html"),
+        ({"of its weight": [1.1] * 3}, "goals missed: of its weight up to 1: index.html"),
+    ],
+)
+def test_the_benchmark_of_pages_judges_the_median_of_each(monkeypatch, capsys, tmp_path, values, says):
+    page = runpy.run_path(str(BENCHMARKS / "pages.py"))
+    rounds = iter([0, *range(3)])  # the first warms the browser
+
+    def opened(browser, path):
+        now = next(rounds)
+        return {goal: values.get(goal, [0.0] * 3)[now] for goal in page["GOALS"]} | {"kB": 100.0}
+
+    here = page["main"].__globals__
+    (tmp_path / "index.html").touch()
+    monkeypatch.setattr("sys.argv", ["pages.py"])
+    for name, value in {"opened": opened, "HTML": tmp_path, "pages_in_toc": lambda root: [Path("index.md")],
+                        "sync_playwright": MagicMock()}.items():  # fmt: skip
+        monkeypatch.setitem(here, name, value)
+    assert page["main"]() == says.startswith("goals missed")
+    assert capsys.readouterr().out.strip().endswith(f"1 pages; {says}")

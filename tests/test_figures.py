@@ -1,15 +1,24 @@
 """Figures as files: what is listed, and what the drawn files are."""
 
+import base64
 import io
 import json
+import sys
+from pathlib import Path
 
 import nbformat
 import numpy as np
 import pytest
+from matplotlib.colors import to_rgb
 from PIL import Image
 
+from lrcourse import plots
 from lrcourse.course import figures
 from lrcourse.course.cli import main
+
+ROOT = Path(__file__).parents[1]
+sys.path.insert(0, str(ROOT / "book" / "_ext"))
+from lean import fewer_colors  # noqa: E402
 
 CODE = """import matplotlib.pyplot as plt
 from lrcourse import plots
@@ -64,3 +73,21 @@ def test_the_theme_colors_the_ground_and_the_pages_stay_as_they_are(toy):
 def test_what_does_not_exist_is_named(toy, wrong):
     with pytest.raises(ValueError, match=next(iter(wrong))):
         figures.export(toy, toy / "out", **wrong)
+
+
+@pytest.mark.parametrize("chapter", ["intro", "adaptive"])
+def test_a_series_keeps_its_color_where_colors_are_few(chapter):
+    notebook = nbformat.read(ROOT / "book" / f"{chapter}.ipynb", as_version=4)
+    outputs = (output for cell in notebook.cells if cell.cell_type == "code" for output in cell.outputs)
+    stored = [output.data["image/png"] for output in outputs if "image/png" in output.get("data", {})]
+    seen = set()
+    for png in stored:
+        picture = Image.open(io.BytesIO(base64.b64decode(png))).convert("RGB")
+        many, few = (np.asarray(each.convert("RGB")).astype(int) for each in (picture, fewer_colors(picture)))
+        for name in plots.COLORS:
+            color = np.round(255 * np.array(to_rgb(name))).astype(int)
+            line = (many == color).all(axis=-1)
+            if line.sum() > 20:
+                seen.add(name)
+                assert np.abs(few[line] - color).max() <= 3, name
+    assert len(seen) >= 4

@@ -13,6 +13,7 @@ from lrcourse.course.book import chapters_in_toc, pages_in_toc
 ROOT = Path(__file__).parents[1]
 PAGES = ["index.html", *sorted(path.with_suffix(".html").as_posix() for path in pages_in_toc(ROOT))]
 NARROW = (ROOT / "tests" / "narrow.js").read_text(encoding="utf-8")
+CONTRAST = "color-contrast"
 CHAPTERS = [path.with_suffix(".html").as_posix() for path in chapters_in_toc(ROOT)]
 
 
@@ -36,6 +37,7 @@ def test_page_is_right_on_a_wide_screen_and_in_the_light(open_page, book, name, 
     assert off_center(page) == []
     assert "{{ " not in page.locator("article").inner_text(), "MyST left a name in the place of what it stands for"
     assert violations(page) == []
+    assert violations(turned(page, "dark"), CONTRAST) == []
 
 
 @pytest.mark.parametrize("name", PAGES)
@@ -44,10 +46,19 @@ def test_page_is_right_on_a_phone_and_in_the_dark(open_page, name, violations):
     assert page.locator("html").get_attribute("data-theme") == "dark"
     assert overflow(page) == 0
     assert violations(page) == []
+    assert violations(turned(page, "light"), CONTRAST) == []
     for size in ({"width": 320, "height": 700}, {"width": 640, "height": 450}):  # the second: 1280 pixels at 200 %
         page.set_viewport_size(size)
         assert overflow(page) == 0
         assert page.evaluate(NARROW) == []
+
+
+def turned(page, scheme):
+    """The page when the reader's system becomes light or dark: its colors change, and nothing else."""
+    page.emulate_media(color_scheme=scheme)
+    page.wait_for_function(f"document.documentElement.dataset.theme === '{scheme}'")
+    page.evaluate("Promise.all(document.getAnimations().map((each) => each.finished)).then(() => null)")  # they fade
+    return page
 
 
 def live(page):

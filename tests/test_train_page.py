@@ -371,7 +371,7 @@ def test_the_page_is_right(train):
         return finished(train(query, page=figure.page))
 
     sgd, adam = (float(re.findall(r"minimum ([\d.]+)\.", seen(words))[0]) for words in ("Test all rates", "for Adam"))
-    assert 5 * adam < sgd
+    assert 10 * adam < sgd  # of 30 other seeds it is 8.4 to 15.4 times
     assert right(seen("without a warm-up"))[0] <= 40 < 75 < right(seen("a warm-up of 100"))[0]
     assert right(seen("a constant rate"))[0] + 15 < right(seen("A cosine"))[0]
     tuned, same = right(seen("Adam at 0.01")), right(seen("Adam the rate of SGD"))

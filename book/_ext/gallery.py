@@ -6,6 +6,7 @@ from pathlib import Path
 
 import nbformat
 from docutils import nodes
+from lean import fewer_colors
 from PIL import Image
 from quiz import tag
 from sphinx.application import Sphinx
@@ -42,7 +43,7 @@ def _card(root: Path, figure: Figure, png: str) -> str:
     file.parent.mkdir(parents=True, exist_ok=True)
     picture = Image.open(io.BytesIO(base64.b64decode(png))).convert("RGB")
     picture.thumbnail((WIDTH, 10 * WIDTH))
-    picture.quantize(32).save(file, optimize=True)
+    fewer_colors(picture, 64).save(file, optimize=True)
     alt = figure.alt.replace("[", "(").replace("]", ")")
     return f""":::{{grid-item-card}}
 ```{{drawn-by}} lrcourse figures --only {figure.name}

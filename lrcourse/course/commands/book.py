@@ -41,5 +41,6 @@ def _cover(root: Path) -> Any:
 
     config = (root / "_config.yml").read_text(encoding="utf-8")
     said = dict(re.findall(r"^ *(title|author|site): (?:&site )?(.+)$", config, re.MULTILINE))
-    state = f"Edition {__version__}, printed on {date.today():%d %B %Y}"
+    today = date.today()
+    state = f"Edition {__version__}, printed on {today.day} {today:%B %Y}"
     return Cover(said["title"], said["author"], state, said["site"])

@@ -51,11 +51,15 @@ def run(options: argparse.Namespace) -> int:
     count = Counter(each.status for each in records)
     print(", ".join(f"{count[status]} {status}" for status in count) or "there is nothing to grade")
     print(f"{options.output / records[0].lab / 'grades.csv'}" if records else "")
-    board = options.output / (records[0].lab if records else "") / "leaderboard.csv"
-    if options.leaderboard and records:
-        from ..grading.leaderboard import summary
+    if records:
+        _tell_places(options.output / records[0].lab / "leaderboard.csv", options.leaderboard)
+    return int(any(each.failed for each in records))
 
+
+def _tell_places(board: Path, raced: bool) -> None:
+    from ..grading.leaderboard import summary
+
+    if raced:
         print(*summary(board), board.with_suffix(".html"), sep="\n")
     elif board.exists():
         print(f"{board.with_suffix('.html')} is of an earlier grading: --leaderboard makes it anew")
-    return int(any(each.failed for each in records))
